@@ -1,0 +1,1 @@
+"""The daemon: takes errors in, opens tickets, mails, watches, closes."""

@@ -1,0 +1,355 @@
+"""TOML, the environment and `.env` become one frozen, validated `Config`; knows nothing of the rest.
+
+Whatever is wrong raises `ConfigError` with the key's name, the value and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import dotenv
+import msgspec
+from msgspec import Meta, Struct
+
+from tocsin.handler.paths import default_endpoint, state_directory
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text names the key, the value and the remedy."""
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([smhd])")
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Duration(float):
+    """Seconds; written `90s`, `15m`, `1h`, `24h`, `7d`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        """Seconds of a written duration. Raises ValueError with an example."""
+        match = _DURATION.fullmatch(text.strip())
+        if not match or not float(match[1]):
+            raise ValueError('write a duration above zero such as "90s", "15m", "1h" or "7d"')
+        return cls(float(match[1]) * _UNITS[match[2]])
+
+
+class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Daemon(_Section):
+    """Where the daemon listens and keeps its state."""
+
+    listen: list[str] = []
+    """ZeroMQ endpoints, `ipc://...` or `tcp://host:port`; default: the ipc socket handlers look for."""
+    state_dir: str = ""
+    """Directory of the database, the lock and the spool; default: /var/lib/tocsin or the user's state directory."""
+    socket_group: str | None = None
+    """Group that may connect to the ipc socket; without it only the daemon's user may."""
+    key: str | None = None
+    """File with the daemon's CURVE key pair; needed to listen on a TCP address other than loopback."""
+    clients: str | None = None
+    """Directory of the public keys that may connect over TCP."""
+
+
+class Database(_Section):
+    """Where everything is stored."""
+
+    url: str = ""
+    """`sqlite:///file` or `postgresql://user@host/name`; default: tocsin.db in the state directory."""
+
+
+class Tickets(_Section):
+    """When a ticket is opened, and as what."""
+
+    threshold: Count = 3
+    """Occurrences within the window that open a ticket."""
+    window: Duration = Duration(3600)
+    priority: Literal["low", "medium", "high", "critical"] = "high"
+    category: str = "bug"
+    new_per_place: Count = 20
+    """New tickets an hour from one place (coarse signature); the rest is folded into one."""
+    new_per_hour: Count = 200
+    """New tickets an hour in all."""
+
+
+class Watch(_Section):
+    """What silence is worth."""
+
+    duration: Duration = Duration(86400)
+    """How long an error must stay away."""
+    every: Duration = Duration(3600)
+    """How often watches are checked."""
+    evidence: Literal["seen", "clock"] = "seen"
+    """`seen`: silence counts only while the application was seen alive. `clock`: the bare time is enough."""
+    min_seen: Share = 0.9
+    """Share of the watch the application must have been seen alive."""
+    max_chance: Share = 1.0
+    """Close only when the chance of the same silence without any correction is at most this."""
+    unseen_after: Duration = Duration(72 * 3600)
+    """After this long without the application the watch is inconclusive and the admin is told."""
+
+
+class Mail(_Section):
+    """Who is mailed, and how."""
+
+    admin: list[str] = []
+    """Addresses of the admins."""
+    client: Literal["auto", "review"] = "auto"
+    """`review`: a client's mail waits for the admin's release."""
+    language: Literal["en", "fr"] = "en"
+    templates: str | None = None
+    """Directory of templates that replace built-in ones, file by file."""
+    per_hour: Count = 20
+    """Mails to one recipient an hour; what is over goes into one digest."""
+    password_file: str | None = None
+    """File that holds the SMTP password, instead of SMTP_PASS."""
+    oauth2_file: str | None = None
+    """yagmail's OAuth2 file for Gmail."""
+
+
+class Report(_Section):
+    """Where the HTML pages are written."""
+
+    dir: str = ""
+    """Directory of the pages; default: report/ in the state directory."""
+    every: Duration = Duration(5)
+    """How soon a change shows on the pages."""
+    url: str | None = None
+    """Address under which a web server serves the directory; mails link to it."""
+    language: Literal["en", "fr"] | None = None
+    """Default: mail.language."""
+
+
+class Retention(_Section):
+    """What is kept, and how long."""
+
+    samples: Count = 50
+    """Full events kept per error."""
+    counts: Duration = Duration(400 * 86400)
+    """Age at which hourly counts are dropped."""
+
+
+class Client(_Section):
+    """A client, told of the errors it meets."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: str = ""
+    email: str | None = None
+    language: Literal["en", "fr"] | None = None
+
+
+class Service(_Section):
+    """An application that logs."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    kind: Literal["web", "batch"] = "web"
+    client: str | None = None
+    """Client of events that name none."""
+    threshold: Count | None = None
+    window: Duration | None = None
+
+
+class Smtp(_Section):
+    """The mail server, from SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS, SMTP_FROM, SMTP_SECURITY."""
+
+    host: str
+    port: Port
+    user: str | None = None
+    password: str | None = None
+    sender: str = ""
+    security: Literal["starttls", "ssl", "none"] = "starttls"
+
+    def __repr__(self) -> str:
+        return f"Smtp({self.security}://{self.user or ''}@{self.host}:{self.port})"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All settings. What exists is valid; `smtp` is None while no mail server is set."""
+
+    daemon: Daemon = Daemon()
+    database: Database = Database()
+    tickets: Tickets = Tickets()
+    watch: Watch = Watch()
+    mail: Mail = Mail()
+    report: Report = Report()
+    retention: Retention = Retention()
+    client: list[Client] = []
+    service: list[Service] = []
+    smtp: Smtp | None = None
+
+    def service_named(self, name: str) -> Service:
+        """The service's settings; the defaults for one that is not declared."""
+        return next((service for service in self.service if service.name == name), Service(name=name))
+
+    def threshold(self, service: str) -> tuple[int, float]:
+        """(occurrences, window in seconds) that open a ticket for the service."""
+        own = self.service_named(service)
+        return own.threshold or self.tickets.threshold, own.window or self.tickets.window
+
+    @property
+    def state_dir(self) -> Path:
+        return Path(self.daemon.state_dir)
+
+    @property
+    def report_dir(self) -> Path:
+        return Path(self.report.dir)
+
+    @property
+    def report_language(self) -> str:
+        return self.report.language or self.mail.language
+
+
+SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
+            "report": Report, "retention": Retention, "client": Client, "service": Service}  # fmt: skip
+
+
+def find(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
+    """The configuration file: the named one, $TOCSIN_CONFIG, ./tocsin.toml, /etc/tocsin/tocsin.toml, or None.
+
+    Raises ConfigError when a named one is not there.
+    """
+    for named, source in ((explicit, "--config"), (environ.get("TOCSIN_CONFIG"), "TOCSIN_CONFIG")):
+        if named:
+            if not Path(named).is_file():
+                raise ConfigError(f"{source}: no file {named}; `tocsin init` writes one")
+            return Path(named)
+    return next((path for path in (Path("tocsin.toml"), Path("/etc/tocsin/tocsin.toml")) if path.is_file()), None)
+
+
+def load(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration as SPEC says: file, else defaults; SMTP from the environment or the `.env` beside it.
+
+    Raises ConfigError.
+    """
+    path = find(explicit, environ)
+    beside = (path.parent if path else Path(".")) / ".env"
+    data: dict[str, Any] = {}
+    if path:
+        try:
+            data = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        variables = {k: v for k, v in dotenv.dotenv_values(beside).items() if v is not None}
+    except OSError as error:
+        raise ConfigError(f"{beside}: cannot be read: {error.strerror}") from None
+    return parse(data, {**variables, **environ}, name=str(path or "built-in defaults"))
+
+
+def parse(data: dict[str, Any], environ: Mapping[str, str], *, name: str = "configuration") -> Config:
+    """A Config from parsed TOML and environment variables. Raises ConfigError."""
+    if "smtp" in data:
+        raise ConfigError(f"{name}: smtp: SMTP is set by SMTP_HOST, SMTP_PORT, ... in the environment or .env")
+    try:
+        _check_keys(data)
+        config = msgspec.convert(data, Config, dec_hook=_decode)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: {_explain(str(error), data)}") from None
+    return _complete(config, environ, name)
+
+
+def _decode(wanted: type, value: Any) -> Any:
+    if wanted is Duration:
+        if not isinstance(value, str):
+            raise ValueError('write a duration in quotes, such as "90s", "15m", "1h" or "7d"')
+        return Duration.parse(value)
+    raise NotImplementedError(wanted)
+
+
+def _check_keys(data: dict[str, Any]) -> None:
+    for section, values in data.items():
+        if section not in SECTIONS:
+            raise ConfigError(f"unknown section [{section}]{_nearest(section, SECTIONS)}")
+        known = SECTIONS[section].__struct_fields__
+        for table in values if isinstance(values, list) else [values]:
+            for key in table if isinstance(table, dict) else ():
+                if key not in known:
+                    raise ConfigError(f"unknown key {section}.{key} = {table[key]!r}{_nearest(key, known)}")
+
+
+def _nearest(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
+
+
+def _explain(text: str, data: dict[str, Any]) -> str:
+    reason, _, where = text.partition(" - at `$.")
+    key = where.rstrip("`")
+    value: Any = data
+    for part in re.findall(r"[^.\[\]]+", key):
+        try:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return f"{key}: {reason}"
+    return f"{key} = {value!r}: {reason}"
+
+
+def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
+    """Fills in the defaults that depend on the machine and checks what spans several keys."""
+    state = Path(config.daemon.state_dir).expanduser() if config.daemon.state_dir else state_directory(environ)
+    state = state.absolute()
+    listen = config.daemon.listen or [default_endpoint(environ, state)]
+    for address in listen:
+        if not re.fullmatch(r"ipc:///?\S+|tcp://\S+:\d{1,5}", address):
+            raise ConfigError(f"{name}: daemon.listen = {address!r}: write ipc:///path or tcp://host:port")
+    url = config.database.url or f"sqlite:///{state / 'tocsin.db'}"
+    if urlsplit(url).scheme not in ("sqlite", "postgresql", "postgres"):
+        raise ConfigError(f"{name}: database.url = {url!r}: write sqlite:///file or postgresql://user@host/name")
+    seen = [client.id for client in config.client]
+    for what, ids in (("client.id", seen), ("service.name", [service.name for service in config.service])):
+        for one in ids:
+            if ids.count(one) > 1:
+                raise ConfigError(f"{name}: {what} = {one!r} is declared twice; keep one")
+    for address in [*config.mail.admin, *(client.email for client in config.client if client.email)]:
+        if not re.fullmatch(r"[^@\s\x00-\x1f<>,;]+@[^@\s\x00-\x1f<>,;]+", address):
+            raise ConfigError(f"{name}: {address!r} is not a mail address; write name@example.org")
+    return msgspec.structs.replace(
+        config,
+        daemon=msgspec.structs.replace(config.daemon, state_dir=str(state), listen=listen),
+        database=msgspec.structs.replace(config.database, url=url),
+        report=msgspec.structs.replace(
+            config.report, dir=str(Path(config.report.dir or state / "report").expanduser().absolute())
+        ),
+        smtp=_smtp(environ, config, name),
+    )
+
+
+def _smtp(environ: Mapping[str, str], config: Config, name: str) -> Smtp | None:
+    host = environ.get("SMTP_HOST", "").strip()
+    if not host:
+        return None
+    security = environ.get("SMTP_SECURITY", "").strip().lower()
+    port = environ.get("SMTP_PORT", "").strip() or {"ssl": "465", "none": "25"}.get(security, "587")
+    if not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ConfigError(f"SMTP_PORT = {port!r}: write a port number, usually 587 (starttls) or 465 (ssl)")
+    security = security or ("ssl" if port == "465" else "starttls")
+    if security not in ("starttls", "ssl", "none"):
+        raise ConfigError(f"SMTP_SECURITY = {security!r}: write starttls, ssl or none")
+    password = environ.get("SMTP_PASS") or None
+    if config.mail.password_file:
+        try:
+            password = Path(config.mail.password_file).expanduser().read_text("utf-8").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name}: mail.password_file = {config.mail.password_file!r}: {error}") from None
+    user = environ.get("SMTP_USER") or None
+    sender = environ.get("SMTP_FROM") or user or ""
+    if not re.fullmatch(r"[^\r\n\x00]*[^@\s]+@[^@\s]+", sender):
+        raise ConfigError(f"SMTP_FROM = {sender!r}: write the sender's address, such as tocsin@example.org")
+    return Smtp(host=host, port=int(port), user=user, password=password, sender=sender, security=security)  # type: ignore[arg-type]

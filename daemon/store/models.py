@@ -1,0 +1,342 @@
+"""The tables. Names of the first four, and of their columns, are fixed by the specification.
+
+Moments are epoch seconds (float, UTC) in Python and naive UTC timestamps in the database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from peewee import (
+    SQL,
+    AutoField,
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    CharField,
+    CompositeKey,
+    DateTimeField,
+    DoubleField,
+    ForeignKeyField,
+    IntegerField,
+    JSONField,
+    Model,
+    TextField,
+)
+
+
+class MomentField(DateTimeField):
+    """A moment: epoch seconds in Python, a naive UTC timestamp in the database (EXTRACT works on it)."""
+
+    def db_value(self, value: Any) -> Any:
+        if isinstance(value, int | float):
+            value = datetime.fromtimestamp(value, UTC).replace(tzinfo=None)
+        return super().db_value(value)
+
+    def python_value(self, value: Any) -> Any:
+        value = super().python_value(value)
+        return value.replace(tzinfo=UTC).timestamp() if isinstance(value, datetime) else value
+
+
+class Table(Model):
+    """Bound to a database when a store opens it."""
+
+    class Meta:
+        legacy_table_names = False
+
+
+class Fact(Table):
+    """Single values about the whole: the database's id, the last hourly check."""
+
+    key = CharField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "facts"
+
+
+class ErrorLog(Table):
+    """An error: every event of one signature in one service and environment."""
+
+    id = AutoField()
+    signature = CharField()
+    coarse = CharField(index=True)
+    service = CharField()
+    environment = CharField(default="")
+    source = TextField()
+    line = IntegerField()
+    module = TextField(default="")
+    function = TextField(default="")
+    title = TextField()
+    message = TextField()
+    level = IntegerField(default=40)
+    components = JSONField(default=list)
+    occurrences = BigIntegerField(default=0)
+    first_seen = MomentField()
+    last_seen = MomentField(index=True)
+    recent = JSONField(default=list)
+    """While it has no ticket: its newest occurrences as [moment, client id], for the exact threshold."""
+    release = TextField(null=True)
+    resolved = BooleanField(default=False)
+    resolved_at = MomentField(null=True)
+    muted_until = MomentField(null=True)
+    muted_rate = DoubleField(null=True)
+    """Muted until it exceeds this many occurrences an hour."""
+    merged_into = ForeignKeyField("self", null=True, column_name="merged_into")
+
+    class Meta:
+        table_name = "error_logs"
+        indexes = ((("service", "environment", "signature"), True),)
+
+
+class Ticket(Table):
+    """One client's (or, without a client, the admin's) view of an error that must be dealt with."""
+
+    id = AutoField()
+    client_id = CharField(null=True)
+    client_email = TextField(null=True)
+    subject = TextField()
+    message = TextField()
+    priority = CharField(default="high")
+    status = CharField(default="open", index=True)
+    category = CharField(default="bug")
+    error_signature = CharField(null=True)
+    error = ForeignKeyField(ErrorLog, null=True, backref="tickets")
+    source = CharField()
+    resolution = TextField(null=True)
+    created_at = MomentField(index=True)
+    closed_at = MomentField(null=True)
+    metadata = JSONField(default=dict)
+
+    class Meta:
+        table_name = "support_tickets"
+
+
+Ticket.add_index(
+    SQL(
+        "CREATE UNIQUE INDEX IF NOT EXISTS one_open_ticket ON support_tickets "
+        "(error_id, coalesce(client_id, '')) WHERE status <> 'closed' AND error_id IS NOT NULL"
+    )
+)
+
+
+class History(Table):
+    """Every action on a ticket."""
+
+    id = AutoField()
+    ticket = ForeignKeyField(Ticket, backref="history")
+    action = CharField()
+    description = TextField(default="")
+    created_by = CharField(default="system")
+    created_at = MomentField()
+
+    class Meta:
+        table_name = "support_ticket_history"
+
+
+class Correction(Table):
+    """One change made to correct an error, and what its tests said."""
+
+    id = AutoField()
+    error = ForeignKeyField(ErrorLog, backref="corrections")
+    file_path = TextField()
+    old_code = TextField()
+    new_code = TextField()
+    description = TextField(default="")
+    applied_by = CharField()
+    applied_at = MomentField()
+    recorded_at = MomentField()
+    test_status = CharField(default="pending")
+    test_results = JSONField(null=True)
+
+    class Meta:
+        table_name = "error_corrections"
+
+
+class Signature(Table):
+    """Several signatures may point at one error: merges, and rules of different versions."""
+
+    service = CharField()
+    environment = CharField(default="")
+    signature = CharField()
+    error = ForeignKeyField(ErrorLog)
+
+    class Meta:
+        table_name = "error_signatures"
+        primary_key = CompositeKey("service", "environment", "signature")
+
+
+class HourCount(Table):
+    """Occurrences of an error for one client in one hour; `hour` counts hours since the epoch."""
+
+    error = ForeignKeyField(ErrorLog)
+    client_id = CharField(default="")
+    hour = IntegerField(index=True)
+    count = BigIntegerField()
+
+    class Meta:
+        table_name = "error_counts"
+        primary_key = CompositeKey("error", "client_id", "hour")
+
+
+class Sample(Table):
+    """A full event of an error, with the places its frames name."""
+
+    id = AutoField()
+    error = ForeignKeyField(ErrorLog)
+    session_id = CharField()
+    position = BigIntegerField()
+    occurred_at = MomentField()
+    client_id = CharField(default="")
+    body = BlobField()
+    """msgpack of `digest.SampleBody`."""
+
+    class Meta:
+        table_name = "error_samples"
+        indexes = ((("error", "occurred_at"), False),)
+
+
+class Session(Table):
+    """One process of a service, and how far its stream is committed."""
+
+    id = CharField(primary_key=True)
+    service = CharField(index=True)
+    environment = CharField(default="")
+    release = TextField(null=True)
+    host = TextField()
+    pid = IntegerField()
+    python = CharField()
+    peer_key = CharField(default="")
+    """CURVE public key of the connection that opened it, '' without CURVE."""
+    started_at = MomentField()
+    first_heard = MomentField()
+    last_heard = MomentField(index=True)
+    interval = DoubleField()
+    clock_offset = DoubleField(default=0.0)
+    """Seconds to add to the application's clock to get the daemon's."""
+    watermark = BigIntegerField(default=0)
+    events = BigIntegerField(default=0)
+    backlog = BigIntegerField(default=0)
+    live = BooleanField(default=True)
+    """Last heard from the process itself, not from one that adopted its spool."""
+    ended_at = MomentField(null=True)
+    """When it said goodbye."""
+
+    class Meta:
+        table_name = "sessions"
+
+
+class Interval(Table):
+    """A stretch of time in which a session was seen alive."""
+
+    id = AutoField()
+    session = ForeignKeyField(Session)
+    started_at = MomentField()
+    ended_at = MomentField(index=True)
+
+    class Meta:
+        table_name = "session_intervals"
+
+
+class Run(Table):
+    """A stretch of time in which a daemon was up."""
+
+    id = AutoField()
+    host = TextField()
+    pid = IntegerField()
+    started_at = MomentField()
+    alive_until = MomentField(index=True)
+    stopped = BooleanField(default=False)
+
+    class Meta:
+        table_name = "daemon_runs"
+
+
+class Loss(Table):
+    """Events known to be lost, by session and reason."""
+
+    session = ForeignKeyField(Session)
+    reason = CharField()
+    count = BigIntegerField()
+
+    class Meta:
+        table_name = "losses"
+        primary_key = CompositeKey("session", "reason")
+
+
+class Quarantined(Table):
+    """A record that could not be digested; counted, kept for a look, never in the way of the next."""
+
+    id = AutoField()
+    session_id = CharField()
+    position = BigIntegerField()
+    reason = TextField()
+    body = BlobField()
+    received_at = MomentField()
+
+    class Meta:
+        table_name = "quarantine"
+
+
+class Watch(Table):
+    """The watch over an error, shared by its tickets; there while one of them is not closed."""
+
+    error = ForeignKeyField(ErrorLog, primary_key=True)
+    quiet_since = MomentField()
+    """Latest of opening, last occurrence, correction, passed validation."""
+    checked_at = MomentField(null=True)
+    seen_seconds = DoubleField(default=0.0)
+    waiting_for = TextField(default="")
+    reappeared_at = MomentField(null=True)
+    """When the last `reappeared` row was written."""
+    inconclusive_at = MomentField(null=True)
+    """When the admin was told that silence proves nothing here."""
+
+    class Meta:
+        table_name = "watches"
+
+
+class Client(Table):
+    """Somebody the errors concern."""
+
+    id = CharField(primary_key=True)
+    name = TextField(default="")
+    email = TextField(null=True)
+    language = CharField(null=True)
+    folder = CharField(unique=True)
+    """Unguessable name of the client's report folder."""
+
+    class Meta:
+        table_name = "clients"
+
+
+class Mail(Table):
+    """A mail that must be sent: written in the transaction that makes it true."""
+
+    id = AutoField()
+    kind = CharField()
+    """Name of the function in `mail` that writes it: detection, notice, closing, ..."""
+    ticket = ForeignKeyField(Ticket, null=True)
+    audience = CharField()
+    """`client` or `admin`."""
+    recipient = TextField()
+    language = CharField()
+    message_id = TextField(unique=True)
+    facts = JSONField(default=dict)
+    """What the mail says, as known when it became true."""
+    state = CharField(default="waiting", index=True)
+    """waiting, held (for the admin's release), sent, failed, dropped, digested."""
+    created_at = MomentField()
+    due_at = MomentField(index=True)
+    attempts = IntegerField(default=0)
+    leased_until = MomentField(null=True)
+    sent_at = MomentField(null=True)
+    last_error = TextField(default="")
+
+    class Meta:
+        table_name = "outbox"
+
+
+MODELS = (Fact, ErrorLog, Ticket, History, Correction, Signature, HourCount, Sample, Session, Interval, Run,
+          Loss, Quarantined, Watch, Client, Mail)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The handler an application adds to its logging configuration."""

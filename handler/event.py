@@ -1,0 +1,161 @@
+"""The values a spool holds: events and what belongs to them. Frozen, sized, valid once they exist; no I/O.
+
+Every struct is `array_like`: a newer writer may append fields at the end, an older reader ignores them, and
+a newer reader fills what an older writer left out with the defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+PAYLOAD_LIMIT = 64 * 1024
+"""Bytes of one encoded record, at most; capture shortens an event until it fits."""
+
+SEGMENT_BITS = 32
+"""A position is `segment << SEGMENT_BITS | byte offset of the frame`: one ordered integer per session."""
+
+
+def position(segment: int, offset: int) -> int:
+    """The place of a frame in its session's stream; larger is later."""
+    return segment << SEGMENT_BITS | offset
+
+
+def split(at: int) -> tuple[int, int]:
+    """(segment, byte offset) of a position."""
+    return at >> SEGMENT_BITS, at & ((1 << SEGMENT_BITS) - 1)
+
+
+class Frame(Struct, frozen=True, array_like=True, omit_defaults=True):
+    """One call in a traceback, outermost first in `Raised.frames`. Raw facts; the place's source is in `Place`."""
+
+    path: str
+    module: str
+    function: str
+    line: int
+    locals: dict[str, str] | None = None
+    arguments: dict[str, Any] | None = None
+    """Of an in-app frame: the call's arguments that are plain data (None, bool, int, float, str, lists, dicts)."""
+
+
+class Syntax(Struct, frozen=True, array_like=True):
+    """What a SyntaxError says of the broken file."""
+
+    path: str
+    message: str
+    text: str
+
+
+class Raised(Struct, frozen=True, array_like=True, omit_defaults=True):
+    """One exception with its chain. `type` is `module.QualName` (builtins without module), `text` its str()."""
+
+    type: str
+    text: str
+    frames: tuple[Frame, ...] = ()
+    omitted: int = 0
+    """Frames left out of the middle of `frames` by the size cap."""
+    cause: Raised | None = None
+    context: Raised | None = None
+    group: tuple[Raised, ...] = ()
+    errno: str | None = None
+    """Symbolic name of an OSError's errno, such as `ENOENT`."""
+    syntax: Syntax | None = None
+    recursive: tuple[tuple[str, str], ...] = ()
+    """Of a RecursionError: the (module, function) pairs seen at least 3 times in the whole traceback."""
+
+
+class Event(Struct, frozen=True, array_like=True, tag=1):
+    """One logged error as the application saw it. Times are epoch seconds, UTC, by the application's clock."""
+
+    occurred_at: float
+    level: int
+    logger: str
+    message: str
+    """The formatted text, scrubbed and capped."""
+    template: str | None
+    """`record.msg` where it is a str and there are arguments, else None."""
+    path: str
+    module: str
+    function: str
+    line: int
+    thread: str = ""
+    exception: Raised | None = None
+    client: str | None = None
+    context: dict[str, str] | None = None
+    fingerprint: tuple[str, ...] | None = None
+    stack: str | None = None
+    """`stack_info` text, when the call asked for it."""
+    key: int = 0
+    """What later `Repeat`s of this event name, 0 when none will."""
+
+
+class Repeat(Struct, frozen=True, array_like=True, tag=2):
+    """One more occurrence of the event with this key: same place, text, exception frames, client, fingerprint."""
+
+    key: int
+    occurred_at: float
+
+
+class Place(Struct, frozen=True, array_like=True, tag=3):
+    """What the source says of one (path, line), read once by the shipping thread. None where it is unknown."""
+
+    path: str
+    line: int
+    statement: str | None = None
+    """The smallest enclosing statement in canonical form (grouping rule: survives reformatting)."""
+    template: str | None = None
+    """The literal text of the logging call that covers the line, variable parts as `*`."""
+    in_app: bool = True
+    first: int = 0
+    """Line number of `source[0]`."""
+    source: tuple[str, ...] = ()
+    """The lines around, for people to read."""
+    module: str = ""
+    """Dotted module name of the file: by sys.modules, else relative to the longest sys.path entry."""
+
+
+class Lost(Struct, frozen=True, array_like=True, tag=4):
+    """Events that are known to have happened and whose record is gone, by reason; counted like any record."""
+
+    reason: str
+    count: int
+
+
+class Collapsed(Struct, frozen=True, array_like=True, tag=5):
+    """Occurrences of a keyed event whose bodies were given up for room: the count is exact."""
+
+    key: int
+    count: int
+    first_at: float
+    last_at: float
+
+
+Record: TypeAlias = Event | Repeat | Place | Lost | Collapsed
+
+
+class Header(Struct, frozen=True, array_like=True):
+    """The first frame of every segment: makes the file shippable by any process, under its own session."""
+
+    version: int
+    session: str
+    """uuid4 hex, new per process and after a fork."""
+    segment: int
+    service: str
+    release: str | None
+    environment: str | None
+    host: str
+    pid: int
+    python: str
+    started_at: float
+    """When the process's session began."""
+    written_at: float
+    """When this segment was begun, by the application's clock."""
+    interval: float
+    """Seconds between heartbeats, as announced to the daemon."""
+    endpoints: tuple[str, ...]
+    server_key: str | None = None
+    key_file: str | None = None
+    in_app: tuple[str, ...] = ()
+    not_in_app: tuple[str, ...] = ()
+    sys_path: tuple[str, ...] = ()
