@@ -1,0 +1,74 @@
+# Everything a developer runs; `make help` lists it. Needs CPython 3.11 or newer, make and a package index.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INPUTS := setup.cfg pyproject.toml constraints.txt
+PACKAGES := handler daemon reports
+
+.DEFAULT_GOAL := help
+.PHONY: help test demo lint types format wheel constraints clean
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1   \2/p' $(MAKEFILE_LIST)
+
+test: lint types  ## lint, check the types, run every test in parallel
+	@echo "== tests"
+	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+demo: $(VENV)/.demo  ## see an error become tickets, mails, a watch, a closed ticket and a report
+	@$(BIN)/python examples/demo.py
+
+lint: $(VENV)/.test  ## ruff: rules and format
+	@echo "== lint"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.test  ## mypy, strict, on our packages
+	@echo "== types"
+	@mkdir -p build/types/tocsin
+	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/tocsin/$$package; done
+	@MYPYPATH=build/types $(BIN)/mypy $(PACKAGES:%=-p tocsin.%)
+
+format: $(VENV)/.test  ## format the code
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format .
+
+wheel: $(VENV)/bin/python  ## build the wheel; import the handler from it with the base dependencies alone
+	@echo "== wheel"
+	@rm -rf build/lib build/bdist.* build/wheel build/wheel-venv
+	@$(PIP) wheel --no-deps --wheel-dir build/wheel .
+	@$(PYTHON) -m venv build/wheel-venv
+	@build/wheel-venv/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt build/wheel/*.whl
+	@cd build/wheel && ../wheel-venv/bin/python -c \
+	  'import tocsin.handler as handler; handler.TocsinHandler; print("imported", handler.__file__)'
+	@ls build/wheel/*.whl
+
+constraints: $(VENV)/.test  ## pin what is installed now
+	@{ echo '# Pinned versions for development and CI; renewed by `make constraints`.'; \
+	   $(PIP) freeze --exclude-editable | grep -v '^#'; } > build/constraints.txt
+	@mv build/constraints.txt constraints.txt
+
+clean:  ## remove all that was made
+	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Tocsin needs Python 3.11 or newer, \`$(PYTHON)\` is not: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "== making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "\`$(PYTHON) -m venv\` failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+# Where the tests' environment is there, the demo needs nothing more: one of the two stamps is enough.
+$(VENV)/.demo: $(INPUTS) | $(VENV)/bin/python
+	@echo "== installing what the demo needs"
+	@$(PIP) install -c constraints.txt -e '.[daemon]' aiosmtpd
+	@touch $@
+
+$(VENV)/.test: $(INPUTS) | $(VENV)/bin/python
+	@echo "== installing what development needs"
+	@$(PIP) install -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.demo
