@@ -1,0 +1,32 @@
+"""The bytes of a stored sample and back: a full event with the places its frames name."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.handler.event import Event, Place
+
+
+class SampleBody(Struct, frozen=True, array_like=True):
+    """What `Sample.body` holds, as msgpack. A newer writer may append fields; older readers ignore them."""
+
+    event: Event
+    places: list[Place] = []
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(SampleBody)
+
+
+def encode_body(event: Event, places: list[Place]) -> bytes:
+    """The bytes to store. Raises UnicodeEncodeError on a lone surrogate: text is sanitised before."""
+    return _encoder.encode(SampleBody(event, places))
+
+
+def decode_body(data: bytes | memoryview) -> SampleBody | None:
+    """The sample in `data`, None when the bytes are not one: a damaged sample must not hide its error."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError):
+        return None

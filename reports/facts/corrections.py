@@ -1,0 +1,51 @@
+"""Corrections: read-only queries into small frozen values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Correction, ErrorLog
+from tocsin.reports.facts.moment import Moment, moment
+from tocsin.reports.facts.rows import dicts
+
+
+class CorrectionFacts(Struct, frozen=True):
+    """One recorded change; its JSON is the documented shape. `test_status`: pending, passed or failed."""
+
+    id: int
+    error_id: int
+    file_path: str
+    old_code: str
+    new_code: str
+    description: str
+    applied_by: str
+    applied_at: Moment
+    recorded_at: Moment
+    test_status: str
+    test_results: Any
+    title: str
+    """Of the error."""
+    service: str
+    """Of the error."""
+
+
+def corrections(store: Store, error_id: int | None = None) -> list[CorrectionFacts]:
+    """Corrections, newest first; of one error, or of all."""
+    query = (
+        Correction.select(Correction, ErrorLog.title, ErrorLog.service)
+        .join(ErrorLog)
+        .order_by(Correction.applied_at.desc(), Correction.id.desc())
+    )
+    if error_id is not None:
+        query = query.where(Correction.error == error_id)
+    with store.reading():
+        return [_facts(row) for row in dicts(query)]
+
+
+def _facts(row: dict[str, Any]) -> CorrectionFacts:
+    values = {name: row[name] for name in CorrectionFacts.__struct_fields__ if name != "error_id"}
+    values["applied_at"], values["recorded_at"] = moment(row["applied_at"]), moment(row["recorded_at"])
+    return CorrectionFacts(error_id=row["error"], **values)

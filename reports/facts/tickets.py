@@ -1,0 +1,218 @@
+"""Tickets and clients: read-only queries into small frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+from peewee import JOIN
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Ticket, Watch
+from tocsin.reports.facts.moment import Moment, moment
+from tocsin.reports.facts.rows import dicts, first
+
+
+class HistoryFacts(Struct, frozen=True):
+    """One action on a ticket."""
+
+    id: int
+    ticket_id: int
+    action: str
+    description: str
+    created_by: str
+    created_at: Moment
+
+
+class WatchFacts(Struct, frozen=True):
+    """How far the silence of an error has come, as the last round wrote it down. Durations in seconds."""
+
+    started_at: Moment
+    required_seconds: float
+    seen_seconds: float
+    quiet_since: Moment
+    earliest_close: Moment
+    """Not before this moment, provided that the error stays away and its service is seen alive."""
+    waiting_for: str
+    checked_at: Moment | None = None
+    min_seen: float = 0.9
+    inconclusive_at: Moment | None = None
+
+
+class MailFacts(Struct, frozen=True):
+    """One mail of a ticket."""
+
+    id: int
+    kind: str
+    audience: str
+    recipient: str
+    state: str
+    created_at: Moment
+    sent_at: Moment | None
+    attempts: int
+    last_error: str
+
+
+class TicketFacts(Struct, frozen=True):
+    """A ticket; its JSON is the documented shape."""
+
+    id: int
+    error_id: int | None
+    error_signature: str | None
+    client_id: str | None
+    client_email: str | None
+    subject: str
+    status: str
+    priority: str
+    category: str
+    source: str
+    resolution: str | None
+    created_at: Moment
+    closed_at: Moment | None
+    metadata: Any
+    service: str | None = None
+    """Of its error."""
+    title: str | None = None
+    """Of its error."""
+
+
+class TicketDetail(TicketFacts, frozen=True, kw_only=True):
+    """One ticket with its history, its mails and the watch over its error."""
+
+    message: str = ""
+    history: list[HistoryFacts] = []
+    watch: WatchFacts | None = None
+    mails: list[MailFacts] = []
+
+
+class ClientFacts(Struct, frozen=True):
+    """Somebody the errors concern. `folder` names the client's pages and is not to be guessed."""
+
+    id: str
+    name: str
+    email: str | None
+    language: str | None
+    folder: str
+
+
+def tickets(
+    store: Store, *, open_only: bool = False, error_id: int | None = None, client_id: str | None = None
+) -> list[TicketFacts]:
+    """Tickets, newest first."""
+    query = _select().order_by(Ticket.created_at.desc(), Ticket.id.desc())
+    if open_only:
+        query = query.where(Ticket.status != "closed")
+    if error_id is not None:
+        query = query.where(Ticket.error == error_id)
+    if client_id is not None:
+        query = query.where(Ticket.client_id == client_id)
+    with store.reading():
+        return [_facts(row) for row in dicts(query)]
+
+
+def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDetail | None:
+    """One ticket with everything about it, None when there is none. `now` in epoch seconds."""
+    with store.reading():
+        row = first(_select(Ticket.message).where(Ticket.id == ticket_id))
+        if row is None:
+            return None
+        plain = _facts(row)
+        seen = None
+        if plain.error_id is not None and plain.status != "closed":
+            seen = watches(store, config, [plain.error_id], now).get(plain.error_id)
+        return TicketDetail(
+            **{name: getattr(plain, name) for name in TicketFacts.__struct_fields__},
+            message=row["message"],
+            history=history(store, [ticket_id]),
+            watch=seen,
+            mails=mails(store, ticket_id),
+        )
+
+
+def history(store: Store, ticket_ids: Iterable[int]) -> list[HistoryFacts]:
+    """The history rows of some tickets, oldest first."""
+    with store.reading():
+        rows = (
+            History.select()
+            .where(History.ticket.in_(list(ticket_ids)))
+            .order_by(History.created_at, History.id)
+        )
+        return [
+            HistoryFacts(
+                row["id"],
+                row["ticket"],
+                row["action"],
+                row["description"],
+                row["created_by"],
+                moment(row["created_at"]),
+            )
+            for row in dicts(rows)
+        ]
+
+
+def mails(store: Store, ticket_id: int) -> list[MailFacts]:
+    """The mails of a ticket, oldest first."""
+    with store.reading():
+        rows = Mail.select().where(Mail.ticket == ticket_id).order_by(Mail.created_at, Mail.id)
+        return [
+            MailFacts(
+                row["id"],
+                row["kind"],
+                row["audience"],
+                row["recipient"],
+                row["state"],
+                moment(row["created_at"]),
+                moment(row["sent_at"]),
+                row["attempts"],
+                row["last_error"],
+            )
+            for row in dicts(rows)
+        ]
+
+
+def watches(
+    store: Store, config: Config, error_ids: Iterable[int] | None, now: float
+) -> dict[int, WatchFacts]:
+    """The running watches by error: of some errors, or of all."""
+    query = Watch.select()
+    if error_ids is not None:
+        query = query.where(Watch.error.in_(list(error_ids)))
+    with store.reading():
+        return {row["error"]: _watch(row, config) for row in dicts(query)}
+
+
+def _watch(row: dict[str, Any], config: Config) -> WatchFacts:
+    required = float(config.watch.duration)
+    return WatchFacts(
+        started_at=moment(row["quiet_since"]),
+        required_seconds=required,
+        seen_seconds=row["seen_seconds"],
+        quiet_since=moment(row["quiet_since"]),
+        earliest_close=moment(row["quiet_since"] + required),
+        waiting_for=row["waiting_for"],
+        checked_at=moment(row["checked_at"]),
+        min_seen=config.watch.min_seen if config.watch.evidence == "seen" else 0.0,
+        inconclusive_at=moment(row["inconclusive_at"]),
+    )
+
+
+def clients(store: Store) -> list[ClientFacts]:
+    """Every client, by id."""
+    with store.reading():
+        return [ClientFacts(**row) for row in dicts(Client.select().order_by(Client.id))]
+
+
+def _select(*more: Any) -> Any:
+    columns = [getattr(Ticket, name) for name in TicketFacts.__struct_fields__[:14] if name != "error_id"]
+    return Ticket.select(
+        *columns, Ticket.error.alias("error_id"), ErrorLog.service, ErrorLog.title, *more
+    ).join(ErrorLog, JOIN.LEFT_OUTER)
+
+
+def _facts(row: dict[str, Any]) -> TicketFacts:
+    values = {name: row[name] for name in TicketFacts.__struct_fields__}
+    values["created_at"] = moment(values["created_at"])
+    values["closed_at"] = moment(values["closed_at"])
+    return TicketFacts(**values)
