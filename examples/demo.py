@@ -1,0 +1,175 @@
+"""The main job, played on a real application: `make demo`.
+
+A small web shop runs under real requests; some hit genuine bugs. Its errors become tickets and mails, one
+bug is corrected and its ticket closes, another comes back, a third's application is stopped. The daemon is
+killed once in the middle. At the end a table says what was expected and what happened; the exit code is 1
+where they differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import verdict
+from rich.console import Console
+from staging import Failed, Stage, end_on_signals
+from traffic import FIGURES, LABEL, PARCEL, PAYMENT, STOCK, Crowd, Visitors
+
+HERE = Path(__file__).parent
+WATCH = 15.0
+"""Seconds an error must stay away; a day in earnest."""
+
+WRONG = "zone = ZONES[order.country]"
+RIGHT = 'zone = ZONES.get(order.country, "world")'
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo"), help="directory for all that is made (default: demo)"
+    )
+    out = parser.parse_args().out
+    console = Console(highlight=False)
+    end_on_signals()
+    try:
+        with Stage(out, console) as stage:
+            return play(stage)
+    except Failed as failure:
+        console.print(
+            f"[bold red]The demo failed:[/] {failure}\nWhat the processes said is in {out / 'logs'}."
+        )
+    except KeyboardInterrupt:
+        console.print("Ended before its end; all its processes are ended too.")
+    return 1
+
+
+def play(stage: Stage) -> int:
+    """The acts in order; the exit code."""
+    visitors = open_house(stage)
+    rows = errors_under_load(stage, visitors)
+    tickets_and_mails(stage)
+    stage.say("the warehouse is stopped: from now on its silence proves nothing")
+    stage.stop("warehouse")
+    correct_label(stage, visitors)
+    rows += watch(stage, visitors)
+    now = datetime.now(UTC)
+    rows.append(verdict.Row("exit code of the daemon, asked to end", 0, stage.stop("daemon")))
+    stage.say("writing the report")
+    stage.tocsin_plain("report")
+    rows += verdict.counts(stage) + verdict.tickets(stage, now) + verdict.mails(stage)
+    rows += verdict.metrics(stage) + verdict.pages(stage)
+    return curtain(stage, rows)
+
+
+def open_house(stage: Stage) -> Visitors:
+    """Mail server, daemon, and the shop and its warehouse on a copy of their code."""
+    mail_port = stage.start("mail", str(HERE / "smtp_sink.py"), str(stage.directory / "mail"))
+    stage.configure(mail_port=mail_port, watch=WATCH)
+    start_daemon(stage)
+    shutil.copytree(HERE / "shop", project(stage) / "shop", ignore=shutil.ignore_patterns("__pycache__"))
+    shop_port = stage.start("shop", "-m", "shop.web", directory=project(stage))
+    warehouse_port = stage.start("warehouse", "-m", "shop.warehouse", directory=project(stage))
+    stage.say(f"the shop listens on port {shop_port}, the warehouse on {warehouse_port}")
+    return Visitors(shop_port, warehouse_port)
+
+
+def project(stage: Stage) -> Path:
+    return stage.directory / "app"
+
+
+def start_daemon(stage: Stage) -> None:
+    stage.start("daemon", "-m", "tocsin.daemon", "daemon", listens=False)
+    stage.until("waiting for the daemon", lambda: stage.tocsin("status")["alive"], patient=True)
+    stage.say(f"the daemon runs as process {stage.pid('daemon')}")
+
+
+def errors_under_load(stage: Stage, visitors: Visitors) -> list[verdict.Row]:
+    """Visitors come, the daemon is killed among them, they go on, it comes back; nothing may be missing."""
+    crowd = Crowd(visitors.day(), pace=0.03)
+    crowd.start()
+    stage.say(f"{crowd.total} visits begin")
+    stage.until("visitors are in the shop", lambda: crowd.has_sent(0.4))
+    code = stage.kill("daemon")
+    stage.say(f"the daemon is killed (SIGKILL) after {crowd.done} visits; the visitors go on")
+    stage.until("visitors are in the shop, the daemon is dead", lambda: crowd.has_sent(0.8))
+    start_daemon(stage)
+    stage.until("the last visitors", lambda: crowd.has_sent(1))
+    stage.until("waiting for every error to be counted", lambda: verdict.counts_agree(stage))
+    logged = len(verdict.application_log(stage))
+    stage.say(f"{logged} errors logged by the applications, each counted once")
+    return [verdict.Row("the daemon was killed in the middle", -9, code)]
+
+
+def tickets_and_mails(stage: Stage) -> None:
+    def all_there() -> bool:
+        log, errors, tickets = verdict.application_log(stage), stage.tocsin("errors"), stage.tocsin("tickets")
+        wanted = sum(len(verdict.clients_of(bug, log)) for bug in verdict.BUGS)
+        return bool(errors) and len(tickets) >= wanted and verdict.unsent(stage) == 0
+
+    stage.until("waiting for tickets and mails", all_there)
+    kept = len(list((stage.directory / "mail").glob("*.eml")))
+    stage.say(f"{len(stage.tocsin('tickets'))} tickets are open, {kept} mails arrived")
+
+
+def correct_label(stage: Stage, visitors: Visitors) -> None:
+    """The file is changed, the shop restarted, the correction recorded; the page works now."""
+    path = project(stage) / "shop" / "shipping.py"
+    path.write_text(path.read_text("utf-8").replace(WRONG, RIGHT), "utf-8")
+    stage.stop("shop")
+    visitors.shop_port = stage.start("shop", "-m", "shop.web", directory=project(stage))
+    visitors.check_label("martin", "CH")
+    error = verdict.error_of(LABEL, stage.tocsin("errors"))
+    recorded = ("--description", "Countries without a zone of their own go at the world rate", "--by", "demo")
+    where = ("--project", str(project(stage)), "--file", "shop/shipping.py")
+    stage.tocsin("correct", str(error["id"]), *where, "--old", WRONG, "--new", RIGHT, *recorded)
+    stage.say(f"error {error['id']} is corrected: {RIGHT}")
+
+
+def watch(stage: Stage, visitors: Visitors) -> list[verdict.Row]:
+    """The quiet errors' tickets close; meanwhile healthy visitors come, and one bug is hit again and again."""
+    returning = [partial(visitors.hit, STOCK, "martin"), partial(visitors.check_label, "lopez", "NO")]
+    crowd = Crowd(returning, pace=1.0, forever=True)
+    crowd.start()
+    stage.say(f"watching for {WATCH:g} s (24 h in earnest); one bug keeps coming back")
+    quiet = (LABEL, FIGURES, PARCEL, PAYMENT)
+
+    def all_closed() -> bool:
+        errors, tickets = stage.tocsin("errors"), stage.tocsin("tickets")
+        own = [t for bug in quiet for t in verdict.tickets_of(verdict.error_of(bug, errors), tickets)]
+        return crowd.has_sent(0) and all(ticket["status"] == "closed" for ticket in own)
+
+    stage.until("waiting for the quiet tickets to close", all_closed, seconds=WATCH + 45)
+    stage.say("the quiet tickets closed themselves")
+    stage.until("waiting for the last mails", lambda: verdict.unsent(stage) == 0)
+    stage.tocsin_plain("check")
+    crowd.end()
+    stage.until("waiting for every error to be counted", lambda: verdict.counts_agree(stage))
+    errors = stage.tocsin("errors")
+    resolved = [verdict.error_of(bug, errors)["resolved"] for bug in (LABEL, STOCK)]
+    return [verdict.Row("resolved: the corrected error, the returning one", [True, False], resolved)]
+
+
+def curtain(stage: Stage, rows: list[verdict.Row]) -> int:
+    """Table, result.json, and where to look."""
+    seconds = time.monotonic() - stage.started_at
+    verdict.write(stage, rows, seconds)
+    verdict.show(stage.console, rows)
+    differ = sum(not row.agrees for row in rows)
+    stage.console.print(
+        f"{len(rows)} facts, {differ} differ; {seconds:.0f} s\n"
+        f"mails    {stage.directory / 'mail'}\n"
+        f"report   {stage.directory / 'report' / 'admin' / 'index.html'}\n"
+        f"look on  {Path(sys.executable).with_name('tocsin')} --config {stage.configuration} errors",
+        soft_wrap=True,
+    )
+    return 1 if differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
