@@ -18,6 +18,7 @@ from pathlib import Path
 
 import verdict
 from rich.console import Console
+from rich.markup import escape
 from staging import Failed, Stage, end_on_signals
 from traffic import FIGURES, LABEL, PARCEL, PAYMENT, STOCK, Crowd, Visitors
 
@@ -132,7 +133,7 @@ def correct_label(stage: Stage, visitors: Visitors) -> None:
 
 
 def watch(stage: Stage, visitors: Visitors) -> list[verdict.Row]:
-    """The quiet errors' tickets close; meanwhile healthy visitors come, and one bug is hit again and again."""
+    """The quiet errors' tickets close; meanwhile one bug is hit again and again."""
     returning = [partial(visitors.hit, STOCK, "martin"), partial(visitors.check_label, "lopez", "NO")]
     crowd = Crowd(returning, pace=1.0, forever=True)
     crowd.start()

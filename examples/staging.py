@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 
 T = TypeVar("T")
 
@@ -121,7 +122,9 @@ class Stage:
 
     def say(self, text: str) -> None:
         """One line of progress, with the seconds since the start."""
-        self.console.print(f"[dim]{time.monotonic() - self.started_at:5.1f} s[/]  {text}")
+        self.console.print(
+            f"[dim]{time.monotonic() - self.started_at:5.1f} s[/]  {escape(text)}", soft_wrap=True
+        )
 
     def start(self, name: str, *arguments: str, directory: Path | None = None, listens: bool = True) -> int:
         """Starts `python *arguments` with its output in logs/; returns the port it says it has, else 0.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from staging import Failed, Stage
 from traffic import BUGS, FIGURES, LABEL, PARCEL, PAYMENT, SCAN, STOCK, Bug
@@ -150,7 +151,7 @@ def moment(text: str) -> datetime:
 
 
 def mails(stage: Stage) -> list[Row]:
-    """By kind: one detection mail per client's ticket, a notice to the admin, one closing mail when closed."""
+    """One detection mail per client's ticket, a notice to the admin, one closing mail when it closes."""
     all_tickets = stage.tocsin("tickets")
     for_clients = [ticket for ticket in all_tickets if ticket["client_id"]]
     closed = [ticket for ticket in for_clients if ticket["status"] == "closed"]
@@ -254,7 +255,7 @@ def show(console: Console, rows: list[Row]) -> None:
         table.add_column(heading)
     for row in rows:
         mark = "[green]✓[/]" if row.agrees else "[bold red]differs[/]"
-        table.add_row(row.what, plain(row.expected), plain(row.happened), mark)
+        table.add_row(*map(escape, (row.what, plain(row.expected), plain(row.happened))), mark)
     console.print(table)
 
 
