@@ -42,9 +42,8 @@ def main() -> int:
         with Stage(out, console) as stage:
             return play(stage)
     except Failed as failure:
-        console.print(
-            f"[bold red]The demo failed:[/] {failure}\nWhat the processes said is in {out / 'logs'}."
-        )
+        console.print(f"[bold red]The demo failed:[/] {escape(str(failure))}", soft_wrap=True)
+        console.print(f"What the processes said is in {out / 'logs'}.", soft_wrap=True)
     except KeyboardInterrupt:
         console.print("Ended before its end; all its processes are ended too.")
     return 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from tocsin.handler import bind, unbind
+from tocsin.handler import bind
 
 _current: ContextVar[str | None] = ContextVar("storefront", default=None)
 
@@ -27,9 +27,8 @@ def serving(name: str | None) -> Iterator[None]:
         yield
         return
     token = _current.set(name)
-    bind(client=name)
     try:
-        yield
+        with bind(client=name):
+            yield
     finally:
-        unbind("client")
         _current.reset(token)
