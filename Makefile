@@ -31,6 +31,7 @@ types: $(VENV)/.test  ## mypy, strict, on our packages
 	@mkdir -p build/types/tocsin
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/tocsin/$$package; done
 	@MYPYPATH=build/types $(BIN)/mypy $(PACKAGES:%=-p tocsin.%)
+	@MYPYPATH=build/types:examples $(BIN)/mypy examples/*.py examples/shop/*.py
 
 format: $(VENV)/.test  ## format the code
 	@$(BIN)/ruff check --quiet --fix .

@@ -20,7 +20,7 @@ import verdict
 from rich.console import Console
 from rich.markup import escape
 from staging import Failed, Stage, end_on_signals
-from traffic import FIGURES, LABEL, PARCEL, PAYMENT, STOCK, Crowd, Visitors
+from traffic import BUGS, FIGURES, LABEL, PARCEL, PAYMENT, STOCK, Crowd, Visitors
 
 HERE = Path(__file__).parent
 WATCH = 15.0
@@ -109,7 +109,7 @@ def errors_under_load(stage: Stage, visitors: Visitors) -> list[verdict.Row]:
 def tickets_and_mails(stage: Stage) -> None:
     def all_there() -> bool:
         log, errors, tickets = verdict.application_log(stage), stage.tocsin("errors"), stage.tocsin("tickets")
-        wanted = sum(len(verdict.clients_of(bug, log)) for bug in verdict.BUGS)
+        wanted = sum(len(verdict.clients_of(bug, log)) for bug in BUGS)
         return bool(errors) and len(tickets) >= wanted and verdict.unsent(stage) == 0
 
     stage.until("waiting for tickets and mails", all_there)
@@ -127,7 +127,7 @@ def correct_label(stage: Stage, visitors: Visitors) -> None:
     error = verdict.error_of(LABEL, stage.tocsin("errors"))
     recorded = ("--description", "Countries without a zone of their own go at the world rate", "--by", "demo")
     where = ("--project", str(project(stage)), "--file", "shop/shipping.py")
-    stage.tocsin("correct", str(error["id"]), *where, "--old", WRONG, "--new", RIGHT, *recorded)
+    stage.tocsin_plain("correct", str(error["id"]), *where, "--old", WRONG, "--new", RIGHT, *recorded)
     stage.say(f"error {error['id']} is corrected: {RIGHT}")
 
 
@@ -146,6 +146,8 @@ def watch(stage: Stage, visitors: Visitors) -> list[verdict.Row]:
 
     stage.until("waiting for the quiet tickets to close", all_closed, seconds=WATCH + 45)
     stage.say("the quiet tickets closed themselves")
+    stage.until("waiting for the word on the silent warehouse", partial(verdict.told_of_silence, stage))
+    stage.say("the admin knows that the warehouse's silence proves nothing")
     stage.until("waiting for the last mails", lambda: verdict.unsent(stage) == 0)
     stage.tocsin_plain("check")
     crowd.end()

@@ -41,7 +41,7 @@ window = "60s"
 duration = "{watch}s"
 every = "1s"
 min_seen = 0.9
-unseen_after = "3d"
+unseen_after = "{watch}s"
 
 [mail]
 admin = ["ops@tea.example"]

@@ -8,9 +8,11 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+
+from staging import Failed
 
 STOREFRONTS = ("martin", "lopez")
 GOOD_CARD, BAD_CARD = "4242 4242 4242 4242", "4242 4242 4242 4241"
@@ -82,9 +84,9 @@ class Visitors:
         return self.request("GET", f"/orders/{number}/label", storefront)[0]
 
     def check_label(self, storefront: str, country: str) -> None:
-        """A visit to the corrected page. Raises ValueError when it fails."""
+        """A visit to the corrected page. Raises Failed when it is not well."""
         if (status := self.label(storefront, country)) != 200:
-            raise ValueError(f"the corrected label page answers {status}")
+            raise Failed(f"the corrected label page answers {status}")
 
     def scan(self, storefront: str, kilograms: str) -> bool:
         """Whether the warehouse took a scanner's line."""
@@ -137,7 +139,7 @@ class Visitors:
 class Crowd(threading.Thread):
     """Sends visits in the background, `pace` seconds apart, until they are through or it is told to end."""
 
-    def __init__(self, visits: list[Callable[[], None]], pace: float, *, forever: bool = False) -> None:
+    def __init__(self, visits: Sequence[Callable[[], None]], pace: float, *, forever: bool = False) -> None:
         super().__init__(name="crowd", daemon=True)
         self.done = 0
         self.total = len(visits)
@@ -157,7 +159,7 @@ class Crowd(threading.Thread):
                         return
                 if not self._forever:
                     return
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, Failed) as problem:
             self.problem = problem
 
     def end(self) -> None:
@@ -165,7 +167,7 @@ class Crowd(threading.Thread):
         self.join()
 
     def has_sent(self, share: float) -> bool:
-        """Whether that share of the visits is through. Raises the error that stopped them."""
+        """Whether that share of the visits is through. Raises Failed when something stopped them."""
         if self.problem:
-            raise self.problem
+            raise Failed(f"the visitors cannot go on: {self.problem!r}") from self.problem
         return self.done >= share * self.total

@@ -162,7 +162,8 @@ def mails(stage: Stage) -> list[Row]:
     return [
         Row("detection mails to clients", len(for_clients), kinds["client", "detection"]),
         Row("closing mails to clients", len(closed), kinds["client", "closing"]),
-        Row("admin notices of a new ticket", len(all_tickets), kinds["admin", "detection"]),
+        Row("errors the admin has a notice of", len({t["error_id"] for t in all_tickets}), noticed(stage)),
+        Row("admin told that silence proves nothing", 1, kinds["admin", "inconclusive"]),
         Row(
             "their subjects in French or English",
             [len(for_clients), len(closed)],
@@ -189,6 +190,21 @@ def sent_mails(stage: Stage) -> list[tuple[str, str, str]]:
         return database.execute(
             "SELECT audience, kind, message_id FROM outbox WHERE state = 'sent'"
         ).fetchall()
+
+
+def told_of_silence(stage: Stage) -> bool:
+    """Whether the admin was told of an application that is not seen any more."""
+    return any(kind == "inconclusive" for _, kind, _ in sent_mails(stage))
+
+
+def noticed(stage: Stage) -> int:
+    """How many errors the admin was told of when their tickets opened."""
+    query = (
+        "SELECT count(DISTINCT t.error_id) FROM outbox o JOIN support_tickets t ON t.id = o.ticket_id"
+        " WHERE o.state = 'sent' AND o.audience = 'admin' AND o.kind = 'notice'"
+    )
+    with closing(sqlite3.connect(stage.directory / "tocsin.db")) as database:
+        return int(database.execute(query).fetchone()[0])
 
 
 def unsent(stage: Stage) -> int:
