@@ -49,13 +49,13 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pass
 
 
-class Daemon(_Section):
+class Daemon(_Section, frozen=True):
     """Where the daemon listens and keeps its state."""
 
     listen: list[str] = []
     """ZeroMQ endpoints, `ipc://...` or `tcp://host:port`; default: the ipc socket handlers look for."""
     state_dir: str = ""
-    """Directory of the database, the lock and the spool; default: /var/lib/tocsin or the user's state directory."""
+    """Directory of database, lock and pages; default: /var/lib/tocsin or the user's state directory."""
     socket_group: str | None = None
     """Group that may connect to the ipc socket; without it only the daemon's user may."""
     key: str | None = None
@@ -64,14 +64,14 @@ class Daemon(_Section):
     """Directory of the public keys that may connect over TCP."""
 
 
-class Database(_Section):
+class Database(_Section, frozen=True):
     """Where everything is stored."""
 
     url: str = ""
     """`sqlite:///file` or `postgresql://user@host/name`; default: tocsin.db in the state directory."""
 
 
-class Tickets(_Section):
+class Tickets(_Section, frozen=True):
     """When a ticket is opened, and as what."""
 
     threshold: Count = 3
@@ -85,7 +85,7 @@ class Tickets(_Section):
     """New tickets an hour in all."""
 
 
-class Watch(_Section):
+class Watch(_Section, frozen=True):
     """What silence is worth."""
 
     duration: Duration = Duration(86400)
@@ -102,7 +102,7 @@ class Watch(_Section):
     """After this long without the application the watch is inconclusive and the admin is told."""
 
 
-class Mail(_Section):
+class Mail(_Section, frozen=True):
     """Who is mailed, and how."""
 
     admin: list[str] = []
@@ -120,7 +120,7 @@ class Mail(_Section):
     """yagmail's OAuth2 file for Gmail."""
 
 
-class Report(_Section):
+class Report(_Section, frozen=True):
     """Where the HTML pages are written."""
 
     dir: str = ""
@@ -133,7 +133,7 @@ class Report(_Section):
     """Default: mail.language."""
 
 
-class Retention(_Section):
+class Retention(_Section, frozen=True):
     """What is kept, and how long."""
 
     samples: Count = 50
@@ -142,7 +142,7 @@ class Retention(_Section):
     """Age at which hourly counts are dropped."""
 
 
-class Client(_Section):
+class Client(_Section, frozen=True):
     """A client, told of the errors it meets."""
 
     id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -151,7 +151,7 @@ class Client(_Section):
     language: Literal["en", "fr"] | None = None
 
 
-class Service(_Section):
+class Service(_Section, frozen=True):
     """An application that logs."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -162,7 +162,7 @@ class Service(_Section):
     window: Duration | None = None
 
 
-class Smtp(_Section):
+class Smtp(_Section, frozen=True):
     """The mail server, from SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS, SMTP_FROM, SMTP_SECURITY."""
 
     host: str
@@ -226,7 +226,9 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
             if not Path(named).is_file():
                 raise ConfigError(f"{source}: no file {named}; `tocsin init` writes one")
             return Path(named)
-    return next((path for path in (Path("tocsin.toml"), Path("/etc/tocsin/tocsin.toml")) if path.is_file()), None)
+    return next(
+        (path for path in (Path("tocsin.toml"), Path("/etc/tocsin/tocsin.toml")) if path.is_file()), None
+    )
 
 
 def load(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -254,7 +256,9 @@ def load(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -
 def parse(data: dict[str, Any], environ: Mapping[str, str], *, name: str = "configuration") -> Config:
     """A Config from parsed TOML and environment variables. Raises ConfigError."""
     if "smtp" in data:
-        raise ConfigError(f"{name}: smtp: SMTP is set by SMTP_HOST, SMTP_PORT, ... in the environment or .env")
+        raise ConfigError(
+            f"{name}: smtp: SMTP is set by SMTP_HOST, SMTP_PORT, ... in the environment or .env"
+        )
     try:
         _check_keys(data)
         config = msgspec.convert(data, Config, dec_hook=_decode)
@@ -303,7 +307,9 @@ def _explain(text: str, data: dict[str, Any]) -> str:
 
 def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
     """Fills in the defaults that depend on the machine and checks what spans several keys."""
-    state = Path(config.daemon.state_dir).expanduser() if config.daemon.state_dir else state_directory(environ)
+    state = (
+        Path(config.daemon.state_dir).expanduser() if config.daemon.state_dir else state_directory(environ)
+    )
     state = state.absolute()
     listen = config.daemon.listen or [default_endpoint(environ, state)]
     for address in listen:
@@ -311,7 +317,9 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
             raise ConfigError(f"{name}: daemon.listen = {address!r}: write ipc:///path or tcp://host:port")
     url = config.database.url or f"sqlite:///{state / 'tocsin.db'}"
     if urlsplit(url).scheme not in ("sqlite", "postgresql", "postgres"):
-        raise ConfigError(f"{name}: database.url = {url!r}: write sqlite:///file or postgresql://user@host/name")
+        raise ConfigError(
+            f"{name}: database.url = {url!r}: write sqlite:///file or postgresql://user@host/name"
+        )
     seen = [client.id for client in config.client]
     for what, ids in (("client.id", seen), ("service.name", [service.name for service in config.service])):
         for one in ids:
@@ -347,7 +355,9 @@ def _smtp(environ: Mapping[str, str], config: Config, name: str) -> Smtp | None:
         try:
             password = Path(config.mail.password_file).expanduser().read_text("utf-8").strip() or None
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name}: mail.password_file = {config.mail.password_file!r}: {error}") from None
+            raise ConfigError(
+                f"{name}: mail.password_file = {config.mail.password_file!r}: {error}"
+            ) from None
     user = environ.get("SMTP_USER") or None
     sender = environ.get("SMTP_FROM") or user or ""
     if not re.fullmatch(r"[^\r\n\x00]*[^@\s]+@[^@\s]+", sender):

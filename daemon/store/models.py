@@ -78,6 +78,10 @@ class ErrorLog(Table):
     recent = JSONField(default=list)
     """While it has no ticket: its newest occurrences as [moment, client id], for the exact threshold."""
     release = TextField(null=True)
+    samples = IntegerField(default=0)
+    """Full events kept."""
+    sampled_at = MomentField(null=True)
+    """Moment of the newest one."""
     resolved = BooleanField(default=False)
     resolved_at = MomentField(null=True)
     muted_until = MomentField(null=True)
@@ -331,6 +335,10 @@ class Mail(Table):
     due_at = MomentField(index=True)
     attempts = IntegerField(default=0)
     leased_until = MomentField(null=True)
+    trying_since = MomentField(null=True)
+    """When it was first tried; it is given up three days later."""
+    tried_at = MomentField(null=True, index=True)
+    """When the server last took it or may have taken it; the caps count these."""
     sent_at = MomentField(null=True)
     last_error = TextField(default="")
 

@@ -1,0 +1,6 @@
+"""The command `tocsin`."""
+
+from tocsin.daemon.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The command `tocsin`: a table of contents. Each command asks a module and prints; none decides anything."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tocsin.daemon.cli import corrections, errors, mail, reporting, service, setup, tickets
+from tocsin.daemon.cli.context import Context
+from tocsin.daemon.config import ConfigError
+from tocsin.daemon.corrections import CorrectionError
+from tocsin.daemon.intake import IntakeError
+from tocsin.daemon.manual import ManualError
+from tocsin.daemon.store.database import DatabaseError, StoreError
+from tocsin.reports.shelf import ShelfError
+
+WRONG_USE = (ConfigError,)
+FAILED = (CorrectionError, DatabaseError, IntakeError, ManualError, ShelfError, StoreError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--config", "config_file", metavar="FILE", help="The configuration file.")
+@click.version_option(package_name="tocsin")
+@click.pass_context
+def tocsin(context: click.Context, config_file: str | None) -> None:
+    """Automatic error tickets for Python applications."""
+    context.obj = Context(config_file)
+
+
+for command in (
+    setup.init,
+    service.daemon,
+    service.status,
+    service.check,
+    errors.errors,
+    errors.error,
+    errors.resolve,
+    tickets.tickets,
+    tickets.ticket,
+    corrections.correct,
+    corrections.corrections,
+    reporting.metrics,
+    reporting.report,
+    reporting.signature,
+    mail.mail,
+):
+    tocsin.add_command(command)
+
+
+def main() -> None:
+    """Runs a command. Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or configuration."""
+    try:
+        tocsin(prog_name="tocsin")
+    except WRONG_USE as error:
+        click.echo(f"tocsin: {error}", err=True)
+        sys.exit(2)
+    except FAILED as error:
+        click.echo(f"tocsin: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

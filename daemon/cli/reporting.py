@@ -1,0 +1,64 @@
+"""`tocsin metrics`, `report`, `signature`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from tocsin.daemon import clock, recorded
+from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.reports import facts
+from tocsin.reports.shelf import Shelf
+
+
+@click.command()
+@as_json
+@pass_context
+def metrics(context: Context, as_json: bool) -> None:
+    """The numbers: tickets opened and closed automatically, time to resolution, and the honest ones beside them."""
+    found = facts.metrics(context.store)
+    if as_json:
+        say_json(found)
+        return
+    for label, value, unit in (
+        ("automatic tickets", found.auto_tickets, ""),
+        ("closed automatically", found.auto_closed_percent, " %"),
+        ("mean time to resolution", found.mean_hours_to_resolution, " h"),
+        ("median time to resolution", found.median_hours_to_resolution, " h"),
+        ("closed and came back within 7 days", found.false_closing_percent, " %"),
+    ):
+        say(f"{label:36}{'-' if value is None else f'{value}{unit}'}")
+    say()
+    rows = [[top.corrections_count, top.source, top.message] for top in found.top_corrected]
+    say_table(["corrections", "file", "error"], rows, "No corrections yet.")
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where; default: report.dir.")
+@pass_context
+def report(context: Context, out: Path | None) -> None:
+    """Write the HTML pages."""
+    config = context.config
+    if out is not None:
+        config = msgspec.structs.replace(
+            config, report=msgspec.structs.replace(config.report, dir=str(out.absolute()))
+        )
+    written = Shelf(context.store, config).write(clock.now())
+    say(f"{written} pages written; open {config.report_dir / 'admin' / 'index.html'}")
+
+
+@click.command()
+@click.argument("file", type=click.File("r", encoding="utf-8", errors="surrogateescape"))
+@as_json
+def signature(file: click.utils.LazyFile, as_json: bool) -> None:
+    """Signatures of recorded events in FILE.jsonl; of pairs, which fail (exit 1)."""
+    found = recorded.check(file)
+    if as_json:
+        say_json(found)
+    else:
+        say(recorded.text(found))
+    if found.failed:
+        sys.exit(1)

@@ -1,0 +1,90 @@
+"""`tocsin daemon`, `status`, `check`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+import structlog
+
+from tocsin.daemon import clock
+from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.run import run
+from tocsin.daemon.watch import Round
+from tocsin.reports import facts
+
+
+@click.command()
+@pass_context
+def daemon(context: Context) -> None:
+    """Run the daemon in the foreground."""
+    _log_to_stderr()
+    run(context.config)
+
+
+def _log_to_stderr() -> None:
+    """One line per event: JSON in a service, where text from outside must stay one value; else readable."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer()
+            if not sys.stderr.isatty()
+            else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+@click.command()
+@as_json
+@pass_context
+def status(context: Context, as_json: bool) -> None:
+    """Is it alive? Sessions, backlog, last check, mails, losses. Exit 1 when the daemon is not running."""
+    found = facts.status(context.store, context.config, clock.now())
+    if as_json:
+        say_json(found)
+    else:
+        _show_status(found)
+    if not found.alive:
+        sys.exit(1)
+
+
+def _show_status(found: facts.StatusFacts) -> None:
+    say(f"daemon      {'running' if found.alive else 'NOT running'}")
+    say(f"database    {found.database}")
+    say(f"events      {found.events_counted} counted, {found.quarantined} quarantined")
+    lost = ", ".join(f"{count} {reason}" for reason, count in found.lost.items()) or "none"
+    say(f"lost        {lost}")
+    say(f"backlog     {found.backlog} bytes")
+    mails = found.outbox
+    say(f"mails       {mails.waiting} waiting, {mails.sent} sent, {mails.failed} failed")
+    say(f"last check  {found.last_check or 'none yet'}")
+    alive = [session for session in found.sessions if session.alive]
+    say(f"sessions    {len(alive)} alive of {len(found.sessions)} known")
+    rows = [[s.service, s.environment, s.host, s.pid, s.last_heard, s.backlog] for s in alive]
+    if rows:
+        say_table(["service", "environment", "host", "pid", "last heard", "backlog"], rows, "")
+    for problem in found.problems:
+        say(f"! {problem}")
+
+
+@click.command()
+@as_json
+@pass_context
+def check(context: Context, as_json: bool) -> None:
+    """Run the hourly round now."""
+    findings = Round(context.store, context.config).run(clock.now())
+    if as_json:
+        say_json([{"error_id": error_id, **_finding(found)} for error_id, found in findings.items()])
+        return
+    rows = [[error_id, *_finding(found).values()] for error_id, found in findings.items()]
+    say_table(["error", "verdict", "seen (s)", "waiting for", "chance"], rows, "No error is being watched.")
+
+
+def _finding(found: object) -> dict[str, object]:
+    return {name: getattr(found, name) for name in ("verdict", "seen_seconds", "waiting_for", "chance")}

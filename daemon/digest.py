@@ -1,0 +1,325 @@
+"""Messages of handlers become rows: one transaction for all that came together, then the answers.
+
+Owns exactly-once: what lies below a session's watermark is skipped, what would leave a gap is refused, and
+the watermark moves in the transaction that counts. Knows no sockets and no SMTP.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import structlog
+from msgspec import Raw
+from peewee import InterfaceError, OperationalError
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.settle import Settlement
+from tocsin.daemon.sign import Signature, cache_key, sign
+from tocsin.daemon.store import errors, sessions
+from tocsin.daemon.store.database import Store, StoreError
+from tocsin.daemon.store.errors import Key
+from tocsin.daemon.store.models import Session
+from tocsin.daemon.tally import Sampled, Sum
+from tocsin.handler import wire
+from tocsin.handler.event import Collapsed, Event, Lost, Place, Repeat
+from tocsin.handler.wire import (
+    Ack,
+    Batch,
+    FromDaemon,
+    FromHandler,
+    Goodbye,
+    Heartbeat,
+    Hello,
+    Refusal,
+    Welcome,
+)
+
+OFFSET_NOISE = 1.0
+"""Seconds of clock difference that a busy machine makes by itself; below it no correction is applied."""
+CLIENT_LIMIT = 200
+
+log = structlog.get_logger()
+
+
+class Received(NamedTuple):
+    """A message and who sent it: `peer_key` is the connection's CURVE public key, '' without CURVE."""
+
+    peer_key: str
+    message: FromHandler
+
+
+class Digest:
+    """The one writer of what handlers say. Used by one thread."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._store = store
+        self._config = config
+        self._identity = store.identity
+
+    def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
+        """Digests what came together and returns an answer for each message, None where none is due.
+
+        Raises StoreError when the database cannot be written now: nothing was taken, the handlers send again.
+        """
+        try:
+            return self._together(received, now)
+        except (OperationalError, InterfaceError) as error:
+            self._store.disconnect()
+            raise StoreError(f"the database cannot be written: {error}", permanent=False) from error
+        except Exception as error:  # one poison record must not hold back the others
+            log.warning("batch_split", reason=repr(error)[:500])
+            return [self._carefully(one, now) for one in received]
+
+    def _together(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
+        with self._store.transaction():
+            work = _Work(self._store, self._config, received, self._identity, now)
+            answers = [work.take(one) for one in received]
+            work.settle()
+        return answers
+
+    def _carefully(self, one: Received, now: float) -> FromDaemon | None:
+        """One message alone; of a batch, one record after the other, and what still fails is quarantined."""
+        if not isinstance(one.message, Batch):
+            try:
+                return self._together([one], now)[0]
+            except (OperationalError, InterfaceError) as error:
+                raise StoreError(f"the database cannot be written: {error}", permanent=False) from error
+            except Exception as error:
+                return Refusal(_session_of(one.message), "malformed", repr(error)[:200], permanent=True)
+        answer: FromDaemon | None = None
+        for part in _singly(one.message):
+            try:
+                answer = self._together([Received(one.peer_key, part)], now)[0]
+            except (OperationalError, InterfaceError) as error:
+                raise StoreError(f"the database cannot be written: {error}", permanent=False) from error
+            except Exception as error:
+                log.error("record_quarantined", session=part.session, reason=repr(error)[:500])
+                answer = self._quarantined(part, repr(error), now)
+            if isinstance(answer, Refusal):
+                break
+        return answer
+
+    def _quarantined(self, part: Batch, reason: str, now: float) -> FromDaemon:
+        with self._store.transaction():
+            session = Session.get_by_id(part.session)
+            for at, body in part.frames:
+                errors.quarantine(part.session, at, reason, bytes(body), now)
+            session.watermark = max(session.watermark, part.end)
+            session.save(only=[Session.watermark])
+        return Ack(part.session, session.watermark)
+
+
+def _session_of(message: FromHandler) -> str:
+    return message.header.session if isinstance(message, Hello) else message.session
+
+
+def _singly(batch: Batch) -> list[Batch]:
+    """The batch as batches of one record each, covering the same range."""
+    bounds = [batch.start, *(at for at, _ in batch.frames[1:]), batch.end]
+    return [
+        Batch(
+            batch.session, bounds[i], bounds[i + 1], [frame], batch.definitions, batch.places, batch.sent_at
+        )
+        for i, frame in enumerate(batch.frames)
+    ] or [batch]
+
+
+def _occurrences(record: Repeat | Collapsed) -> list[tuple[float, int]]:
+    """(moment, how many) of a record without a body: of a collapsed one the first and the last are known."""
+    if isinstance(record, Repeat):
+        return [(record.occurred_at, 1)]
+    return (
+        [(record.first_at, 1), (record.last_at, record.count - 1)]
+        if record.count > 1
+        else [(record.last_at, max(record.count, 0))]
+    )
+
+
+class _Work:
+    """One transaction's work: sessions, sums per error, signs of life; written by `settle`."""
+
+    def __init__(
+        self, store: Store, config: Config, received: Sequence[Received], identity: str, now: float
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._identity = identity
+        self._now = now
+        ids = {_session_of(one.message) for one in received}
+        self._sessions = sessions.by_id(store, ids)
+        self._sums: dict[Key, Sum] = {}
+        self._signs: dict[str, list[float]] = {}
+        self._signatures: dict[object, Signature] = {}
+
+    def take(self, one: Received) -> FromDaemon | None:
+        message = one.message
+        if isinstance(message, Hello):
+            return self._hello(message, one.peer_key)
+        session = self._sessions.get(message.session)
+        if session is None:
+            return Refusal(message.session, "unknown_session", "say hello first")
+        if session.peer_key != one.peer_key and session.live:
+            return Refusal(
+                message.session, "not_allowed", "the session belongs to another key", permanent=True
+            )
+        session.last_heard = self._now
+        if isinstance(message, Batch):
+            return self._batch(session, message)
+        self._alive(session, message)
+        if isinstance(message, Goodbye):
+            session.ended_at = self._now
+        return Ack(session.id, session.watermark)
+
+    def settle(self) -> None:
+        """Writes everything that came together."""
+        Settlement(self._store, self._config, self._now).write(self._sums, self._sessions)
+        for session in self._sessions.values():
+            session.save()
+            sessions.extend(session, self._signs.get(session.id, ()))
+
+    def _hello(self, hello: Hello, peer_key: str) -> FromDaemon:
+        header = hello.header
+        session = self._sessions.get(header.session)
+        if hello.database and hello.database != self._identity and session is None:
+            return Refusal(header.session, "other_database", "this session is shipped to another database")
+        if session is None:
+            session = self._sessions[header.session] = Session.create(
+                id=header.session[:64],
+                service=header.service[:200],
+                environment=(header.environment or "")[:200],
+                release=header.release and header.release[:200],
+                host=header.host[:200],
+                pid=header.pid,
+                python=header.python[:50],
+                peer_key=peer_key,
+                started_at=self._moment(header.started_at, self._offset(hello.sent_at)),
+                first_heard=self._now,
+                last_heard=self._now,
+                interval=min(max(header.interval, 0.1), 3600.0),
+                clock_offset=self._offset(hello.sent_at),
+                live=hello.live,
+            )
+        elif session.peer_key != peer_key and session.live and hello.live:
+            return Refusal(
+                header.session, "not_allowed", "the session belongs to another key", permanent=True
+            )
+        session.last_heard = self._now
+        session.live = hello.live
+        session.backlog = hello.backlog
+        if hello.live:
+            session.ended_at = None
+            session.clock_offset = self._offset(hello.sent_at)
+            self._signs.setdefault(session.id, []).append(self._now)
+        if hello.oldest > session.watermark:
+            self._gone(session, hello.oldest)
+        return Welcome(session.id, self._identity, session.watermark, self._now)
+
+    def _gone(self, session: Session, oldest: int) -> None:
+        """The handler no longer holds what follows our watermark: a database restored from a backup."""
+        if session.watermark or session.events:
+            sessions.add_loss(session.id, "not_held_any_more", 1)
+            log.error("records_not_held", session=session.id, watermark=session.watermark, oldest=oldest)
+        session.watermark = oldest
+
+    def _alive(self, session: Session, message: Heartbeat | Goodbye) -> None:
+        session.backlog = max(message.backlog, 0)
+        if session.live:
+            session.ended_at = None
+            self._signs.setdefault(session.id, []).append(self._now)
+
+    def _offset(self, sent_at: float) -> float:
+        offset = self._now - sent_at if math.isfinite(sent_at) else 0.0
+        return offset if abs(offset) > OFFSET_NOISE else 0.0
+
+    def _moment(self, at: float, offset: float) -> float:
+        """The moment by our clock; nothing happens in the future, nor before the epoch."""
+        return min(max(at + offset, 0.0), self._now) if math.isfinite(at) else self._now
+
+    def _batch(self, session: Session, batch: Batch) -> FromDaemon:
+        if batch.start > session.watermark:
+            return Refusal(
+                session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
+            )
+        places = {(place.path, place.line): place for place in batch.places}
+        known: dict[int, tuple[Event, Signature]] = {}
+        for raw in batch.definitions:
+            self._define(raw, places, known)
+        for at, raw in batch.frames:
+            if at >= session.watermark:
+                self._record(session, at, raw, places, known)
+        session.watermark = max(session.watermark, batch.end)
+        return Ack(session.id, session.watermark)
+
+    def _define(
+        self, raw: Raw, places: dict[tuple[str, int], Place], known: dict[int, tuple[Event, Signature]]
+    ) -> None:
+        try:
+            event = wire.decode_event(raw)
+        except wire.WireError:
+            return
+        known[event.key] = (event, self._sign(event, places))
+
+    def _record(
+        self,
+        session: Session,
+        position: int,
+        raw: Raw,
+        places: dict[tuple[str, int], Place],
+        known: dict[int, tuple[Event, Signature]],
+    ) -> None:
+        try:
+            record = wire.decode_record(raw)
+        except wire.WireError as error:
+            errors.quarantine(session.id, position, str(error), bytes(raw), self._now)
+            return
+        if isinstance(record, Event):
+            signature = self._sign(record, places)
+            if record.key:
+                known[record.key] = (record, signature)
+            self._count(session, position, record, signature, record.occurred_at, 1, places, full=True)
+        elif isinstance(record, Repeat | Collapsed):
+            definition = known.get(record.key)
+            if definition is None:
+                errors.quarantine(session.id, position, "names an unknown event", bytes(raw), self._now)
+                return
+            for at, count in _occurrences(record):
+                self._count(session, position, *definition, at, count, places, full=False)
+        elif isinstance(record, Lost):
+            sessions.add_loss(session.id, record.reason, max(record.count, 0))
+
+    def _count(
+        self,
+        session: Session,
+        position: int,
+        event: Event,
+        signature: Signature,
+        occurred_at: float,
+        count: int,
+        places: dict[tuple[str, int], Place],
+        *,
+        full: bool,
+    ) -> None:
+        at = self._moment(occurred_at, session.clock_offset)
+        client = event.client or self._config.service_named(session.service).client or ""
+        client = client[:CLIENT_LIMIT]
+        key = Key(session.service, session.environment, signature.fine)
+        total = self._sums.get(key)
+        if total is None:
+            total = self._sums[key] = Sum(signature, event, places, session.id)
+        total.add(at, client, session.id, count)
+        if full:
+            total.keep(Sampled(event, list(places.values()), session.id, position, at, client))
+        session.events += count
+        self._signs.setdefault(session.id, []).append(at)
+
+    def _sign(self, event: Event, places: dict[tuple[str, int], Place]) -> Signature:
+        """The signature, computed once per batch for events that cannot differ in it."""
+        key = cache_key(event)
+        if key is None:
+            return sign(event, places)
+        found = self._signatures.get((id(places), key))
+        if found is None:
+            found = self._signatures[id(places), key] = sign(event, places)
+        return found

@@ -1,0 +1,129 @@
+"""What people do by hand: resolve an error; open, close, reopen, change and annotate tickets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import IntegrityError
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.lifecycle import Fact, Kind, LifecycleError, State
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import ErrorLog, Ticket
+from tocsin.daemon.tickets import MANUAL, Tickets
+
+PRIORITIES = ("low", "medium", "high", "critical")
+
+
+class ManualError(Exception):
+    """What was asked cannot be done; the text says why and what can."""
+
+
+class Manual:
+    """Commands of people on one database, each one transaction."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._store = store
+        self._tickets = Tickets(config)
+
+    def resolve(self, error_id: int, by: str, now: float) -> list[int]:
+        """Marks an error resolved and closes its open tickets; returns their ids. Raises ManualError."""
+        with self._store.transaction():
+            error = ErrorLog.get_or_none(ErrorLog.id == error_id)
+            if error is None:
+                raise ManualError(f"there is no error {error_id}; `tocsin errors` lists them")
+            active = [t for t in rows.of_errors([error_id]).get(error_id, []) if t.status != State.CLOSED]
+            if active:
+                self._close(error, active, by, now, "")
+            elif error.resolved:
+                raise ManualError(f"error {error_id} is resolved already")
+            else:
+                error.resolved, error.resolved_at, error.recent = True, now, []
+                error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at, ErrorLog.recent])
+        return [ticket.id for ticket in active]
+
+    def open(
+        self,
+        subject: str,
+        message: str,
+        by: str,
+        now: float,
+        *,
+        client_id: str | None = None,
+        error_id: int | None = None,
+    ) -> int:
+        """Opens a ticket by hand; returns its id. Raises ManualError when the same one is open already."""
+        with self._store.transaction():
+            error = ErrorLog.get_or_none(ErrorLog.id == error_id) if error_id is not None else None
+            if error_id is not None and error is None:
+                raise ManualError(f"there is no error {error_id}; `tocsin errors` lists them")
+            try:
+                ticket = self._tickets.open(
+                    error, client_id, now, source=MANUAL, by=by, subject=subject, message=message
+                )
+            except IntegrityError:
+                raise ManualError(
+                    f"error {error_id} has an open ticket for {client_id or 'no client'} already"
+                ) from None
+        return int(ticket.id)
+
+    def close(self, ticket_id: int, by: str, now: float, note: str = "") -> None:
+        """Closes one ticket by hand. Raises ManualError."""
+        with self._store.transaction():
+            ticket = self._ticket(ticket_id)
+            self._close(ticket.error, [ticket], by, now, note)
+
+    def reopen(self, ticket_id: int, by: str, now: float, note: str = "") -> None:
+        """Opens a closed ticket again. Raises ManualError."""
+        with self._store.transaction():
+            ticket = self._ticket(ticket_id)
+            try:
+                self._tickets.take(
+                    ticket.error, [ticket], Fact(Kind.REOPENED, now), now, by=by, description=note
+                )
+            except (LifecycleError, IntegrityError) as error:
+                raise ManualError(f"ticket {ticket_id} cannot be reopened: {error}") from None
+
+    def change(self, ticket_id: int, by: str, now: float, **columns: str) -> None:
+        """Sets priority or category, with a history row. Raises ManualError."""
+        if columns.get("priority", PRIORITIES[0]) not in PRIORITIES:
+            raise ManualError(f"priority {columns['priority']!r}: write one of {', '.join(PRIORITIES)}")
+        with self._store.transaction():
+            ticket = self._ticket(ticket_id)
+            for column, value in columns.items():
+                rows.record(ticket, f"{column}_changed", now, f"{getattr(ticket, column)} -> {value}", by)
+                setattr(ticket, column, value)
+            ticket.save()
+
+    def note(self, ticket_id: int, text: str, by: str, now: float) -> None:
+        """Adds a note to a ticket's history. Raises ManualError."""
+        if not text.strip():
+            raise ManualError("the note is empty")
+        with self._store.transaction():
+            rows.record(self._ticket(ticket_id), "note", now, text, by)
+
+    def _close(self, error: ErrorLog | None, tickets: list[Ticket], by: str, now: float, note: str) -> None:
+        details: dict[str, Any] = {
+            "quiet_since": now,
+            "watched_seconds": 0.0,
+            "seen_seconds": 0.0,
+            "evidence": "manual",
+            "chance": None,
+            "corrections": len(rows.corrections(error.id)) if error else 0,
+            "verified_by_tests": False,
+            "resolution": "manual",
+        }
+        try:
+            self._tickets.take(
+                error, tickets, Fact(Kind.RESOLVED, now), now,
+                by=by, description=note or "resolved by hand", details=details, resolution="manual",
+            )  # fmt: skip
+        except LifecycleError as problem:
+            raise ManualError(str(problem)) from None
+
+    def _ticket(self, ticket_id: int) -> Ticket:
+        ticket = Ticket.get_or_none(Ticket.id == ticket_id)
+        if ticket is None:
+            raise ManualError(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")
+        return ticket

@@ -1,0 +1,121 @@
+"""The running daemon: opens, builds, connects the parts, runs them until a signal, stops in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from types import FrameType
+
+import structlog
+
+from tocsin.daemon import clock
+from tocsin.daemon.clock import Job
+from tocsin.daemon.config import Config
+from tocsin.daemon.courier import Courier
+from tocsin.daemon.digest import Digest
+from tocsin.daemon.intake import Intake
+from tocsin.daemon.store import errors, sessions
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.database import Store, claim, open_store
+from tocsin.daemon.store.models import Run
+from tocsin.daemon.watch import LAST_CHECK, Round
+from tocsin.reports.shelf import Shelf
+
+TICK = 5.0
+"""Seconds between two notes that the daemon is up."""
+DAY = 86400.0
+STOP_WITHIN = 10.0
+"""Seconds a thread gets to end after the signal."""
+
+log = structlog.get_logger()
+
+
+class _Life:
+    """The row that says the daemon is up."""
+
+    def __init__(self, store: Store, now: float) -> None:
+        self._store = store
+        with store.transaction():
+            self._run: Run = sessions.begin_run(socket.gethostname(), os.getpid(), now)
+
+    def tick(self, now: float) -> None:
+        with self._store.transaction():
+            self._run = sessions.continue_run(self._run, now)
+
+    def end(self, now: float) -> None:
+        with self._store.transaction():
+            sessions.end_run(self._run, now)
+
+
+def run(config: Config) -> None:
+    """Runs the daemon until SIGTERM or SIGINT. Raises StoreError or IntakeError when it cannot start."""
+    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = open_store(config.database.url)
+    lock = claim(store, config.state_dir)
+    intake = Intake(config.daemon.listen, config.daemon.socket_group)
+    try:
+        _introduce(store, config)
+        life = _Life(store, clock.now())
+        stop = threading.Event()
+        threads = _start(store, config, intake, life, stop)
+        log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())
+        _wait_for_signal(stop)
+        for thread in threads:
+            thread.join(STOP_WITHIN)
+        life.end(clock.now())
+        log.info("daemon_down")
+    finally:
+        intake.close()
+        store.close()
+        os.close(lock)
+
+
+def _introduce(store: Store, config: Config) -> None:
+    """The clients of the configuration become rows, so that tickets and pages can name them."""
+    with store.transaction():
+        for client in config.client:
+            rows.remember_client(client.id, client.name, client.email, client.language)
+
+
+def _start(
+    store: Store, config: Config, intake: Intake, life: _Life, stop: threading.Event
+) -> list[threading.Thread]:
+    digest = Digest(store, config)
+    courier = Courier(store, config)
+    shelf = Shelf(store, config)
+    round_ = Round(store, config)
+    last = rows.fact(LAST_CHECK)
+    first = clock.remaining(config.watch.every, float(last) if last else None, clock.now())
+    keep = config.retention.counts
+    jobs = [
+        Job("tick", TICK, life.tick),
+        Job("round", config.watch.every, round_.run, first),
+        Job("report", config.report.every, shelf.write),
+        Job("retention", DAY, lambda now: _forget(store, now - keep), DAY / 24),
+    ]
+    loops = [
+        threading.Thread(target=intake.serve, args=(stop, digest.take, clock.now), name="intake"),
+        threading.Thread(target=courier.run, args=(stop, clock.now), name="courier", daemon=True),
+    ]
+    for loop in loops:
+        loop.start()
+    return [*loops, *(clock.start(job, stop) for job in jobs)]
+
+
+def _forget(store: Store, before: float) -> None:
+    with store.transaction():
+        dropped = errors.drop_counts_before(int(before // 3600))
+    log.info("retention", hourly_counts_dropped=dropped)
+
+
+def _wait_for_signal(stop: threading.Event) -> None:
+    """Blocks until a signal asks to stop. Handlers only set the flag."""
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    stop.wait()

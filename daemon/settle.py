@@ -1,0 +1,321 @@
+"""What a transaction's events mean for errors and tickets: new errors, counters, samples, life-cycle steps.
+
+Runs inside the digest's transaction. Takes sums, knows nothing of messages or positions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.lifecycle import Fact, Kind, State, reached
+from tocsin.daemon.sign import where
+from tocsin.daemon.store import errors, sessions
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.bodies import encode_body
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.errors import Key
+from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch
+from tocsin.daemon.tally import Occurrences, Sampled, Sum, merged_moments, thin
+from tocsin.daemon.tickets import Tickets
+from tocsin.handler.event import Event, Raised
+from tocsin.handler.places import canonical
+
+ERRORS_PER_PLACE = 100
+"""Errors of one coarse signature, at most: what is over goes to the place's overflow error."""
+ERRORS_PER_SERVICE = 10_000
+"""Errors of one service and environment, at most: what is over goes to the service's overflow error."""
+RECENT = 200
+"""Occurrences an error without a ticket remembers, at least: late ones need those around them."""
+SAMPLE_EVERY = 10.0
+"""Seconds between two samples of an error that has its full number."""
+LATE_AFTER = 300.0
+"""Seconds after which an occurrence is said to have arrived late."""
+OVERFLOW = "overflow:"
+
+_UPDATE = (
+    "UPDATE error_logs SET occurrences = ?, first_seen = ?, last_seen = ?, message = ?, line = ?, "
+    "recent = ?, release = ?, samples = ?, sampled_at = ? WHERE id = ?"
+)
+
+
+class Settlement:
+    """One transaction's consequences."""
+
+    def __init__(self, store: Store, config: Config, now: float) -> None:
+        self._store = store
+        self._config = config
+        self._tickets = Tickets(config)
+        self._now = now
+
+    def write(self, sums: Mapping[Key, Sum], known: Mapping[str, Session]) -> None:
+        """Writes what the sums say. `known`: the sessions they came from."""
+        found = errors.by_key(self._store, sums)
+        totals: dict[int, tuple[ErrorLog, list[Sum]]] = {}
+        for key, total in sums.items():
+            error = found.get(key) or self._new(key, total)
+            totals.setdefault(error.id, (error, []))[1].append(total)
+        for error, parts in totals.values():
+            for part in parts:
+                _grow(error, part, known[part.session_id])
+        tickets = rows.of_errors(totals)
+        watches = rows.watches(totals)
+        self._sample(totals.values())
+        for error, parts in totals.values():
+            if error.id in tickets:
+                self._ticketed(error, parts, tickets[error.id], watches.get(error.id), known)
+            else:
+                self._unticketed(error, parts)
+        self._save(totals.values())
+
+    def _save(self, totals: Collection[tuple[ErrorLog, list[Sum]]]) -> None:
+        moment = ErrorLog.last_seen.db_value
+        self._store.run_many(
+            _UPDATE,
+            [
+                (error.occurrences, moment(error.first_seen), moment(error.last_seen), error.message,
+                 error.line, json.dumps(error.recent), error.release, error.samples,
+                 moment(error.sampled_at), error.id)
+                for error, _ in totals
+            ],
+        )  # fmt: skip
+        counts: dict[tuple[int, str, int], int] = {}
+        for error, parts in totals:
+            for part in parts:
+                for (client, hour), count in part.hours.items():
+                    slot = (error.id, client, hour)
+                    counts[slot] = counts.get(slot, 0) + count
+        errors.add_counts(self._store, [(*slot, count) for slot, count in counts.items()])
+
+    # New errors
+
+    def _new(self, key: Key, total: Sum) -> ErrorLog:
+        """The error of a signature not seen before: a corrected one that came back changed, or a new one."""
+        path, line, module, function = where(total.event, total.places)
+        coarse = total.signature.coarse
+        place = total.places.get((path, line))
+        if place is not None and place.statement:
+            for error_id, new_code in errors.corrected_at_place(key.service, key.environment, coarse):
+                if place.statement in canonical(new_code):
+                    error = ErrorLog.get_by_id(error_id)
+                    errors.point(key, error)
+                    return error
+        if errors.count_errors(key.service, key.environment, coarse) >= ERRORS_PER_PLACE:
+            return self._overflow(key, coarse, path, line, module, function)
+        if errors.count_errors(key.service, key.environment) >= ERRORS_PER_SERVICE:
+            return self._overflow(key, "", "", 0, "", "")
+        return errors.create(
+            key,
+            coarse=coarse,
+            source=path,
+            line=line,
+            module=module,
+            function=function,
+            title=total.signature.title,
+            message=_message(total.event),
+            level=total.event.level,
+            components=total.signature.components,
+            first_seen=total.first_at,
+            last_seen=total.last_at,
+        )
+
+    def _overflow(self, key: Key, coarse: str, path: str, line: int, module: str, function: str) -> ErrorLog:
+        """The one error for what is over a cap: of a place, or ('' as coarse) of the whole service."""
+        own = Key(key.service, key.environment, OVERFLOW + coarse)
+        found = errors.by_key(self._store, [own])
+        if own in found:
+            return found[own]
+        spot = f"{module}.{function}" if coarse else f"the service {key.service}"
+        return errors.create(
+            own,
+            coarse=own.signature,
+            source=path,
+            line=line,
+            module=module,
+            function=function,
+            title=f"More errors of many kinds in {spot}",
+            message=f"Too many different errors in {spot}: those over the limit are counted here together.",
+            first_seen=self._now,
+            last_seen=self._now,
+        )
+
+    # Samples
+
+    def _sample(self, totals: Collection[tuple[ErrorLog, list[Sum]]]) -> None:
+        keep = self._config.retention.samples
+        added: list[dict[str, object]] = []
+        full: list[ErrorLog] = []
+        for error, parts in totals:
+            samples = [sample for part in parts for sample in part.samples]
+            if error.samples >= keep:
+                newest = max(samples, key=lambda sample: sample.at, default=None)
+                due = newest is not None and newest.at - (error.sampled_at or 0.0) >= SAMPLE_EVERY
+                samples = [newest] if due and newest else []
+            if samples:
+                added += (_sample_row(error, sample) for sample in samples)
+                error.samples += len(samples)
+                error.sampled_at = max(error.sampled_at or 0.0, *(sample.at for sample in samples))
+            if error.samples > keep:
+                full.append(error)
+        errors.add_samples(added)
+        for kept in errors.sample_moments([error.id for error in full]).values():
+            drop = thin([moment for moment, _ in kept], keep)
+            errors.drop_samples([kept[index][1] for index in drop])
+        for error in full:
+            error.samples = keep
+
+    # Tickets
+
+    def _unticketed(self, error: ErrorLog, parts: Sequence[Sum]) -> None:
+        moments = [moment for part in parts for moment in part.moments]
+        if error.resolved:
+            moments = [(at, client) for at, client in moments if at > (error.resolved_at or 0.0)]
+            if not moments:
+                return
+            error.resolved = False
+            error.save(only=[ErrorLog.resolved])
+        count, window = self._config.threshold(error.service)
+        error.recent = merged_moments(error.recent, moments, max(count, RECENT))
+        last = _last_of_window([at for at, _ in error.recent], count, window)
+        if last is None or self._muted(error):
+            return
+        clients = {client for at, client in error.recent if at >= last - window}
+        if not self._room(error):
+            self._fold(error)
+            return
+        for index, client in enumerate(sorted(clients)):
+            self._open(error, client, tell_admin=index == 0)
+        error.recent = []
+
+    def _open(self, error: ErrorLog, client: str, *, tell_admin: bool) -> None:
+        self._tickets.open(error, client or None, self._now, tell_admin=tell_admin)
+
+    def _muted(self, error: ErrorLog) -> bool:
+        return error.muted_until is not None and error.muted_until > self._now
+
+    def _room(self, error: ErrorLog) -> bool:
+        """Whether the caps on new tickets leave room for one more error's."""
+        caps = self._config.tickets
+        since = self._now - 3600
+        return (
+            rows.opened_since(since) < caps.new_per_hour
+            and rows.opened_since(since, error.coarse) < caps.new_per_place
+        )
+
+    def _fold(self, error: ErrorLog) -> None:
+        """One ticket stands for all that are over the caps: of the place, else of the service."""
+        key = Key(error.service, error.environment, error.signature)
+        place_full = rows.opened_since(self._now - 3600, error.coarse) >= self._config.tickets.new_per_place
+        coarse = error.coarse if place_full and not error.coarse.startswith(OVERFLOW) else ""
+        fold = self._overflow(key, coarse, error.source, error.line, error.module, error.function)
+        if not any(ticket.status != State.CLOSED for ticket in rows.of_errors([fold.id]).get(fold.id, [])):
+            self._tickets.open(fold, None, self._now, description=f"first folded error: {error.id}")
+
+    def _ticketed(
+        self,
+        error: ErrorLog,
+        parts: Sequence[Sum],
+        tickets: Sequence[Ticket],
+        watch: Watch | None,
+        known: Mapping[str, Session],
+    ) -> None:
+        """The error has tickets: restarts the watch, reopens those of the clients hit, opens new clients'."""
+        active = [ticket for ticket in tickets if ticket.status != State.CLOSED]
+        last_at = max(part.last_at for part in parts)
+        if active and watch is not None and last_at > watch.quiet_since:
+            fact = Fact(Kind.REAPPEARED, last_at, told_at=watch.reappeared_at)
+            late = self._now - last_at > LATE_AFTER
+            self._tickets.take(error, active, fact, self._now, details=_seen(last_at, late))
+        if self._muted(error):
+            return
+        latest = {ticket.client_id or "": ticket for ticket in tickets}
+        latest |= {ticket.client_id or "": ticket for ticket in active}
+        quiet = min((_quiet_since(ticket) for ticket in tickets), default=0.0)
+        for part in parts:
+            for (client, session_id), hit in part.hits.items():
+                ticket = latest.get(client)
+                if ticket is None:
+                    if active or hit.last_at > quiet:
+                        self._open(error, client, tell_admin=not active)
+                        latest[client] = rows.of_errors([error.id])[error.id][-1]
+                        active = [*active, latest[client]]
+                elif ticket.status == State.CLOSED and hit.last_at > _quiet_since(ticket):
+                    self._came_back(error, ticket, hit, known[session_id])
+
+    def _came_back(self, error: ErrorLog, ticket: Ticket, hit: Occurrences, session: Session) -> None:
+        late = hit.last_at < (ticket.closed_at or 0.0)
+        details = _seen(hit.last_at, late)
+        if self._old_code(error, session):
+            fact = Fact(Kind.OLD_CODE, hit.last_at)
+            text = (
+                f"session {session.id[:8]} (pid {session.pid} on {session.host}) began before the correction"
+            )
+            if not rows.recorded_since(ticket, Kind.OLD_CODE, self._now - 3600):
+                details = {**details, "session": session.id}
+                self._tickets.take(error, [ticket], fact, self._now, description=text, details=details)
+            return
+        text = "came back late: it happened before the ticket was closed" if late else "came back"
+        fact = Fact(Kind.REAPPEARED, hit.last_at)
+        self._tickets.take(error, [ticket], fact, self._now, description=text, details=details)
+
+    def _old_code(self, error: ErrorLog, session: Session) -> bool:
+        """Whether a process older than the correction logged it, while a newer one runs (DESIGN)."""
+        corrections = rows.corrections(error.id)
+        if not corrections:
+            return False
+        applied_at = max(correction.applied_at for correction in corrections)
+        return session.started_at < applied_at and any(
+            other.started_at >= applied_at for other in sessions.of_service(error.service, error.environment)
+        )
+
+
+def _grow(error: ErrorLog, part: Sum, session: Session) -> None:
+    if part.last_at >= error.last_seen:
+        error.message = _message(part.event)
+        error.release = session.release
+        error.line = where(part.event, part.places)[1]
+    error.occurrences += part.count
+    error.first_seen = min(error.first_seen, part.first_at)
+    error.last_seen = max(error.last_seen, part.last_at)
+
+
+def _last_of_window(moments: Sequence[float], count: int, window: float) -> float | None:
+    """The end of the newest window that holds `count` of the moments, None when there is none."""
+    for end in range(len(moments), count - 1, -1):
+        if reached(moments[end - count : end], count, window):
+            return moments[end - 1]
+    return None
+
+
+def _quiet_since(ticket: Ticket) -> float:
+    """Until when a closed ticket's occurrences were known; what happened later is a reappearance."""
+    known = (ticket.metadata or {}).get("watch", {}).get("quiet_since")
+    return float(known if known is not None else ticket.closed_at or 0.0)
+
+
+def _seen(at: float, late: bool) -> dict[str, object]:
+    return {"reappeared_at": at, "late": late}
+
+
+def _message(event: Event) -> str:
+    """The newest logged text, with the exception's own text after it (SPEC "JSON shapes")."""
+    text = event.exception.text if event.exception else ""
+    return (
+        event.message if not text or text in event.message else f"{event.message}: {_said(event.exception)}"
+    )
+
+
+def _said(raised: Raised | None) -> str:
+    return f"{raised.type.rpartition('.')[2]}: {raised.text}" if raised else ""
+
+
+def _sample_row(error: ErrorLog, sample: Sampled) -> dict[str, object]:
+    return {
+        "error": error.id,
+        "session_id": sample.session_id,
+        "position": sample.position,
+        "occurred_at": sample.at,
+        "client_id": sample.client,
+        "body": encode_body(sample.event, sample.places),
+    }

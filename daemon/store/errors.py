@@ -1,0 +1,143 @@
+"""Queries on errors, their counters and samples. Called inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from peewee import fn
+
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Quarantined, Sample, Signature
+
+CHUNK = 400
+"""Values in one IN list, below every database's limit on parameters."""
+
+
+class Key(NamedTuple):
+    """What tells errors apart: staging never reopens production."""
+
+    service: str
+    environment: str
+    signature: str
+
+
+def by_key(store: Store, keys: Collection[Key]) -> dict[Key, ErrorLog]:
+    """The errors these signatures point at, locked in id order where the database has row locks."""
+    pointed = {key: error_id for chunk in _chunks(sorted(keys)) for key, error_id in _pointed(chunk)}
+    errors: dict[int, ErrorLog] = {}
+    for ids in _chunks(sorted(set(pointed.values()))):
+        query = ErrorLog.select().where(ErrorLog.id.in_(ids)).order_by(ErrorLog.id)
+        errors |= {error.id: error for error in (query.for_update() if store.postgres else query)}
+    return {key: errors[error_id] for key, error_id in pointed.items()}
+
+
+def _pointed(keys: Sequence[Key]) -> Iterable[tuple[Key, int]]:
+    wanted = set(keys)
+    rows = (
+        Signature.select(Signature.service, Signature.environment, Signature.signature, Signature.error)
+        .where(Signature.signature.in_([key.signature for key in keys]))
+        .tuples()
+    )
+    for service, environment, signature, error_id in rows:
+        key = Key(service, environment, signature)
+        if key in wanted:
+            yield key, error_id
+
+
+def create(key: Key, **columns: object) -> ErrorLog:
+    """A new error with its first signature."""
+    error = ErrorLog.create(
+        service=key.service, environment=key.environment, signature=key.signature, **columns
+    )
+    point(key, error)
+    return error
+
+
+def point(key: Key, error: ErrorLog) -> None:
+    """Lets one more signature mean this error."""
+    Signature.insert(
+        service=key.service, environment=key.environment, signature=key.signature, error=error
+    ).on_conflict(
+        conflict_target=[Signature.service, Signature.environment, Signature.signature],
+        update={Signature.error: error},
+    ).execute()
+
+
+def corrected_at_place(service: str, environment: str, coarse: str) -> list[tuple[int, str]]:
+    """(error id, new code) of the corrections recorded for errors of this place, newest first."""
+    query = (
+        Correction.select(Correction.error, Correction.new_code)
+        .join(ErrorLog)
+        .where(
+            (ErrorLog.coarse == coarse)
+            & (ErrorLog.service == service)
+            & (ErrorLog.environment == environment)
+        )
+        .order_by(Correction.id.desc())
+        .limit(50)
+        .tuples()
+    )
+    return list(query)
+
+
+def count_errors(service: str, environment: str, coarse: str | None = None) -> int:
+    """Errors of a service, or of one of its places."""
+    query = ErrorLog.select(fn.COUNT(ErrorLog.id)).where(
+        (ErrorLog.service == service) & (ErrorLog.environment == environment)
+    )
+    if coarse is not None:
+        query = query.where(ErrorLog.coarse == coarse)
+    return int(query.scalar())
+
+
+def add_counts(store: Store, rows: Sequence[tuple[int, str, int, int]]) -> None:
+    """Adds (error id, client id or '', hour, occurrences) to the hourly counters."""
+    store.run_many(
+        "INSERT INTO error_counts (error_id, client_id, hour, count) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (error_id, client_id, hour) DO UPDATE SET count = error_counts.count + excluded.count",
+        sorted(rows),
+    )
+
+
+def add_samples(rows: Sequence[dict[str, object]]) -> None:
+    """Stores full events."""
+    for chunk in _chunks(rows, 100):
+        Sample.insert_many(chunk).execute()
+
+
+def sample_moments(error_ids: Collection[int]) -> dict[int, list[tuple[float, int]]]:
+    """Per error its samples as (moment, sample id), oldest first."""
+    found: dict[int, list[tuple[float, int]]] = {error_id: [] for error_id in error_ids}
+    for chunk in _chunks(sorted(error_ids)):
+        query = (
+            Sample.select(Sample.error, Sample.occurred_at, Sample.id)
+            .where(Sample.error.in_(chunk))
+            .order_by(Sample.occurred_at, Sample.id)
+            .tuples()
+        )
+        for error_id, moment, sample_id in query:
+            found[error_id].append((moment, sample_id))
+    return found
+
+
+def drop_samples(sample_ids: Collection[int]) -> None:
+    """Deletes these samples."""
+    for chunk in _chunks(sorted(sample_ids)):
+        Sample.delete().where(Sample.id.in_(chunk)).execute()
+
+
+def quarantine(session_id: str, position: int, reason: str, body: bytes, now: float) -> None:
+    """Keeps a record that cannot be digested for a look."""
+    Quarantined.create(
+        session_id=session_id, position=position, reason=reason[:1000], body=body, received_at=now
+    )
+
+
+def drop_counts_before(hour: int) -> int:
+    """Deletes hourly counts older than `hour`; returns how many."""
+    return int(HourCount.delete().where(HourCount.hour < hour).execute())
+
+
+def _chunks(values: Sequence, size: int = CHUNK) -> Iterable:
+    return (values[start : start + size] for start in range(0, len(values), size))

@@ -1,0 +1,97 @@
+"""Queries on sessions, their stretches of life, their losses, and the daemon's own runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from tocsin.daemon.evidence import REACH, Stretch, union
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Interval, Loss, Run, Session
+
+RUN_GAP = 30.0
+"""Seconds without a tick after which a run counts as interrupted (a suspended machine, a set clock)."""
+
+
+def by_id(store: Store, ids: Collection[str]) -> dict[str, Session]:
+    """These sessions, locked where the database has row locks."""
+    query = Session.select().where(Session.id.in_(sorted(ids))).order_by(Session.id)
+    return {session.id: session for session in (query.for_update() if store.postgres else query)}
+
+
+def extend(session: Session, signs: Iterable[float]) -> None:
+    """Adds signs of life to the session's stretches; each joins those within REACH announced intervals."""
+    reach = REACH * session.interval
+    added = union(((sign, sign) for sign in signs), gap=reach)
+    if not added:
+        return
+    near = list(
+        Interval.select().where(
+            (Interval.session == session)
+            & (Interval.ended_at >= added[0][0] - reach)
+            & (Interval.started_at <= added[-1][1] + reach)
+        )
+    )
+    merged = union([*((one.started_at, one.ended_at) for one in near), *added], gap=reach)
+    spare = list(near)
+    for start, end in merged:
+        kept = spare.pop() if spare else Interval(session=session)
+        if (kept.started_at, kept.ended_at) != (start, end):
+            kept.started_at, kept.ended_at = start, end
+            kept.save()
+    for one in spare:
+        one.delete_instance()
+
+
+def add_loss(session_id: str, reason: str, count: int) -> None:
+    """Adds to a session's losses for one reason."""
+    Loss.insert(session=session_id, reason=reason[:100], count=count).on_conflict(
+        conflict_target=[Loss.session, Loss.reason], update={Loss.count: Loss.count + count}
+    ).execute()
+
+
+def of_service(service: str, environment: str) -> list[Session]:
+    """All sessions of a service, newest first."""
+    return list(
+        Session.select()
+        .where((Session.service == service) & (Session.environment == environment))
+        .order_by(Session.started_at.desc())
+    )
+
+
+def seen(service: str, environment: str, since: float) -> list[Stretch]:
+    """Where any session of the service was seen alive, from `since` on."""
+    query = (
+        Interval.select(Interval.started_at, Interval.ended_at)
+        .join(Session)
+        .where(
+            (Session.service == service) & (Session.environment == environment) & (Interval.ended_at >= since)
+        )
+        .tuples()
+    )
+    return union(query)
+
+
+def runs(since: float) -> list[Stretch]:
+    """Where a daemon was up, from `since` on."""
+    return union(Run.select(Run.started_at, Run.alive_until).where(Run.alive_until >= since).tuples())
+
+
+def begin_run(host: str, pid: int, now: float) -> Run:
+    """Notes that a daemon is up."""
+    return Run.create(host=host, pid=pid, started_at=now, alive_until=now)
+
+
+def continue_run(run: Run, now: float) -> Run:
+    """Extends the run to `now`; after a gap, or a step back of the clock, a new one begins."""
+    if not 0 <= now - run.alive_until <= RUN_GAP:
+        return begin_run(run.host, run.pid, now)
+    run.alive_until = now
+    run.save(only=[Run.alive_until])
+    return run
+
+
+def end_run(run: Run, now: float) -> None:
+    """Notes that the daemon stops in order."""
+    run = continue_run(run, now)
+    run.stopped = True
+    run.save(only=[Run.stopped])

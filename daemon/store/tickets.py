@@ -1,0 +1,110 @@
+"""Queries on tickets, their history, watches and clients. Called inside the caller's transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+
+from peewee import fn
+
+from tocsin.daemon.store.models import Client, Correction, ErrorLog, Fact, History, Ticket, Watch
+
+
+def of_errors(error_ids: Collection[int]) -> dict[int, list[Ticket]]:
+    """Per error its tickets, oldest first."""
+    found: dict[int, list[Ticket]] = {}
+    ids = sorted(error_ids)
+    for start in range(0, len(ids), 400):
+        query = Ticket.select().where(Ticket.error.in_(ids[start : start + 400])).order_by(Ticket.id)
+        for ticket in query:
+            found.setdefault(ticket.error_id, []).append(ticket)
+    return found
+
+
+def watches(error_ids: Collection[int]) -> dict[int, Watch]:
+    """Per error its watch."""
+    return {watch.error_id: watch for watch in Watch.select().where(Watch.error.in_(sorted(error_ids)))}
+
+
+def watched_errors() -> list[ErrorLog]:
+    """The errors with an open ticket, in id order."""
+    return list(ErrorLog.select().where(ErrorLog.id.in_(_errors_with_open_tickets())).order_by(ErrorLog.id))
+
+
+def _errors_with_open_tickets():
+    return Ticket.select(Ticket.error).where((Ticket.status != "closed") & Ticket.error.is_null(False))
+
+
+def record(ticket: Ticket, action: str, now: float, description: str = "", by: str = "system") -> None:
+    """Writes a history row."""
+    History.create(ticket=ticket, action=action, description=description, created_by=by, created_at=now)
+
+
+def recorded_since(ticket: Ticket, action: str, moment: float) -> bool:
+    """Whether the ticket has such a history row since then."""
+    return bool(
+        History.select()
+        .where((History.ticket == ticket) & (History.action == action) & (History.created_at >= moment))
+        .exists()
+    )
+
+
+def watch_anew(error: ErrorLog, quiet_since: float) -> None:
+    """Begins the error's watch, or restarts it when `quiet_since` is later."""
+    watch = Watch.get_or_none(Watch.error == error)
+    if watch is None:
+        Watch.create(error=error, quiet_since=quiet_since)
+    elif quiet_since > watch.quiet_since:
+        watch.quiet_since = quiet_since
+        watch.seen_seconds = 0.0
+        watch.inconclusive_at = None
+        watch.save()
+
+
+def opened_since(moment: float, coarse: str | None = None) -> int:
+    """Automatic tickets opened since then, in all or for one place."""
+    query = Ticket.select(fn.COUNT(Ticket.id)).where(
+        (Ticket.created_at >= moment) & (Ticket.source == "auto_detection")
+    )
+    if coarse is not None:
+        query = query.join(ErrorLog).where(ErrorLog.coarse == coarse)
+    return int(query.scalar())
+
+
+def corrections(error_id: int) -> list[Correction]:
+    """An error's corrections, oldest first."""
+    return list(Correction.select().where(Correction.error == error_id).order_by(Correction.id))
+
+
+def client(client_id: str) -> Client | None:
+    """A client that is known."""
+    return Client.get_or_none(Client.id == client_id)
+
+
+def remember_client(
+    client_id: str, name: str = "", email: str | None = None, language: str | None = None
+) -> Client:
+    """Adds a client, or completes one: what is given wins over what was there. Its folder stays."""
+    known = Client.get_or_none(Client.id == client_id)
+    if known is None:
+        return Client.create(
+            id=client_id, name=name, email=email, language=language, folder=secrets.token_urlsafe(24)
+        )
+    for column, value in (("name", name), ("email", email), ("language", language)):
+        if value:
+            setattr(known, column, value)
+    known.save()
+    return known
+
+
+def fact(key: str) -> str | None:
+    """A single value about the whole."""
+    row = Fact.get_or_none(Fact.key == key)
+    return None if row is None else str(row.value)
+
+
+def remember_fact(key: str, value: str) -> None:
+    """Sets a single value about the whole."""
+    Fact.insert(key=key, value=value).on_conflict(
+        conflict_target=[Fact.key], update={Fact.value: value}
+    ).execute()
