@@ -1,0 +1,233 @@
+"""Every query on the outbox: mails that must be sent, written in the transaction that makes them true.
+
+Knows no rule of when to mail and no wording. All but `queue` and the listings run in a transaction of
+the caller's too: the courier's or a command's.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from peewee import fn
+
+from tocsin.daemon.store.models import Mail
+
+HOUR = 3600.0
+FIRST_RETRY = 60.0
+LAST_RETRY = 6 * HOUR
+GIVE_UP_AFTER = 3 * 86400.0
+LEASE = 180.0
+"""Seconds one courier has for one mail; longer than the slowest exchange the connection permits."""
+
+_COURIERS_LOCK = 0x70C51
+
+Audience = Literal["client", "admin"]
+
+
+def queue(
+    kind: str,
+    *,
+    audience: Audience,
+    recipient: str,
+    language: str,
+    ticket_id: int | None,
+    facts: dict[str, Any],
+    now: float,
+    held: bool = False,
+) -> None:
+    """Writes down that a mail must be sent; call it inside the transaction that makes it true.
+
+    `kind` is a key of `mail.KINDS`; `held` mails wait for the admin's release.
+    """
+    Mail.create(
+        kind=kind,
+        audience=audience,
+        recipient=recipient,
+        language=language,
+        ticket=ticket_id,
+        facts=facts,
+        message_id=_message_id(),
+        state="held" if held else "waiting",
+        created_at=now,
+        due_at=now,
+    )
+
+
+def take(now: float, per_hour: int, *, postgres: bool) -> list[Mail]:
+    """Leases what goes into the next mail: one row, or all of one recipient's that must become a digest.
+
+    The hour has room for `per_hour` mails, to one recipient and in all; when more waits than it has room
+    for, a recipient's new mails become one. The recipient who got the fewest comes first, so that one
+    recipient's storm does not keep the others waiting. Empty when nothing may be sent now. The caller
+    closes the transaction at once.
+    """
+    if postgres:
+        Mail.select(fn.pg_advisory_xact_lock(_COURIERS_LOCK)).limit(1).execute()
+    sent = _sent_in_last_hour(now)
+    waiting = _due_by_recipient(now)
+    room = per_hour - sum(sent.values())
+    if room <= 0:
+        return []
+    tight = sum(count for count, _ in waiting.values()) > room
+    for recipient in sorted(waiting, key=lambda who: (sent.get(who, 0), waiting[who][1])):
+        rows = _lock(_due(now).where(Mail.recipient == recipient).order_by(Mail.due_at, Mail.id), postgres)
+        fresh = [row for row in rows if row.tried_at is None]
+        chosen = fresh if tight and len(fresh) > 1 else list(rows[:1])
+        if chosen:
+            leased = Mail.update(leased_until=now + LEASE, tried_at=now)
+            leased.where(Mail.id << [row.id for row in chosen[:1]]).execute()
+            return chosen
+    return []
+
+
+def fold(rows: Sequence[Mail], items: list[dict[str, Any]], total: int, now: float) -> Mail:
+    """Makes one leased `digest` of the rows, which become `digested`."""
+    ids = [row.id for row in rows]
+    for start in range(0, len(ids), 500):
+        folded = Mail.update(state="digested", leased_until=None, tried_at=None)
+        folded.where(Mail.id << ids[start : start + 500]).execute()
+    return Mail.create(
+        kind="digest",
+        audience="admin" if any(row.audience == "admin" for row in rows) else "client",
+        recipient=rows[-1].recipient,
+        language=rows[-1].language,
+        facts={"mails": items, "total": total},
+        message_id=_message_id(),
+        created_at=now,
+        due_at=now,
+        leased_until=now + LEASE,
+        tried_at=now,
+    )
+
+
+def mark_sent(mail_id: int, now: float) -> None:
+    """The server took it."""
+    Mail.update(
+        state="sent", sent_at=now, tried_at=now, leased_until=None, attempts=Mail.attempts + 1, last_error=""
+    ).where(Mail.id == mail_id).execute()
+
+
+def mark_retry(mail_id: int, error: str, permanent: bool, now: float, *, uncertain: bool = False) -> None:
+    """The mail was not taken, or nobody knows (`uncertain`): it is tried again, from a minute to six hours later.
+
+    It is `failed` when `permanent`, or three days after it was first tried.
+    """
+    row = Mail.get_by_id(mail_id)
+    since = row.trying_since if row.trying_since is not None else now
+    given_up = permanent or now - since >= GIVE_UP_AFTER
+    Mail.update(
+        state="failed" if given_up else "waiting",
+        attempts=Mail.attempts + 1,
+        trying_since=since,
+        tried_at=now if uncertain else None,
+        leased_until=None,
+        due_at=now + retry_delay(row.attempts + 1),
+        last_error=error,
+    ).where(Mail.id == mail_id, Mail.state == "waiting").execute()
+
+
+def retry_delay(attempts: int) -> float:
+    """Seconds to wait after so many failed attempts: 1, 2, 4, ... minutes, at most six hours."""
+    return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(attempts - 1, 30))
+
+
+def unlease() -> int:
+    """Frees what a killed courier had leased. Only where no other courier can be at work (SQLite)."""
+    return Mail.update(leased_until=None).where(Mail.leased_until.is_null(False)).execute()
+
+
+def thread_root(mail: Mail) -> Mail | None:
+    """The first mail of the same ticket to the same recipient, when that is another one."""
+    if mail.ticket_id is None:
+        return None
+    first = (
+        Mail.select()
+        .where(Mail.ticket == mail.ticket_id, Mail.recipient == mail.recipient)
+        .order_by(Mail.id)
+        .first()
+    )
+    return first if first is not None and first.id != mail.id else None
+
+
+def due(now: float) -> int:
+    """How many mails could be sent now, the caps aside."""
+    return _due(now).count()
+
+
+def counts() -> dict[str, int]:
+    """How many mails are `waiting`, `sent`, `failed` and `held`."""
+    rows = Mail.select(Mail.state, fn.COUNT(Mail.id)).group_by(Mail.state).tuples()
+    found = dict(rows)
+    return {state: found.get(state, 0) for state in ("waiting", "sent", "failed", "held")}
+
+
+def problems() -> list[str]:
+    """What is wrong with the mails, one line each: the newest reason of those that wait, and those given up."""
+    lines = []
+    stuck = Mail.select().where(Mail.state == "waiting", Mail.last_error != "")
+    newest = stuck.order_by(Mail.trying_since.desc(), Mail.id.desc()).first()
+    if newest is not None:
+        lines.append(
+            f"{Mail.select().where(Mail.state == 'waiting').count()} mails wait: {newest.last_error}"
+        )
+    failed = Mail.select().where(Mail.state == "failed")
+    newest = failed.order_by(Mail.id.desc()).first()
+    if newest is not None:
+        lines.append(
+            f"{failed.count()} mails were given up, the newest to {newest.recipient}: {newest.last_error}"
+        )
+    return lines
+
+
+def listing(states: Iterable[str] = (), limit: int = 200) -> list[Mail]:
+    """The newest mails, of these states or of any."""
+    query = Mail.select().order_by(Mail.id.desc()).limit(limit)
+    wanted = list(states)
+    return list(query.where(Mail.state << wanted) if wanted else query)
+
+
+def release(ids: Sequence[int], now: float) -> int:
+    """Lets held mails go; returns how many did."""
+    return _change(ids, ("held",), state="waiting", due_at=now)
+
+
+def drop(ids: Sequence[int]) -> int:
+    """Mails that shall never be sent; returns how many there were."""
+    return _change(ids, ("held", "waiting", "failed"), state="dropped")
+
+
+def retry(ids: Sequence[int], now: float) -> int:
+    """Given-up or waiting mails are tried at once, for another three days; returns how many."""
+    return _change(ids, ("failed", "waiting"), state="waiting", due_at=now, trying_since=None, attempts=0)
+
+
+def _change(ids: Sequence[int], states: Sequence[str], **values: Any) -> int:
+    update = Mail.update(**values).where(Mail.id << list(ids), Mail.state << list(states))
+    return update.execute()
+
+
+def _due(now: float) -> Any:
+    free = Mail.leased_until.is_null() | (Mail.leased_until <= now)
+    return Mail.select().where(Mail.state == "waiting", Mail.due_at <= now, free)
+
+
+def _due_by_recipient(now: float) -> dict[str, tuple[int, int]]:
+    """recipient -> (how many wait, the first one's id)."""
+    rows = _due(now).select(Mail.recipient, fn.COUNT(Mail.id), fn.MIN(Mail.id)).group_by(Mail.recipient)
+    return {recipient: (count, first) for recipient, count, first in rows.tuples()}
+
+
+def _sent_in_last_hour(now: float) -> dict[str, int]:
+    rows = Mail.select(Mail.recipient, fn.COUNT(Mail.id)).where(Mail.tried_at > now - HOUR)
+    return dict(rows.group_by(Mail.recipient).tuples())
+
+
+def _lock(query: Any, postgres: bool) -> list[Mail]:
+    return list(query.for_update("FOR UPDATE SKIP LOCKED") if postgres else query)
+
+
+def _message_id() -> str:
+    """The local part of a Message-ID; the sender's domain follows when the mail is composed."""
+    return f"tocsin.{uuid.uuid4().hex}"
