@@ -58,11 +58,11 @@ def play(stage: Stage) -> int:
     stage.stop("warehouse")
     correct_label(stage, visitors)
     rows += watch(stage, visitors)
-    now = datetime.now(UTC)
+    now, status = datetime.now(UTC), stage.tocsin("status")
     rows.append(verdict.Row("exit code of the daemon, asked to end", 0, stage.stop("daemon")))
     stage.say("writing the report")
     stage.tocsin_plain("report")
-    rows += verdict.counts(stage) + verdict.tickets(stage, now) + verdict.mails(stage)
+    rows += verdict.counts(stage, status) + verdict.tickets(stage, now) + verdict.mails(stage)
     rows += verdict.metrics(stage) + verdict.pages(stage)
     return curtain(stage, rows)
 
