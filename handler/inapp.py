@@ -1,4 +1,4 @@
-"""Which code is the application's own. Pure: a path and a module name from any machine, no file is looked at."""
+"""Which code is the application's own. Pure: paths may be of any machine, no file is read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ _LIBRARY = re.compile(r"[/\\]lib(?:64)?[/\\](?:python|pypy)\d+(?:\.\d+)?t?(?:\.z
 _NOTEBOOK = re.compile(r"[/\\]ipykernel_\d+[/\\]|^<ipython-input-")
 
 # A recorded path may come from an older or newer Python than the one that judges it.
-_OTHER_VERSIONS = frozenset(
-    "annotationlib compression asynchat asyncore distutils imp smtpd aifc audioop cgi cgitb chunk crypt "
-    "imghdr lib2to3 mailcap msilib nis nntplib ossaudiodev pipes sndhdr spwd sunau telnetlib uu xdrlib "
-    "lib-dynload test".split()
-)
+# fmt: off
+_OTHER_VERSIONS = frozenset((
+    "annotationlib", "compression", "asynchat", "asyncore", "distutils", "imp", "smtpd", "aifc", "audioop",
+    "cgi", "cgitb", "chunk", "crypt", "imghdr", "lib2to3", "mailcap", "msilib", "nis", "nntplib",
+    "ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib", "lib-dynload", "test",
+))
+# fmt: on
 _STANDARD = sys.stdlib_module_names | _OTHER_VERSIONS
 
 

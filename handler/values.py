@@ -1,0 +1,307 @@
+"""Foreign values as short text, without running foreign code. Knows no event and no exception's place.
+
+A value's own `__repr__` may query a database, lock or never return, so it is never called; nor are
+properties, `__getattr__`, `__class__`, a metaclass's methods, or hash and comparison of foreign objects.
+`str()` is called only where the application asked for text itself: its message and its exceptions.
+"""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+import decimal
+import pathlib
+import types
+import uuid
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+ROOM = 512
+"""Characters of one rendered value, at most."""
+
+_ITEMS = 10
+_INNER = 80
+_KINDS_KEPT = 4096
+_QUOTED_ITEMS = 50
+_QUOTED_TEXT = 16 * 1024
+
+# The getters themselves: `cls.__mro__` or `cls.__name__` would ask a metaclass first.
+_mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_namespace_of: Callable[[type], types.MappingProxyType[str, Any]] = type.__dict__["__dict__"].__get__
+_qualname_of: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
+_module_of: Callable[[type], Any] = type.__dict__["__module__"].__get__
+_args_of: Callable[[BaseException], tuple[Any, ...]] = BaseException.__dict__["args"].__get__
+_filename_of: Callable[[BaseException], object] = OSError.__dict__["filename"].__get__
+
+
+class Kind:
+    """What is known of a class, read once. `name` is `module.QualName`, without the module for builtins."""
+
+    __slots__ = ("attributes", "cls", "name", "text_owner")
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.name = _name(cls)
+        self.attributes: Callable[[object], Any] | None = None
+        self.text_owner: type = object
+        """The class whose `__str__` an instance's text comes from."""
+        found_text = found_attributes = False
+        for base in _mro_of(cls):
+            namespace = _namespace_of(base)
+            if not found_text and "__str__" in namespace:
+                self.text_owner, found_text = base, True
+            if not found_attributes and "__dict__" in namespace:
+                found_attributes = True
+                descriptor = namespace["__dict__"]
+                if type(descriptor) is types.GetSetDescriptorType:
+                    self.attributes = descriptor.__get__
+
+
+_kinds: dict[int, Kind] = {}
+
+
+def kind_of(value: object) -> Kind:
+    """The `Kind` of the value's class. Kept by the class's id: a metaclass may have its own `__hash__`."""
+    cls = type(value)
+    kind = _kinds.get(id(cls))
+    if kind is None:
+        if len(_kinds) >= _KINDS_KEPT:
+            _kinds.clear()
+        kind = _kinds[id(cls)] = Kind(cls)
+    return kind
+
+
+def attributes_of(value: object) -> dict[str, Any] | None:
+    """The instance's own `__dict__`, the real one, or None where there is none or it is not a plain dict."""
+    getter = kind_of(value).attributes
+    found = getter(value) if getter is not None else None
+    return found if type(found) is dict else None
+
+
+def clean(text: str) -> str:
+    """`text` as every encoder and database takes it: no lone surrogates, no NUL."""
+    if "\0" in text:
+        text = text.replace("\0", "\u2400")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def exact(text: object) -> str | None:
+    """A str or a subclass's as exact str, anything else as None."""
+    if type(text) is str:
+        return text
+    return str.__str__(text) if issubclass(type(text), str) else None
+
+
+def text_of(value: object) -> str:
+    """The text `str(value)` gives, as far as that needs no foreign `__repr__`; else how we render it.
+
+    For messages and exception arguments only: a class's own `__str__` is called, and whatever it raises,
+    SystemExit and KeyboardInterrupt too, ends here.
+    """
+    text = exact(value)
+    if text is not None:
+        return text
+    if issubclass(type(value), BaseException):
+        return error_text(value)  # type: ignore[arg-type]
+    if kind_of(value).text_owner is not object or quotable(value):
+        return called_text(value)
+    return render(value)
+
+
+def error_text(error: BaseException, depth: int = 3) -> str:
+    """An exception's text, as `str(error)` gives it wherever its arguments are text or plain data.
+
+    Python's own `__str__` of exceptions writes the `repr` of several arguments: those we render ourselves.
+    """
+    owner = kind_of(error).text_owner
+    args = _args_of(error)
+    if owner is BaseException:
+        if not args:
+            return ""
+        if len(args) == 1:
+            inner = args[0]
+            nested = depth > 0 and issubclass(type(inner), BaseException)
+            return error_text(inner, depth - 1) if nested else text_of(inner) if depth > 0 else render(inner)
+    elif id(owner) not in _BUILTIN_TEXTS or id(owner) in _BOUNDED_TEXTS:
+        return called_text(error)
+    if all(map(quotable, args)) and (owner is not OSError or quotable(_filename_of(error))):
+        return called_text(error)
+    return render(args[0]) if len(args) == 1 else "(" + ", ".join(map(_inner, args[:_ITEMS])) + ")"
+
+
+def called_text(value: object) -> str:
+    """`str(value)`, whatever it raises: then only the type is told."""
+    try:
+        return exact(str(value)) or ""
+    except BaseException as error:
+        return f"<{kind_of(value).name} whose str() raised {kind_of(error).name}>"
+
+
+def quotable(value: object, depth: int = 3) -> bool:
+    """Is this builtin data of modest size throughout, so that its `repr` is Python's own and short?"""
+    cls = type(value)
+    if cls is str or cls is bytes:
+        return len(value) <= _QUOTED_TEXT  # type: ignore[arg-type]
+    if cls is int:
+        return value.bit_length() <= 4096  # type: ignore[attr-defined,no-any-return]
+    if value is None or cls is bool or cls is float or cls is pathlib.PosixPath:
+        return True
+    if depth == 0 or cls not in _CONTAINERS or len(value) > _QUOTED_ITEMS:  # type: ignore[arg-type]
+        return False
+    if cls is dict:
+        return all(quotable(k, depth - 1) and quotable(v, depth - 1) for k, v in list(value.items()))  # type: ignore[attr-defined]
+    return all(quotable(item, depth - 1) for item in list(value))  # type: ignore[call-overload]
+
+
+def render(value: object) -> str:
+    """A value for a person to read, at most about `ROOM` characters: builtin data as Python writes it, other
+    objects as their type and the plain data in their `__dict__`. Never raises.
+    """
+    writer = _WRITERS.get(id(type(value)))
+    try:
+        text = writer(value) if writer is not None else _object(value)
+    except Exception:
+        text = f"<{kind_of(value).name}>"
+    return text if len(text) <= ROOM else text[: ROOM - 1] + "…"
+
+
+def _name(cls: type) -> str:
+    name = exact(_qualname_of(cls)) or "?"
+    module = exact(_module_of(cls))
+    full = name if module is None or module == "builtins" else f"{module}.{name}"
+    return clean(full[:300])
+
+
+def _str(value: str) -> str:
+    return repr(value) if len(value) <= ROOM else repr(value[:ROOM]) + "…"
+
+
+def _bytes(value: bytes | bytearray) -> str:
+    return repr(bytes(value[:200])) + ("" if len(value) <= 200 else f"… {len(value)} bytes")
+
+
+def _int(value: int) -> str:
+    return repr(value) if value.bit_length() <= 256 else f"<int of {value.bit_length()} bits>"
+
+
+def _decimal(value: decimal.Decimal) -> str:
+    return f"Decimal('{value}')" if len(value.as_tuple().digits) <= 60 else "<Decimal>"
+
+
+def _moment(value: datetime.datetime | datetime.time) -> str:
+    zone = value.tzinfo
+    return str(value if zone is None or type(zone) is datetime.timezone else value.replace(tzinfo=None))
+
+
+def _inner(value: object) -> str:
+    """An item of a container or an attribute: scalars in full, anything deeper by name and size."""
+    cls = type(value)
+    if cls in _CONTAINERS:
+        return f"{cls.__name__}({len(value)})" if value else repr(value)  # type: ignore[arg-type]
+    writer = _WRITERS.get(id(cls))
+    text = writer(value) if writer is not None else f"<{kind_of(value).name}>"
+    return text if len(text) <= _INNER else text[: _INNER - 1] + "…"
+
+
+def _item(value: object) -> str:
+    return render(value)[:_INNER] if type(value) in _CONTAINERS and not _nested(value) else _inner(value)
+
+
+def _nested(value: Any) -> bool:
+    items: Iterable[object] = value.values() if type(value) is dict else value
+    return any(type(item) in _CONTAINERS for item in islice(items, _ITEMS))
+
+
+def _sequence(value: Any) -> str:
+    opening, closing = _BRACKETS[type(value)]
+    parts = [_item(item) for item in islice(value, _ITEMS)]
+    if len(value) > _ITEMS:
+        parts.append(f"… {len(value)} items")
+    elif type(value) is tuple and len(parts) == 1:
+        closing = ",)"
+    return opening + ", ".join(parts) + closing
+
+
+def _dict(value: dict[Any, Any]) -> str:
+    parts = [f"{_inner(k)}: {_item(v)}" for k, v in islice(value.items(), _ITEMS)]
+    if len(value) > _ITEMS:
+        parts.append(f"… {len(value)} items")
+    return "{" + ", ".join(parts) + "}"
+
+
+def _object(value: object) -> str:
+    attributes = attributes_of(value)
+    parts = [kind_of(value).name]
+    for name, held in islice(attributes.items(), _ITEMS) if attributes else ():
+        if type(name) is str and not name.startswith("__"):
+            parts.append(f"{name}={_inner(held)}")
+    return "<" + " ".join(parts) + ">"
+
+
+def _callable(value: Any) -> str:
+    return f"<function {value.__qualname__[:200]}>"
+
+
+def _class(value: type) -> str:
+    return f"<class {_name(value)}>"
+
+
+# Keyed by the class's id, so that no foreign metaclass is asked for a hash. The keys are the builtins' own.
+_CONTAINERS_BY_NAME = (list, tuple, dict, set, frozenset)
+
+
+class _Exactly:
+    """Membership by identity: `cls in` a set would call a foreign metaclass's `__hash__` and `__eq__`."""
+
+    def __init__(self, classes: tuple[type, ...]) -> None:
+        self._ids = frozenset(map(id, classes))
+
+    def __contains__(self, cls: object) -> bool:
+        return id(cls) in self._ids
+
+
+_CONTAINERS = _Exactly(_CONTAINERS_BY_NAME)
+_BUILTIN_TEXTS = frozenset(
+    id(cls) for cls in vars(builtins).values() if isinstance(cls, type) and issubclass(cls, BaseException)
+)
+_BOUNDED_TEXTS = frozenset(map(id, (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)))
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+}
+_WRITERS: dict[int, Callable[[Any], str]] = {
+    id(cls): writer
+    for cls, writer in (
+        (str, _str),
+        (int, _int),
+        (bool, repr),
+        (type(None), repr),
+        (float, repr),
+        (complex, repr),
+        (bytes, _bytes),
+        (bytearray, _bytes),
+        (list, _sequence),
+        (tuple, _sequence),
+        (set, _sequence),
+        (frozenset, _sequence),
+        (dict, _dict),
+        (datetime.datetime, _moment),
+        (datetime.time, _moment),
+        (datetime.date, str),
+        (datetime.timedelta, str),
+        (decimal.Decimal, _decimal),
+        (uuid.UUID, str),
+        (pathlib.PosixPath, str),
+        (types.FunctionType, _callable),
+        (type, _class),
+    )
+}
