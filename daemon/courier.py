@@ -33,7 +33,7 @@ LAST_PAUSE = 300.0
 
 
 class Courier:
-    """Sends the outbox. `context`: certificates of one's own for the mail server, default the system's."""
+    """Sends the outbox. `context`: certificates to trust in the mail server's place of the system's."""
 
     def __init__(
         self, store: Store, config: Config, log: Any = None, *, context: ssl.SSLContext | None = None
@@ -49,7 +49,7 @@ class Courier:
         self._pause = 0.0
 
     def run(self, stop: threading.Event, now: Callable[[], float]) -> None:
-        """Sends until `stop` is set. Whatever fails is logged and tried again: the thread never dies of it."""
+        """Sends until `stop` is set. What fails is logged and tried again: the thread never dies of it."""
         self._guarded(self.recover)
         try:
             while not stop.is_set():
@@ -87,7 +87,7 @@ class Courier:
         return self._send(row, message, address, now)
 
     def recover(self) -> bool:
-        """Frees at once what a killed daemon had leased; on Postgres the leases run out, others may hold them."""
+        """Frees what a killed daemon had leased; not on Postgres, where another daemon may hold it."""
         if self.store.postgres:
             return False
         with self.store.transaction():

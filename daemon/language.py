@@ -46,13 +46,11 @@ class Language:
         return str(format_datetime(datetime.fromtimestamp(at, UTC), _MOMENT[self.code], locale=self.code))
 
     def duration(self, seconds: float) -> str:
-        """Seconds in at most two units: `24 hours`, `90 seconds`, `3 days and 4 hours`. Days only past 48 hours."""
+        """Seconds in at most two units: `24 hours`, `90 seconds`, `3 days and 4 hours`; days past 48 h."""
         rest = max(0, round(seconds))
-        units = _UNITS if rest > 48 * 3600 else _UNITS[1:]
-        if 60 < rest < 120:
-            units = _UNITS[3:]
+        first = 0 if rest > 48 * 3600 else 3 if 60 < rest < 120 else 1
         parts: list[str] = []
-        for name, size in units:
+        for name, size in _UNITS[first:]:
             count, rest = divmod(rest, size)
             if count:
                 parts.append(str(format_unit(count, f"duration-{name}", locale=self.code)))

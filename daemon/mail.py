@@ -195,7 +195,7 @@ def digest_item(mail: Mail, templates: Templates) -> dict[str, Any]:
 
 
 def compose(mail: Mail, *, sender: str, root: Mail | None, now: float, templates: Templates) -> EmailMessage:
-    """The message of an outbox row. `root` is the first mail of the same conversation, when that is another one.
+    """The message of an outbox row. `root` is the first mail of its conversation, when that is another one.
 
     Raises MailError when the recipient is no mail address or the facts are unusable.
     """
@@ -309,13 +309,14 @@ def _reappearance(facts: Facts) -> dict[str, Any]:
 
 
 def _watched(facts: Facts, voice: Voice) -> str:
-    """How long the error was watched and, where that is the evidence, how much of it the application was seen."""
+    """How long the error was watched and, where that counts, how long the application was seen alive."""
     watched = voice.language.duration(float(facts.get("watched_seconds") or 0.0))
     if facts.get("evidence") != "seen":
         return voice._("It was watched for %(watched)s: no reappearance.", watched=watched)
     seen = voice.language.duration(float(facts.get("seen_seconds") or 0.0))
     return voice._(
-        "It was watched for %(watched)s, and the application was seen alive for %(seen)s of it: no reappearance.",
+        "It was watched for %(watched)s, and the application was seen alive for %(seen)s of it: "
+        "no reappearance.",
         watched=watched,
         seen=seen,
     )
@@ -340,7 +341,7 @@ def _moment(value: object) -> float | None:
 
 
 def _printable(value: str, keep: str) -> str:
-    """Without control, format (direction marks, zero width), surrogate and private characters; blanks for breaks."""
+    """Without control, format (direction marks, zero width), surrogate and private characters."""
     kept = []
     for character in value:
         category = unicodedata.category(character)

@@ -13,7 +13,9 @@ import socket
 import ssl
 import threading
 import urllib.request
+from contextlib import suppress
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,8 +30,8 @@ REPLY_LIMIT = 20.0
 """Seconds for one whole answer, however slowly it trickles in."""
 
 GMAIL_REMEDY = (
-    "Gmail and Google Workspace take no account password: turn on 2-step sign-in for the account, make an app "
-    "password at https://myaccount.google.com/apppasswords and put it into SMTP_PASS"
+    "Gmail and Google Workspace take no account password: turn on 2-step sign-in for the account, make an "
+    "app password at https://myaccount.google.com/apppasswords and put it into SMTP_PASS"
 )
 
 Phase = Literal["settings", "name", "connection", "TLS", "log-in", "sender", "recipient", "sending"]
@@ -78,13 +80,14 @@ class Connection:
         try:
             self._client.login()
         except (SendError, OSError, smtplib.SMTPException, UnicodeError) as error:
-            phase = getattr(self._client.smtp, "phase", "connection")
+            phase: Phase = getattr(self._client.smtp, "phase", "connection")
             self._client.abandon()
             raise explain(error, smtp, phase) from error
 
     @property
     def server(self) -> smtplib.SMTP:
-        return self._client.smtp  # type: ignore[no-any-return]
+        found: smtplib.SMTP = self._client.smtp
+        return found
 
     def envelope(self, sender: str, recipient: str) -> None:
         """MAIL FROM and RCPT TO: whether the server would take a mail. Raises SendError."""
@@ -108,7 +111,7 @@ class Connection:
     def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
         """Hands over one message to one recipient. Raises SendError; after one, `close` the connection."""
         international = not (sender + recipient).isascii()
-        data = message.as_bytes(policy=message.policy.clone(utf8=international))
+        data = message.as_bytes(policy=SMTPUTF8 if international else SMTP)
         self.envelope(sender, recipient)
         try:
             code, answer = self.server.data(data)
@@ -116,7 +119,7 @@ class Connection:
             raise _refused(error.smtp_code, error.smtp_error, "sending", recipient) from error
         except (OSError, smtplib.SMTPException) as error:
             raise SendError(
-                f"{self.settings.host} broke off while it took the mail; it may have arrived ({_plain(error)})",
+                f"{self.settings.host} broke off taking the mail, which may have arrived ({_plain(error)})",
                 phase="sending", uncertain=True, recipient=recipient,
                 remedy="It is sent again with the same Message-ID, by which mail programs know a double",
             ) from error  # fmt: skip
@@ -132,10 +135,8 @@ class Connection:
 
     def close(self) -> None:
         """Says goodbye where that is possible; never raises."""
-        try:
+        with suppress(OSError, smtplib.SMTPException):
             self.server.quit()
-        except (OSError, smtplib.SMTPException):
-            pass
         self._client.abandon()
 
 
@@ -156,12 +157,10 @@ class _Patient(smtplib.SMTP):
     def _cut(self) -> None:
         # A timeout is for one read; a server that sends a byte a second keeps every one of them.
         if self.sock is not None:
-            try:
+            with suppress(OSError):
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-            except OSError:
-                pass
 
-    def starttls(self, **options: Any) -> tuple[int, bytes]:
+    def starttls(self, **options: Any) -> tuple[int, bytes]:  # type: ignore[override]
         self.phase = "TLS"
         return super().starttls(**options)
 
@@ -175,10 +174,10 @@ class _PatientTLS(_Patient, smtplib.SMTP_SSL):
 
 
 class _Client(yagmail.SMTP):  # type: ignore[misc]
-    """yagmail's client over our connections; its OAuth2 log-in ignores STARTTLS contexts and the server's answer."""
+    """yagmail's client over our connections; its own OAuth2 log-in skips STARTTLS and checks no answer."""
 
     @property
-    def connection(self) -> type[smtplib.SMTP]:
+    def connection(self) -> type[_Patient]:
         return _PatientTLS if self.ssl else _Patient
 
     def _login_oauth2(self, info: dict[str, Any]) -> None:
@@ -256,13 +255,15 @@ def explain(error: Exception, smtp: Smtp, phase: Phase) -> SendError:
         )  # fmt: skip
     if isinstance(error, ssl.SSLCertVerificationError):
         return SendError(
-            f"the certificate of {where} is not to be trusted: {error.verify_message.rstrip('.')}", phase="TLS",
+            f"the certificate of {where} is not to be trusted: {error.verify_message.rstrip('.')}",
+            phase="TLS",
             remedy="SMTP_HOST must be the name in the certificate; for a CA of your own set SSL_CERT_FILE",
         )  # fmt: skip
     if isinstance(error, ssl.SSLError):
         other = "starttls" if smtp.security == "ssl" else "ssl"
         return SendError(
-            f"{where} does not speak TLS as SMTP_SECURITY={smtp.security} wants it ({_plain(error)})", phase="TLS",
+            f"{where} does not speak TLS as SMTP_SECURITY={smtp.security} wants it ({_plain(error)})",
+            phase="TLS",
             remedy=f"Try SMTP_SECURITY={other}; usual are port 587 with starttls and 465 with ssl",
         )  # fmt: skip
     if isinstance(error, smtplib.SMTPAuthenticationError):
@@ -324,7 +325,7 @@ def _login_remedy(smtp: Smtp) -> str:
 
 
 def _refused(code: int, answer: bytes | str, phase: Phase, recipient: str) -> SendError:
-    """The server said no: 5xx to a recipient or a text for good, 4xx for now, 421 and the sender's for all mails."""
+    """The server said no: 5xx to a recipient or a text for good, 4xx for now, 421 to all mails."""
     said = _answer(code, answer)
     what = {"sender": "does not take the sender (SMTP_FROM)", "recipient": f"does not take {recipient}"}
     remedy = {
@@ -362,7 +363,7 @@ def _checked_oauth2(name: str) -> str:
     if reason:
         raise SendError(
             f"mail.oauth2_file = {name!r}: {reason}", phase="settings",
-            remedy="Make it once by hand: python -c \"import yagmail; yagmail.SMTP('you@gmail.com', oauth2_file='FILE')\"",
+            remedy="Make it once by hand, in Python: yagmail.SMTP('you@gmail.com', oauth2_file='FILE')",
         )  # fmt: skip
     return str(path)
 
@@ -375,9 +376,9 @@ def _access_token(info: dict[str, Any]) -> str:
         "refresh_token": info["google_refresh_token"],
         "grant_type": "refresh_token",
     }
-    request = urllib.request.Request(command_to_url("o/oauth2/token"), url_format_params(form).encode())
+    address, data = command_to_url("o/oauth2/token"), url_format_params(form).encode()
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        with urllib.request.urlopen(address, data, timeout=TIMEOUT) as answer:  # noqa: S310
             return str(json.load(answer)["access_token"])
     except (OSError, ValueError, KeyError) as error:
         raise SendError(

@@ -322,6 +322,7 @@ class Mail(Table):
     kind = CharField()
     """Name of the function in `mail` that writes it: detection, notice, closing, ..."""
     ticket = ForeignKeyField(Ticket, null=True)
+    ticket_id: int | None
     audience = CharField()
     """`client` or `admin`."""
     recipient = TextField()

@@ -48,11 +48,16 @@ def queue(
         language=language,
         ticket=ticket_id,
         facts=facts,
-        message_id=_message_id(),
+        message_id=message_id(),
         state="held" if held else "waiting",
         created_at=now,
         due_at=now,
     )
+
+
+def message_id() -> str:
+    """The local part of a Message-ID; the sender's domain follows when the mail is composed."""
+    return f"tocsin.{uuid.uuid4().hex}"
 
 
 def take(now: float, per_hour: int, *, postgres: bool) -> list[Mail]:
@@ -94,7 +99,7 @@ def fold(rows: Sequence[Mail], items: list[dict[str, Any]], total: int, now: flo
         recipient=rows[-1].recipient,
         language=rows[-1].language,
         facts={"mails": items, "total": total},
-        message_id=_message_id(),
+        message_id=message_id(),
         created_at=now,
         due_at=now,
         leased_until=now + LEASE,
@@ -110,7 +115,7 @@ def mark_sent(mail_id: int, now: float) -> None:
 
 
 def mark_retry(mail_id: int, error: str, permanent: bool, now: float, *, uncertain: bool = False) -> None:
-    """The mail was not taken, or nobody knows (`uncertain`): it is tried again, from a minute to six hours later.
+    """The mail was not taken, or nobody knows (`uncertain`): tried again a minute to six hours later.
 
     It is `failed` when `permanent`, or three days after it was first tried.
     """
@@ -158,13 +163,13 @@ def due(now: float) -> int:
 
 def counts() -> dict[str, int]:
     """How many mails are `waiting`, `sent`, `failed` and `held`."""
-    rows = Mail.select(Mail.state, fn.COUNT(Mail.id)).group_by(Mail.state).tuples()
-    found = dict(rows)
+    rows: Any = Mail.select(Mail.state, fn.COUNT(Mail.id)).group_by(Mail.state).tuples()
+    found: dict[str, int] = dict(rows)
     return {state: found.get(state, 0) for state in ("waiting", "sent", "failed", "held")}
 
 
 def problems() -> list[str]:
-    """What is wrong with the mails, one line each: the newest reason of those that wait, and those given up."""
+    """What is wrong with the mails, one line each: the newest reason of those that wait; those given up."""
     lines = []
     stuck = Mail.select().where(Mail.state == "waiting", Mail.last_error != "")
     newest = stuck.order_by(Mail.trying_since.desc(), Mail.id.desc()).first()
@@ -188,23 +193,33 @@ def listing(states: Iterable[str] = (), limit: int = 200) -> list[Mail]:
     return list(query.where(Mail.state << wanted) if wanted else query)
 
 
-def release(ids: Sequence[int], now: float) -> int:
+def ids(states: Iterable[str]) -> list[int]:
+    """The numbers of all mails in these states."""
+    return [row.id for row in Mail.select(Mail.id).where(Mail.state << list(states)).order_by(Mail.id)]
+
+
+def newest(kind: str, ticket_id: int) -> Mail | None:
+    """The ticket's newest mail of that kind."""
+    return Mail.select().where(Mail.kind == kind, Mail.ticket == ticket_id).order_by(Mail.id.desc()).first()
+
+
+def release(mails: Sequence[int], now: float) -> int:
     """Lets held mails go; returns how many did."""
-    return _change(ids, ("held",), state="waiting", due_at=now)
+    return _change(mails, ("held",), state="waiting", due_at=now)
 
 
-def drop(ids: Sequence[int]) -> int:
+def drop(mails: Sequence[int]) -> int:
     """Mails that shall never be sent; returns how many there were."""
-    return _change(ids, ("held", "waiting", "failed"), state="dropped")
+    return _change(mails, ("held", "waiting", "failed"), state="dropped")
 
 
-def retry(ids: Sequence[int], now: float) -> int:
+def retry(mails: Sequence[int], now: float) -> int:
     """Given-up or waiting mails are tried at once, for another three days; returns how many."""
-    return _change(ids, ("failed", "waiting"), state="waiting", due_at=now, trying_since=None, attempts=0)
+    return _change(mails, ("failed", "waiting"), state="waiting", due_at=now, trying_since=None, attempts=0)
 
 
-def _change(ids: Sequence[int], states: Sequence[str], **values: Any) -> int:
-    update = Mail.update(**values).where(Mail.id << list(ids), Mail.state << list(states))
+def _change(mails: Sequence[int], states: Sequence[str], **values: Any) -> int:
+    update = Mail.update(**values).where(Mail.id << list(mails), Mail.state << list(states))
     return update.execute()
 
 
@@ -220,14 +235,9 @@ def _due_by_recipient(now: float) -> dict[str, tuple[int, int]]:
 
 
 def _sent_in_last_hour(now: float) -> dict[str, int]:
-    rows = Mail.select(Mail.recipient, fn.COUNT(Mail.id)).where(Mail.tried_at > now - HOUR)
+    rows: Any = Mail.select(Mail.recipient, fn.COUNT(Mail.id)).where(Mail.tried_at > now - HOUR)
     return dict(rows.group_by(Mail.recipient).tuples())
 
 
 def _lock(query: Any, postgres: bool) -> list[Mail]:
     return list(query.for_update("FOR UPDATE SKIP LOCKED") if postgres else query)
-
-
-def _message_id() -> str:
-    """The local part of a Message-ID; the sender's domain follows when the mail is composed."""
-    return f"tocsin.{uuid.uuid4().hex}"

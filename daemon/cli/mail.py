@@ -1,0 +1,171 @@
+"""`tocsin mail`: test the mail server, look at a mail, see to the outbox."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from tocsin.daemon import clock
+from tocsin.daemon import mail as letters
+from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.mailcheck import check_templates, diagnose, sample
+from tocsin.daemon.store import outbox
+from tocsin.daemon.store.models import Mail
+from tocsin.daemon.templating import Templates
+from tocsin.reports.facts.moment import moment
+
+STATES = ("waiting", "held", "sent", "failed", "dropped", "digested")
+
+
+@click.group()
+def mail() -> None:
+    """Mails: test the server, preview one, see to those that wait."""
+
+
+@mail.command()
+@click.argument("address")
+@click.option("--no-send", is_flag=True, help="Stop before a mail goes out.")
+@as_json
+@pass_context
+def test(context: Context, address: str, no_send: bool, as_json: bool) -> None:
+    """Send a test mail to ADDRESS and say, step by step, what is wrong."""
+    steps = []
+    for step in diagnose(context.config, address, clock.now(), send=not no_send):
+        steps.append(step)
+        if not as_json:
+            say(f"{'ok  ' if step.ok else 'FAIL'}  {step.name:<10}  {step.text}")
+            if step.remedy:
+                say(f"      {'':<10}  {step.remedy}")
+    if as_json:
+        say_json([msgspec.to_builtins(step) for step in steps])
+    if not steps[-1].ok:
+        sys.exit(1)
+
+
+@mail.command()
+@click.argument("name", type=click.Choice(sorted(letters.KINDS)))
+@click.option("--ticket", "ticket_id", type=int, help="Of this ticket's mails; default: made-up facts.")
+@click.option("--to", "audience", type=click.Choice(["client", "admin"]), help="Whom it speaks to.")
+@click.option("--language", type=click.Choice(["en", "fr"]), help="Default: the mail's, else mail.language.")
+@click.option("--html", "as_html", is_flag=True, help="Print the HTML part.")
+@click.option("--open", "open_it", is_flag=True, help="Show the HTML part in the browser.")
+@as_json
+@pass_context
+def preview(context: Context, name: str, ticket_id: int | None, audience: str | None, language: str | None,
+            as_html: bool, open_it: bool, as_json: bool) -> None:  # fmt: skip
+    """Show the mail NAME with made-up facts, or with those of a ticket."""
+    facts = sample(name)
+    if ticket_id is not None:
+        found = _newest(context, name, ticket_id)
+        facts, audience, language = found.facts, audience or found.audience, language or found.language
+    audience = audience or ("client" if name in ("detection", "closing", "reopened") else "admin")
+    templates = Templates(context.config.mail.templates)
+    letter = letters.write(
+        name, facts, audience=audience, spoken=language or context.config.mail.language, templates=templates
+    )
+    problems = check_templates(context.config.mail.templates)
+    if as_json:
+        say_json({"subject": letter.subject, "text": letter.text, "html": letter.html, "problems": problems})
+    else:
+        say(letter.html if as_html else f"{letter.subject}\n\n{letter.text}")
+        for problem in problems:
+            click.echo(problem, err=True)
+    if open_it:
+        page = Path(tempfile.mkdtemp(prefix="tocsin-")) / f"{name}.html"
+        page.write_text(letter.html, "utf-8")
+        webbrowser.open(page.as_uri())
+
+
+@mail.group("outbox", invoke_without_command=True)
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be repeated."
+)
+@as_json
+@click.pass_context
+def outbox_group(click_context: click.Context, states: tuple[str, ...], as_json: bool) -> None:
+    """List the mails; `release`, `drop` and `retry` them."""
+    if click_context.invoked_subcommand is None:
+        click_context.invoke(list_mails, states=states, as_json=as_json)
+
+
+@outbox_group.command("list")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be repeated."
+)
+@as_json
+@pass_context
+def list_mails(context: Context, states: tuple[str, ...], as_json: bool) -> None:
+    """List the mails, newest first."""
+    with context.store.reading():
+        found = [_row(row) for row in outbox.listing(states)]
+    if as_json:
+        say_json(found)
+        return
+    columns = ["id", "state", "kind", "ticket_id", "recipient", "created_at", "attempts", "last_error"]
+    rows = [
+        [row[column].text if column == "created_at" else row[column] for column in columns] for row in found
+    ]
+    say_table(["id", "state", "mail", "ticket", "to", "written", "tries", "why not"], rows, "No mails.")
+
+
+def _change(name: str, help_text: str, states: tuple[str, ...], change: Callable[[list[int]], int]) -> None:
+    """Adds a command that changes the named mails, or all in those states."""
+
+    @outbox_group.command(name, help=help_text)
+    @click.argument("ids", nargs=-1, type=int)
+    @click.option("--all", "everything", is_flag=True, help=f"All that are {' or '.join(states)}.")
+    @as_json
+    @pass_context
+    def command(context: Context, ids: tuple[int, ...], everything: bool, as_json: bool) -> None:
+        if bool(ids) == everything:
+            raise click.UsageError("name the mails' numbers, or --all")
+        with context.store.transaction():
+            chosen = outbox.ids(states) if everything else list(ids)
+            changed = change(chosen)
+        if as_json:
+            say_json({"asked": len(chosen), "changed": changed})
+        else:
+            say(f"{changed} of {len(chosen)} mails")
+        if changed < len(chosen):
+            raise click.ClickException(f"the others are not {' or '.join(states)}; see `tocsin mail outbox`")
+
+
+_change("release", "Let held mails go out.", ("held",), lambda ids: outbox.release(ids, clock.now()))
+_change("drop", "Never send these mails.", ("held", "waiting", "failed"), lambda ids: outbox.drop(ids))
+_change(
+    "retry", "Try given-up or waiting mails now.", ("failed",), lambda ids: outbox.retry(ids, clock.now())
+)
+
+
+def _newest(context: Context, kind: str, ticket_id: int) -> Mail:
+    with context.store.reading():
+        found = outbox.newest(kind, ticket_id)
+    if found is None:
+        raise click.ClickException(f"ticket {ticket_id} has no mail {kind!r}; see `tocsin mail outbox`")
+    return found
+
+
+def _row(row: Mail) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "state": row.state,
+        "kind": row.kind,
+        "ticket_id": row.facts.get("ticket_id"),
+        "audience": row.audience,
+        "recipient": row.recipient,
+        "language": row.language,
+        "title": row.facts.get("title"),
+        "message_id": row.message_id,
+        "created_at": moment(row.created_at),
+        "due_at": moment(row.due_at),
+        "sent_at": moment(row.sent_at),
+        "attempts": row.attempts,
+        "last_error": row.last_error,
+    }
