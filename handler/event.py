@@ -113,6 +113,8 @@ class Place(Struct, frozen=True, array_like=True, tag=3):
     """The lines around, for people to read."""
     module: str = ""
     """Dotted module name of the file: by sys.modules, else relative to the longest sys.path entry."""
+    translated: bool = False
+    """The template is the argument of a gettext call: the logged text may be in another language."""
 
 
 class Lost(Struct, frozen=True, array_like=True, tag=4):
