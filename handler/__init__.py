@@ -1,1 +1,6 @@
-"""The handler an application adds to its logging configuration."""
+"""`tocsin.handler`: a logging handler that loses nothing, and words about the work at hand. Opens nothing on import."""
+
+from tocsin.handler.context import bind, unbind
+from tocsin.handler.emit import TocsinHandler
+
+__all__ = ["TocsinHandler", "bind", "unbind"]

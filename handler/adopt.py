@@ -1,0 +1,93 @@
+"""Sessions whose owner is dead: found by their free lock, shipped as what they were, then deleted. No sockets."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection
+
+from tocsin.handler.delivery import Delivery
+from tocsin.handler.event import Header
+from tocsin.handler.places import Places
+from tocsin.handler.spool import Claim, State, sessions
+from tocsin.handler.stream import Stream
+
+
+class Adopted:
+    """A dead process's session in our hands, until it is shipped or given back."""
+
+    def __init__(self, claim: Claim, stream: Stream, header: Header, database: str | None) -> None:
+        self.session = stream.session
+        self.header = header
+        self.stream = stream
+        self.delivery = Delivery(stream, header, live=False, database=database)
+        self._claim = claim
+
+    def keep(self) -> None:
+        """Writes down which database it goes to, as soon as that is known."""
+        if self.delivery.database is not None:
+            with contextlib.suppress(OSError):
+                self._claim.write(State(self.header, self.delivery.database))
+
+    def finish(self) -> None:
+        """All of it is acknowledged: the files go."""
+        self.stream.delete()
+        self._claim.release(remove=True)
+
+    def leave(self) -> None:
+        """Gives it back as it is, for another try or another process."""
+        self.stream.close()
+        self._claim.release(remove=False)
+
+    def disown(self) -> None:
+        """In a forked child: it is the parent's."""
+        self.stream.close()
+        self._claim.abandon()
+
+
+def adopt(
+    directory: str,
+    *,
+    wanted: Callable[[Header], bool],
+    passed: Collection[str] = (),
+) -> Adopted | None:
+    """The next dead owner's session that is `wanted`, locked for us; None when there is none. Raises OSError.
+
+    Locks without any segment are cleared away. `passed`: sessions not to look at.
+    """
+    for session in sorted(sessions(directory)):
+        claim = None if session in passed else Claim.take(directory, session)
+        if claim is None:
+            continue
+        taken = _open(claim, directory, session)
+        if taken is None:
+            continue
+        if wanted(taken.header):
+            return taken
+        taken.leave()
+    return None
+
+
+def _open(claim: Claim, directory: str, session: str) -> Adopted | None:
+    state = claim.read()
+    stream = Stream(directory, session, header=state.header if state else None)
+    header = stream.header
+    if not stream.segments:
+        claim.release(remove=True)
+        return None
+    if header is None:
+        stream.close()
+        claim.release(remove=False)
+        return None
+    stream.places = places_of(header, live=False)
+    return Adopted(claim, stream, header, state.database if state else None)
+
+
+def places_of(header: Header, *, live: bool) -> Places:
+    """Who reads the source for a session."""
+    return Places(
+        started_at=header.started_at,
+        in_app=header.in_app,
+        not_in_app=header.not_in_app,
+        sys_path=header.sys_path,
+        live=live,
+    )

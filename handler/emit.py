@@ -1,0 +1,143 @@
+"""The `logging.Handler`: it adds no lock, raises nothing, logs nothing, and is done after one write."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tocsin.handler.channel import Channel
+from tocsin.handler.settings import Settings, settle
+
+_channels: dict[Settings, Channel] = {}
+_mark = "_tocsin"
+
+
+class TocsinHandler(logging.Handler):
+    """Ships every record at or above its level to the Tocsin daemon, through a spool on disk.
+
+    Every argument may come from the environment as `TOCSIN_<NAME>` when it is not given. Raises ValueError for
+    nonsense given in code, and for nothing else: an unusable spool or an absent daemon is no error.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | Sequence[str] | None = None,
+        service: str | None = None,
+        release: str | None = None,
+        environment: str | None = None,
+        client: str | None = None,
+        level: int | str | None = None,
+        spool: str | os.PathLike[str] | None = None,
+        spool_limit: int | str | None = None,
+        durability: str | None = None,
+        locals: str | None = None,
+        in_app: Sequence[str] | str | None = None,
+        not_in_app: Sequence[str] | str | None = None,
+        scrub: Sequence[str] | str | None = None,
+        uncaught: bool | None = None,
+        heartbeat: float | None = None,
+        flush_timeout: float | None = None,
+        server_key: str | os.PathLike[str] | None = None,
+        key: str | os.PathLike[str] | None = None,
+    ) -> None:
+        given: dict[str, Any] = {
+            "endpoint": endpoint,
+            "service": service,
+            "release": release,
+            "environment": environment,
+            "client": client,
+            "level": level,
+            "spool": spool,
+            "spool_limit": spool_limit,
+            "durability": durability,
+            "locals": locals,
+            "in_app": in_app,
+            "not_in_app": not_in_app,
+            "scrub": scrub,
+            "uncaught": uncaught,
+            "heartbeat": heartbeat,
+            "flush_timeout": flush_timeout,
+            "server_key": server_key,
+            "key": key,
+        }
+        self.settings, at_least, self.uncaught = settle(given)
+        super().__init__(at_least)
+        self.channel = _channels.setdefault(self.settings, Channel(self.settings))
+        self.channel.handlers.add(self)
+        self.channel.begin()
+
+    # A lock here could be held at a fork, or by the thread that a signal handler interrupts. None is needed.
+
+    def createLock(self) -> None:
+        self.lock = None
+
+    def acquire(self) -> None:
+        return
+
+    def release(self) -> None:
+        return
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As `logging.Handler.handle`, without its lock."""
+        passed: Any = self.filter(record) if self.filters else True
+        if isinstance(passed, logging.LogRecord):
+            record = passed
+        if passed:
+            self.emit(record)
+        return passed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One event in the spool when this returns. A record that meets a second handler of ours counts once."""
+        try:
+            channel = self.channel
+            facts = record.__dict__
+            if facts.get(_mark) == channel.session and channel.session:
+                return
+            channel.take(record)
+            facts[_mark] = channel.session
+        except Exception:
+            return
+
+    def flush(self) -> None:
+        """Waits at most `flush_timeout` seconds for the daemon's acknowledgement, 50 ms when none answers."""
+        self.channel.flush(self.settings.flush_timeout)
+
+    def close(self) -> None:
+        """Flushes. The session ends a few seconds later, unless another handler goes on with it."""
+        self.channel.handlers.discard(self)
+        if _ending.begun:
+            self.channel.finish(_ending.left(self.settings.flush_timeout))
+        elif not self.channel.handlers:
+            self.flush()
+        super().close()
+
+
+class _Ending:
+    """The program's end: all channels together wait at most `flush_timeout` seconds."""
+
+    def __init__(self) -> None:
+        self.begun = 0.0
+
+    def left(self, seconds: float) -> float:
+        """How many of so many seconds are left."""
+        return max(self.begun + seconds - time.monotonic(), 0.0)
+
+    def __call__(self) -> None:
+        self.begun = self.begun or time.monotonic()
+        for channel in list(_channels.values()):
+            channel.finish(self.left(channel.settings.flush_timeout))
+
+
+def _after_fork() -> None:
+    _ending.begun = 0.0
+    for channel in list(_channels.values()):
+        channel.after_fork()
+
+
+_ending = _Ending()
+atexit.register(_ending)
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,314 @@
+"""The shipping thread: it alone owns the socket, the reading of the spool and its rotation. It logs nothing.
+
+Nothing here is needed for safety: what it has not shipped stays in the files, for it or for whoever adopts them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tocsin.handler import wire
+from tocsin.handler.adopt import Adopted, adopt, places_of
+from tocsin.handler.delivery import Delivery
+from tocsin.handler.event import Header, Lost
+from tocsin.handler.link import Link
+from tocsin.handler.memory import Memory, Tally
+from tocsin.handler.settings import Settings
+from tocsin.handler.spool import Slot, Spool, size
+from tocsin.handler.stream import Stream
+
+SEGMENT_BYTES = 4 * 1024 * 1024
+ACTIVE = 0.05
+"""Seconds between two looks at the spool while something happens."""
+IDLE = 0.25
+LOOK_AROUND = 2.0
+"""Seconds between two looks for dead processes' files and at the size of the directory."""
+REPORT = 5.0
+"""Seconds between two reports of what only memory counts."""
+FAILOVER = 3.0
+"""Seconds an endpoint has to answer before the next one is tried."""
+LATER = 30.0
+"""Seconds after which a session that was refused is tried again."""
+TIDY = 30.0
+"""Seconds of quiet after which an acknowledged segment makes room for a fresh one."""
+
+
+class Shipper:
+    """Ships one channel's session, what its memory holds, and dead processes' sessions of the same destination."""
+
+    def __init__(self, settings: Settings, header: Header, spool: Spool | None, memory: Memory) -> None:
+        self.running = False
+        self.pressure = 0
+        """0: room; 1: the directory is full, bodies collapse to counts; 2: counts in memory only."""
+        self.full = Tally()
+        """Events that were only counted because the directory is full."""
+        self.failed = Tally()
+        """Events that could not even be put into words."""
+        self.users: Callable[[], bool] = lambda: True
+        """Whether anybody still uses the channel."""
+        self._settings = settings
+        self._header = header
+        self._spool = spool
+        self._memory = memory
+        self._places = places_of(header, live=True)
+        self._stream = Stream(settings.spool, header.session, self._places, spool=spool) if spool else None
+        self._live = Delivery(self._stream, header, live=True) if self._stream else None
+        self._spare = Delivery(memory, memory.header or header, live=True)
+        self._adopted: Adopted | None = None
+        self._link = Link(settings.endpoints, settings.server_key, settings.key)
+        self._wake = Slot()
+        self._wake.point(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+        self._asked = self._answered = 0
+        self._stopping = False
+        self._connected = False
+        self._passed: dict[str, float] = {}
+        self._around_at = self._reported_at = 0.0
+        self._others = 0
+        self._tried_at = 0.0
+        self._active_at = self._quiet_at = 0.0
+
+    # For any thread
+
+    def start(self) -> None:
+        """Starts the thread. Raises RuntimeError where none can be started any more."""
+        self.running = True
+        try:
+            _start(self._main)
+        except BaseException:
+            self.running = False
+            raise
+
+    @property
+    def answering(self) -> bool:
+        """A daemon has welcomed us and does not keep us waiting."""
+        now = time.monotonic()
+        return self._connected and any(one.welcomed and not one.overdue(now) for one in self._own())
+
+    def ask(self) -> int:
+        """A ticket for `settled`; wakes the thread."""
+        self._asked += 1
+        with contextlib.suppress(OSError):
+            os.write(self._wake.fd, b"\1\0\0\0\0\0\0\0")
+        return self._asked
+
+    def settled(self, ticket: int) -> bool:
+        """Everything written before the ticket was drawn is acknowledged."""
+        return self._answered >= ticket
+
+    def stop(self) -> None:
+        """Asks the thread to say goodbye and end."""
+        self._stopping = True
+        self.ask()
+
+    def disown(self) -> None:
+        """In a forked child: closes what is the parent's; its thread does not exist here."""
+        self.running = False
+        if self._stream is not None:
+            self._stream.close()
+        if self._adopted is not None:
+            self._adopted.disown()
+        with contextlib.suppress(OSError):
+            self._wake.park()
+
+    # The thread
+
+    def _main(self) -> None:
+        try:
+            while not self._stopping:
+                busy = self._turn(time.monotonic())
+                self._link.wait(0 if busy else self._pause(), self._wake.fd)
+                with contextlib.suppress(OSError):
+                    os.read(self._wake.fd, 8)
+            self._end()
+        finally:
+            self.running = False
+            with contextlib.suppress(OSError):
+                self._wake.park()
+
+    def _pause(self) -> float:
+        recently = time.monotonic() - self._active_at < 1.0
+        return min(ACTIVE if recently else IDLE, self._settings.heartbeat / 2)
+
+    def _turn(self, now: float) -> bool:
+        """One look at everything; True when there is more to do at once."""
+        asked = self._asked
+        self._keep_house(now)
+        self._hear(now)
+        busy = self._talk(now)
+        if not busy and all(one.done for one in self._own()):
+            self._answered = asked
+        self._mind_adopted(now)
+        return busy
+
+    def _hear(self, now: float) -> None:
+        by_session = {one.source.session: one for one in self._deliveries()}
+        for message in self._link.received():
+            delivery = by_session.get(message.session)
+            if delivery is None:
+                continue
+            self._active_at = now
+            known = delivery.database
+            delivery.hear(message, now)
+            if delivery.database != known and delivery.database is not None:
+                self._pin(delivery)
+            if delivery is self._live and delivery.refusal and delivery.refusal.reason == "other_database":
+                self._next_endpoint(now)
+
+    def _pin(self, delivery: Delivery) -> None:
+        if delivery is self._live and self._spool is not None and delivery.database is not None:
+            with contextlib.suppress(OSError):
+                self._spool.pin(delivery.database)
+        elif self._adopted is not None and delivery is self._adopted.delivery:
+            self._adopted.keep()
+
+    def _talk(self, now: float) -> bool:
+        """Says what is due. True when there may be more to say."""
+        if any(one.stale(now) for one in self._deliveries()):
+            self._next_endpoint(now)
+        connected = self._link.open() and self._link.connected
+        if connected and not self._connected:
+            for delivery in self._deliveries():
+                delivery.restart()
+        self._connected = connected
+        if not connected:
+            if len(self._settings.endpoints) > 1 and now - self._tried_at > FAILOVER:
+                self._next_endpoint(now)
+            return False
+        said = False
+        for delivery in self._deliveries():
+            message = delivery.next(now, time.time())
+            if message is None:
+                continue
+            said = self._link.send(message)
+            if not said:
+                delivery.restart()
+            elif not isinstance(message, wire.Heartbeat):
+                self._active_at = now
+        return said
+
+    def _next_endpoint(self, now: float) -> None:
+        self._tried_at = now
+        self._connected = False
+        self._link.next()
+        for delivery in self._deliveries():
+            delivery.restart()
+
+    def _own(self) -> Iterator[Delivery]:
+        if self._live is not None:
+            yield self._live
+        if self._live is None or len(self._memory) or self._spare.waiting:
+            yield self._spare
+
+    def _deliveries(self) -> list[Delivery]:
+        adopted = [self._adopted.delivery] if self._adopted is not None else []
+        return [*self._own(), *adopted]
+
+    # Adoption
+
+    def _mind_adopted(self, now: float) -> None:
+        adopted = self._adopted
+        if adopted is not None:
+            if adopted.delivery.refusal is not None and not adopted.delivery.welcomed:
+                self._passed[adopted.session] = now + LATER
+                adopted.leave()
+                self._adopted = None
+            elif adopted.delivery.done:
+                self._link.send(adopted.delivery.goodbye(time.time()))
+                adopted.finish()
+                self._adopted, self._around_at = None, 0.0
+        if self._adopted is None and now - self._around_at >= LOOK_AROUND:
+            self._around_at = now
+            self._passed = {session: until for session, until in self._passed.items() if until > now}
+            with contextlib.suppress(OSError):
+                self._adopted = adopt(self._settings.spool, wanted=self._same, passed=self._passed)
+                self._others = size(self._settings.spool)
+
+    def _same(self, header: Header) -> bool:
+        mine = self._header
+        return (header.endpoints, header.server_key, header.key_file) == (
+            mine.endpoints,
+            mine.server_key,
+            mine.key_file,
+        )
+
+    # The spool
+
+    def _keep_house(self, now: float) -> None:
+        """Rotation, the directory's cap, and what only memory counts. Nothing here may stop the shipping."""
+        spool, stream = self._spool, self._stream
+        if spool is not None and stream is not None:
+            written = stream.newest_size()
+            tidy = written > 64 * 1024 and self._settled_for(now) > TIDY
+            if written >= SEGMENT_BYTES or tidy:
+                with contextlib.suppress(OSError):
+                    spool.rotate(time.time())
+            used = max(self._others, written)
+            limit = self._settings.spool_limit
+            self.pressure = 0 if used < limit else 1 if used < limit * 5 // 4 else 2
+            if spool.voids:
+                with contextlib.suppress(OSError):
+                    spool.settle_voids()
+        if now - self._reported_at >= REPORT:
+            self._reported_at = now
+            self._report()
+
+    def _settled_for(self, now: float) -> float:
+        live = self._live
+        if live is None or live.waiting or live.backlog:
+            self._quiet_at = now
+        return now - self._quiet_at
+
+    def _report(self) -> None:
+        """Puts counts of lost events where they are shipped from."""
+        tallies = (("spool_full", self.full), ("unwritable", self._memory.overflow), ("failed", self.failed))
+        for reason, tally in tallies:
+            if not (count := tally.take()):
+                continue
+            try:
+                if self._spool is None:
+                    raise OSError
+                self._spool.note(wire.encode_record(Lost(reason, count)))
+            except OSError:
+                self._memory.lose(reason, count)
+
+    # The end
+
+    def _end(self) -> None:
+        """Goodbye, and no file stays when all is acknowledged. Without a daemon everything stays for adoption."""
+        self._report()
+        spool, stream = self._spool, self._stream
+        try:
+            if spool is not None and stream is not None and self._live is not None:
+                spool.stop()
+                sealed = spool.sealed(stream.segments[-1])
+                self._part(self._live)
+                drained = self._live.done and sealed
+                if drained:
+                    stream.delete()
+                stream.close()
+                spool.claim.release(remove=drained)
+            if self._spare.welcomed:
+                self._part(self._spare)
+            if self._adopted is not None:
+                self._adopted.leave()
+        finally:
+            self._link.close()
+
+    def _part(self, delivery: Delivery) -> None:
+        if delivery.welcomed and self._link.connected:
+            self._link.send(delivery.goodbye(time.time()))
+
+
+def _start(main: Callable[[], None]) -> None:
+    """A real thread, also where gevent has replaced the module's: a poll there would stop its hub."""
+    monkey: Any = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        monkey.get_original("_thread", "start_new_thread")(main, ())
+    else:
+        threading.Thread(target=main, name="tocsin", daemon=True).start()

@@ -1,0 +1,45 @@
+"""What the handler's tests share: a place for spool and socket, and handlers that end with their test."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tocsin.handler import TocsinHandler
+
+# Test modules are imported by path; what they share is found beside them.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory with a short path: a socket's name has 107 bytes."""
+    directory = Path(tempfile.mkdtemp(prefix="tocsin-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def logger_to(place: Path) -> Iterator[Callable[..., logging.Logger]]:
+    """Makes loggers with a handler of their own; their sessions end with the test."""
+    made: list[TocsinHandler] = []
+
+    def make(**arguments: Any) -> logging.Logger:
+        arguments = {"endpoint": f"ipc://{place}/s", "service": "shop", "spool": place / "spool", **arguments}
+        handler = TocsinHandler(**arguments)
+        made.append(handler)
+        logger = logging.Logger(f"test.{len(made)}")
+        logger.addHandler(handler)
+        return logger
+
+    yield make
+    for handler in made:
+        handler.close()
+        handler.channel.finish(0)
