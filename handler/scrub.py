@@ -16,6 +16,8 @@ LIMIT = 4096
 MARK = "[scrubbed]"
 _MARGIN = 256
 """A secret that the cut goes through is not recognised any more: this much before the cut is dropped too."""
+_ROUNDS = 8
+"""A replacement may bare another secret's edge: so look again until nothing changes."""
 
 # Parts of a name that make its value a secret, compared without `_`, `-` and case.
 _NAMES = (
@@ -53,6 +55,13 @@ class Scrubber:
         """`text` without its secrets, each replaced by `[scrubbed]`; at most about `LIMIT` characters."""
         if len(text) > LIMIT:
             return self.text(text[:LIMIT])[:-_MARGIN] + "…"
+        for _ in range(_ROUNDS):
+            before, text = text, self._once(text)
+            if text is before or text == before:
+                break
+        return text
+
+    def _once(self, text: str) -> str:
         lowered = text.lower()
         if self._may_be_named(lowered):
             for pattern, replace in self._named:
@@ -120,7 +129,7 @@ def _named_patterns(names: str) -> list[tuple[re.Pattern[str], _Replace]]:
     headers = r"(?:authorization|cookie)"
     texts = [
         # A header: everything up to the end of the line or of the quotes around it.
-        rf"{headers}{tail}(?:{quote})?{separator}(?:b?{quote})?(?P<value>[^\n\"'\\]{{1,4096}})",
+        rf"{headers}{tail}(?:{quote})?{separator}(?:b?{quote})?(?P<value>Digest\s[^\n]{{1,4096}}|[^\n\"'\\]{{1,4096}})",
         rf"{name}{tail}(?:{quote})?{separator}[bur]?{quoted}",
         rf"{name}{tail}(?:{quote})?{separator}{bare}",
         rf"\(\s{{0,3}}b?[\"'][\w.\-]{{0,40}}?{name}{tail}[\"']\s{{0,3}},\s{{0,3}}b?{quoted}",
