@@ -1,0 +1,103 @@
+"""What the monitoring page shows of each error: its numbers, its ticket, its watch, its last 24 hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import ErrorLog, Ticket
+from tocsin.reports.facts.errors import ErrorFacts, errors, recent_hours
+from tocsin.reports.facts.rows import tuples
+from tocsin.reports.facts.tickets import WatchFacts, watches
+
+HOURS = 24
+URGENCY = ("open", "in_progress", "monitoring")
+"""States of a ticket, the most urgent first: an error with several tickets shows the most urgent."""
+
+
+class ErrorRow(Struct, frozen=True):
+    """One line of the monitoring page.
+
+    `state`: open, in_progress, monitoring (by its ticket), new (below the threshold), muted, resolved.
+    """
+
+    error: ErrorFacts
+    state: str
+    ticket_id: int | None
+    watch: WatchFacts | None
+    hours: list[int]
+    """Occurrences in each of the last 24 hours, the running hour last."""
+
+
+def newest(store: Store) -> list[int]:
+    """The numbers of all errors, unresolved first, then by their newest occurrence."""
+    query = ErrorLog.select(ErrorLog.id).where(ErrorLog.merged_into.is_null())
+    with store.reading():
+        ordered = query.order_by(ErrorLog.resolved, ErrorLog.last_seen.desc(), ErrorLog.id.desc())
+        return [error_id for (error_id,) in tuples(ordered)]
+
+
+def rows(store: Store, config: Config, error_ids: Iterable[int], now: float) -> list[ErrorRow]:
+    """The lines of some errors, in the order given. `now` in epoch seconds."""
+    wanted = list(error_ids)
+    last = int(now // 3600)
+    with store.reading():
+        by_id = {one.id: one for one in errors(store, error_ids=wanted)}
+        tickets = _tickets(wanted)
+        watched = watches(store, config, wanted, now)
+        hours = recent_hours(store, last - HOURS + 1, wanted)
+    found = []
+    for one in (by_id[error_id] for error_id in wanted if error_id in by_id):
+        status, ticket_id = tickets.get(one.id, ("", None))
+        counts = hours.get(one.id, {})
+        found.append(
+            ErrorRow(
+                error=one,
+                state=state(one, status, now),
+                ticket_id=ticket_id,
+                watch=watched.get(one.id) if status in URGENCY else None,
+                hours=[counts.get(hour, 0) for hour in range(last - HOURS + 1, last + 1)],
+            )
+        )
+    return found
+
+
+def state(one: ErrorFacts, ticket_status: str, now: float) -> str:
+    """In one word, what an error needs. `ticket_status` is the most urgent of its tickets, '' without."""
+    if one.resolved:
+        return "resolved"
+    if one.muted_rate is not None or (one.muted_until is not None and one.muted_until > now):
+        return "muted"
+    return ticket_status if ticket_status in URGENCY else "new"
+
+
+def _tickets(error_ids: list[int]) -> dict[int, tuple[str, int]]:
+    """(status, number) of each error's most urgent ticket, the newest among equals; closed ones last."""
+    query = Ticket.select(Ticket.error, Ticket.status, Ticket.id).where(Ticket.error.in_(error_ids))
+    rank = {status: -place for place, status in enumerate(URGENCY)}
+    found: dict[int, tuple[int, int, str]] = {}
+    for error_id, status, ticket_id in tuples(query):
+        found[error_id] = max(found.get(error_id, (-99, 0, "")), (rank.get(status, -9), ticket_id, status))
+    return {error_id: (status, ticket_id) for error_id, (_, ticket_id, status) in found.items()}
+
+
+def services(store: Store) -> list[str]:
+    """The services that ever logged an error."""
+    with store.reading():
+        return [
+            name
+            for (name,) in tuples(ErrorLog.select(ErrorLog.service).distinct().order_by(ErrorLog.service))
+        ]
+
+
+def titles(store: Store) -> list[tuple[int, str, str, str]]:
+    """(number, title, service, file) of every error, newest first: for a search over all pages."""
+    query = ErrorLog.select(ErrorLog.id, ErrorLog.title, ErrorLog.service, ErrorLog.source)
+    with store.reading():
+        ordered = query.where(ErrorLog.merged_into.is_null()).order_by(ErrorLog.last_seen.desc())
+        return [
+            (number, title[:160], service, source[-80:]) for number, title, service, source in tuples(ordered)
+        ]

@@ -1,0 +1,93 @@
+"""What each page depends on, as cheaply as it can be asked: two equal looks mean an unchanged page.
+
+Raw rows of narrow columns, no values built: 10,000 errors and 5,000 tickets take tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from msgspec import Struct
+
+from tocsin.daemon.store.database import Store
+from tocsin.reports.pages import stamp
+
+_ERRORS = """
+SELECT id, occurrences, last_seen, resolved, muted_until, muted_rate, merged_into, title, release
+  FROM error_logs ORDER BY last_seen DESC, id DESC"""
+_TICKETS = """
+SELECT id, error_id, client_id, status, priority, category, resolution, closed_at, client_email, subject,
+       CAST(metadata AS TEXT) FROM support_tickets ORDER BY created_at DESC, id DESC"""
+_HISTORY = "SELECT ticket_id, COUNT(*), MAX(id) FROM support_ticket_history GROUP BY ticket_id"
+_CORRECTIONS = "SELECT id, error_id, test_status, CAST(test_results AS TEXT) FROM error_corrections"
+_WATCHES = "SELECT error_id, quiet_since, checked_at, seen_seconds, waiting_for, inconclusive_at FROM watches"
+_MAILS = (
+    "SELECT ticket_id, state, COUNT(*), SUM(attempts) FROM outbox GROUP BY ticket_id, state ORDER BY state"
+)
+_CLIENTS = "SELECT id, name, language, folder FROM clients ORDER BY id"
+
+
+class Looks(Struct, frozen=True):
+    """One look at everything: by the number of the error or ticket, newest first; `clients` in one."""
+
+    errors: dict[int, str]
+    merged: frozenset[int]
+    tickets: dict[int, str]
+    corrections: str
+    history: str
+    clients: str
+
+
+def look(store: Store) -> Looks:
+    """What every page depends on, now."""
+    with store.reading():
+        history = {row[0]: row for row in _rows(store, _HISTORY)}
+        changes, watches = _by(_rows(store, _CORRECTIONS), 1), _by(_rows(store, _WATCHES), 0)
+        mails = _by(_rows(store, _MAILS), 0)
+        tickets = _rows(store, _TICKETS)
+        errors = _rows(store, _ERRORS)
+        clients = stamp(repr(_rows(store, _CLIENTS)))
+    seen = {
+        row[0]: _short(row, history.get(row[0]), mails.get(row[0]), watches.get(row[1]), clients)
+        for row in tickets
+    }
+    of_error: dict[Any, list[str]] = defaultdict(list)
+    for row in tickets:
+        of_error[row[1]].append(seen[row[0]])
+    return Looks(
+        errors={
+            row[0]: _short(row, of_error.get(row[0]), changes.get(row[0]), watches.get(row[0]), clients)
+            for row in errors
+        },
+        merged=frozenset(row[0] for row in errors if row[6] is not None),
+        tickets=seen,
+        corrections=_short(sorted(changes.items())),
+        history=_short(sorted(history.items())),
+        clients=clients,
+    )
+
+
+def unchanged(store: Store) -> str:
+    """A word that stays the same while nobody writes; SQLite only, '' where it cannot be asked cheaply."""
+    if store.postgres:
+        return ""
+    with store.reading():
+        versions = [_rows(store, sql)[0][0] for sql in ("PRAGMA data_version", "SELECT total_changes()")]
+    return "-".join(map(str, versions))
+
+
+def _rows(store: Store, sql: str) -> list[tuple[Any, ...]]:
+    database: Any = store.database
+    return list(database.execute_sql(sql).fetchall())
+
+
+def _by(rows: list[tuple[Any, ...]], column: int) -> dict[Any, list[tuple[Any, ...]]]:
+    found: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in rows:
+        found[row[column]].append(row)
+    return found
+
+
+def _short(*parts: Any) -> str:
+    return stamp(repr(parts))

@@ -1,0 +1,325 @@
+"""The files: writes only pages whose facts changed, each whole or not at all, and removes what is gone.
+
+One writer at a time by a lock file; a second one waits, so that an older page never replaces a newer one.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Run
+from tocsin.reports import facts, looks
+from tocsin.reports.facts import monitor
+from tocsin.reports.facts.errors import ErrorDetail
+from tocsin.reports.facts.metrics import MetricsFacts
+from tocsin.reports.facts.rows import first
+from tocsin.reports.facts.tickets import ClientFacts
+from tocsin.reports.looks import Looks
+from tocsin.reports.pages import Pages, script, stamp
+from tocsin.reports.words import LOCALE
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+ROWS = 150
+"""Errors on one page of the monitoring: keeps it well under 500 KB."""
+
+SLOW = 60.0
+"""Seconds between two writings of the pages that list everything, while a budget is set."""
+
+Progress = Callable[[int, int], None]
+
+
+class ShelfError(Exception):
+    """The pages cannot be written; the text names the file and the reason."""
+
+
+class Shelf:
+    """The report directory of one configuration. Not for several threads; several processes may share one."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self.store = store
+        self.config = config
+        self.root = config.report_dir
+        self.admin = self.root / "admin"
+        self.pages = Pages(config.report_language, config)
+        self._edition = _edition(config)
+        self._known: dict[str, str] = {}
+        """What each page was last written from, by its path below the root."""
+        self._quiet = ""
+        self._listed_at = float("-inf")
+        self._kept_at = float("-inf")
+        self._deadline = float("inf")
+        self._written = 0
+
+    def write(self, now: float, *, budget: float | None = None, progress: Progress | None = None) -> int:
+        """Brings the files up to date with the database; returns how many were written.
+
+        `now` in epoch seconds. With a `budget` (seconds) errors and tickets that do not fit wait for the
+        next call; without, everything is written. `progress` is told (done, of). Raises ShelfError.
+        """
+        self._written = 0
+        try:
+            with self._locked():
+                self._deadline = float("inf") if budget is None else time.monotonic() + budget
+                self._write(now, budget is None, progress or (lambda done, of: None))
+        except OSError as error:
+            where = error.filename or self.root
+            raise ShelfError(
+                f"report.dir = {self.root}: cannot write {where}: {error.strerror or error}"
+            ) from error
+        return self._written
+
+    def _write(self, now: float, whole: bool, progress: Progress) -> None:
+        self._remember(whole)
+        quiet = f"{looks.unchanged(self.store)} {now // 60}"
+        if quiet == self._quiet and not whole and looks.unchanged(self.store):
+            return
+        seen = looks.look(self.store)
+        self._static(self.admin / "static")
+        self._monitoring(now, seen, whole)
+        steps = [*self._ticket_steps(now, seen), *self._error_steps(now, seen)]
+        complete = True
+        for done, (name, look, make) in enumerate(steps):
+            if self._known.get(name) == look:
+                continue
+            if time.monotonic() > self._deadline:
+                complete = False
+                break
+            make()
+            self._known[name] = look
+            progress(done + 1, len(steps))
+        self._listings(seen)
+        self._clients(now, seen)
+        self._prune({name for name, _, _ in steps})
+        self._keep(now, whole)
+        self._quiet = quiet if complete else ""
+        progress(len(steps), len(steps))
+
+    # Monitoring
+
+    def _monitoring(self, now: float, seen: Looks, whole: bool) -> None:
+        status = facts.status(self.store, self.config, now)
+        self._put(self.admin / "status.json", facts.to_json(status, indent=2) + "\n")
+        order = monitor.newest(self.store)
+        services = monitor.services(self.store)
+        buckets = [order[at : at + ROWS] for at in range(0, len(order), ROWS)] or [[]]
+        slow = whole or now - self._listed_at >= SLOW or now < self._listed_at
+        for number, bucket in enumerate(buckets if slow else buckets[:1], 1):
+            rows = monitor.rows(self.store, self.config, bucket, now)
+            text = self.pages.monitoring(rows, status, page=number, pages=len(buckets), services=services)
+            name = "index.html" if number == 1 else f"page-{number}.html"
+            self._put(self.admin / name, text)
+            if number == 1:
+                self._put(self.admin / "index.js", script("index", {"html": text}))
+                self._live(text)
+        if slow:
+            self._listed_at = now
+            self._put(self.admin / "search.js", script("search", monitor.titles(self.store)))
+            for path in self.admin.glob("page-*.html"):
+                if not 1 < int(path.stem.partition("-")[2] or 0) <= len(buckets):
+                    path.unlink(missing_ok=True)
+
+    def _live(self, text: str) -> None:
+        """What an open page asks for every few seconds: did anything change, is the daemon alive."""
+        mark = text.partition('data-stamp="')[2].partition('"')[0]
+        with self.store.reading():
+            run = first(Run.select(Run.alive_until).order_by(Run.alive_until.desc()))
+        self._put(
+            self.admin / "live.js", script("live", {"stamp": mark, "alive": run and run["alive_until"]})
+        )
+
+    # Errors and tickets
+
+    def _error_steps(self, now: float, seen: Looks) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        for error_id, look in seen.errors.items():
+            yield f"admin/errors/{error_id}.html", look, partial(self._error, error_id, now)
+
+    def _error(self, error_id: int, now: float) -> None:
+        with self.store.reading():
+            error = facts.error(self.store, error_id)
+            if error is None:
+                return
+            watch = facts.watches(self.store, self.config, [error_id], now).get(error_id)
+        text = self.pages.error(error, self._state(error, now), watch)
+        self._put(self.admin / "errors" / f"{error_id}.html", text)
+        self._put(self.admin / "errors" / f"{error_id}.js", self.pages.error_data(error))
+
+    @staticmethod
+    def _state(error: ErrorDetail, now: float) -> str:
+        statuses = [ticket.status for ticket in error.tickets]
+        urgent = next((status for status in monitor.URGENCY if status in statuses), "")
+        return monitor.state(error, urgent, now)
+
+    def _ticket_steps(self, now: float, seen: Looks) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        for ticket_id, look in seen.tickets.items():
+            yield (
+                f"admin/tickets/{ticket_id}.html",
+                look,
+                partial(self._ticket, ticket_id, now),
+            )
+
+    def _ticket(self, ticket_id: int, now: float) -> None:
+        ticket = facts.ticket(self.store, ticket_id, self.config, now)
+        if ticket is not None:
+            self._put(self.admin / "tickets" / f"{ticket_id}.html", self.pages.ticket(ticket))
+
+    # Listings and clients
+
+    def _listings(self, seen: Looks) -> None:
+        if self._changed("admin/tickets/index.html", stamp(repr(seen.tickets))):
+            self._put(self.admin / "tickets" / "index.html", self.pages.tickets(facts.tickets(self.store)))
+        if self._changed("admin/corrections.html", seen.corrections):
+            self._put(self.admin / "corrections.html", self.pages.corrections(facts.corrections(self.store)))
+        if self._changed("admin/metrics.html", stamp(repr((seen.tickets, seen.corrections, seen.history)))):
+            numbers = facts.metrics(self.store)
+            self._put(self.admin / "metrics.html", self.pages.metrics(numbers))
+            self._put(self.admin / "metrics.json", facts.to_json(numbers, indent=2) + "\n")
+            self._put(self.admin / "metrics.csv", metrics_csv(numbers))
+
+    def _clients(self, now: float, seen: Looks) -> None:
+        if not self._changed("clients", stamp(repr((seen.tickets, seen.clients)))):
+            return
+        known = facts.clients(self.store)
+        for client in known:
+            self._client(client, now)
+        folders = {client.folder for client in known}
+        for path in (self.root / "clients").glob("*"):
+            if path.name not in folders:
+                _remove(path)
+
+    def _client(self, client: ClientFacts, now: float) -> None:
+        place = self.root / "clients" / client.folder
+        pages = Pages(client.language or self.config.report_language, self.config)
+        own = facts.tickets(self.store, client_id=client.id)
+        self._static(place / "static")
+        self._put(place / "index.html", pages.client(client, own))
+        for one in own:
+            ticket = facts.ticket(self.store, one.id, self.config, now)
+            if ticket is not None:
+                self._put(place / "tickets" / f"{one.id}.html", pages.client_ticket(client, ticket))
+        wanted = {f"{one.id}.html" for one in own}
+        for path in (place / "tickets").glob("*.html"):
+            if path.name not in wanted:
+                path.unlink(missing_ok=True)
+
+    # Files
+
+    def _changed(self, name: str, look: str) -> bool:
+        """Whether a page must be made anew; notes that it was."""
+        if self._known.get(name) == look:
+            return False
+        self._known[name] = look
+        return True
+
+    def _put(self, path: Path, text: str) -> None:
+        """Writes a file whole, unless it already says the same."""
+        data = text.encode("utf-8", "replace")
+        try:
+            if path.stat().st_size == len(data) and path.read_bytes() == data:
+                return
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        passing = path.with_name(f".{path.name}.new")
+        passing.write_bytes(data)
+        os.replace(passing, path)
+        self._written += 1
+
+    def _static(self, place: Path) -> None:
+        if self._changed(str(place), self._edition):
+            for path in sorted(STATIC.iterdir()):
+                if path.suffix in (".css", ".js", ".svg"):
+                    self._put(place / path.name, path.read_text("utf-8"))
+
+    def _prune(self, wanted: set[str]) -> None:
+        for name in [name for name in self._known if name.count("/") == 2 and name[-5:] == ".html"]:
+            if name not in wanted and not name.endswith("index.html"):
+                (self.root / name).unlink(missing_ok=True)
+                (self.root / name).with_suffix(".js").unlink(missing_ok=True)
+                del self._known[name]
+
+    def _remember(self, whole: bool) -> None:
+        """What the files were written from: by an earlier process too, so that a restart writes little."""
+        if self._known and not whole:
+            return
+        try:
+            edition, known = msgspec.msgpack.decode(
+                (self.root / ".shelf").read_bytes(), type=tuple[str, dict[str, str]]
+            )
+        except (FileNotFoundError, msgspec.MsgspecError):
+            edition, known = "", {}
+        there = {
+            f"admin/{kind}/{path.name}": path
+            for kind in ("errors", "tickets")
+            for path in (self.admin / kind).glob("*.html")
+        }
+        usable = edition == self._edition
+        self._known = {name: known.get(name, "") if usable else "" for name in there}
+
+    def _keep(self, now: float, whole: bool) -> None:
+        if whole or now - self._kept_at >= SLOW or now < self._kept_at:
+            self._kept_at = now
+            passing = self.root / ".shelf.new"
+            passing.write_bytes(msgspec.msgpack.encode((self._edition, self._known)))
+            os.replace(passing, self.root / ".shelf")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def metrics_csv(numbers: MetricsFacts) -> str:
+    """The numbers as `group,name,number,value` lines; the same values as in the JSON."""
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerow(("group", "name", "number", "value"))
+    for key, value in facts.to_builtins(numbers).items():
+        if not isinstance(value, list):
+            lines.writerow(("all", "", key, "" if value is None else value))
+            continue
+        for entry in value:
+            label, *rest = entry.items()
+            name = label[1]
+            if key == "top_corrected":
+                name = f"{entry['source']} {entry['message']}"
+                rest = [("corrections_count", entry["corrections_count"])]
+            for number, one in rest:
+                lines.writerow((key, _cell(name), number, "" if one is None else one))
+    return out.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A text that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _edition(config: Config) -> str:
+    """Changes with everything but the facts that pages are made of: templates, texts, settings."""
+    files = [*(HERE / "templates").iterdir(), *STATIC.iterdir(), *LOCALE.rglob("*.mo"), *HERE.glob("*.py")]
+    content = [stamp(path.read_bytes().decode("latin-1")) for path in sorted(files) if path.is_file()]
+    return stamp(repr((content, config.report, config.watch, config.tickets, config.mail.language)))
+
+
+def _remove(folder: Path) -> None:
+    """A client's folder with all that is in it."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    folder.rmdir() if folder.is_dir() else folder.unlink(missing_ok=True)

@@ -1,0 +1,140 @@
+"""The user's words for states, actions and durations, in the reader's language."""
+
+from __future__ import annotations
+
+import gettext
+from pathlib import Path
+
+LOCALE = Path(__file__).parent / "locale"
+DOMAIN = "reports"
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogue; it is translated where it is shown."""
+    return text
+
+
+WORDS = {
+    # what an error or a ticket needs
+    "new": _("new"),
+    "open": _("open"),
+    "in_progress": _("being corrected"),
+    "monitoring": _("watched"),
+    "closed": _("closed"),
+    "resolved": _("resolved"),
+    "muted": _("muted"),
+    # tests
+    "tests_pending": _("not tested yet"),
+    "tests_passed": _("tests passed"),
+    "tests_failed": _("tests failed"),
+    # tickets
+    "low": _("low"),
+    "medium": _("medium"),
+    "high": _("high"),
+    "critical": _("critical"),
+    "auto_detection": _("opened by itself"),
+    "manual": _("by hand"),
+    "corrected": _("corrected"),
+    "no_reappearance": _("did not come back"),
+    # what happened
+    "first_seen": _("First seen"),
+    "created": _("Ticket opened"),
+    "email_sent": _("Mail sent"),
+    "status_changed": _("State changed"),
+    "reappeared": _("Came back"),
+    "correction": _("Correction applied"),
+    "correction_logged": _("Correction recorded"),
+    "validated": _("Tests run"),
+    "auto_closed": _("Closed by itself"),
+    "reopened": _("Reopened"),
+    "noted": _("Note"),
+    "inconclusive": _("Silence proves nothing"),
+    # mails
+    "mail_waiting": _("waiting"),
+    "mail_held": _("held for you"),
+    "mail_sent": _("sent"),
+    "mail_failed": _("failed"),
+    "mail_dropped": _("dropped"),
+    "mail_digested": _("in a digest"),
+    "mail_kind_detection": _("detection"),
+    "mail_kind_notice": _("notice"),
+    "mail_kind_closing": _("closing"),
+    "mail_kind_reopening": _("reopening"),
+    # how one exception belongs to another
+    "relation_cause": _("which was caused by"),
+    "relation_context": _("which happened while this one was handled"),
+    "relation_group": _("which holds"),
+}
+
+PLAIN_STATES = {
+    "open": _("We noticed an error and are looking into it."),
+    "in_progress": _("A correction is being made and tested."),
+    "monitoring": _("It has been corrected. We are making sure that it does not come back."),
+    "closed": _("It is resolved: it did not come back while we watched."),
+}
+
+
+def translations(language: str) -> gettext.NullTranslations:
+    """The catalogue of a language; English is the source's own."""
+    return gettext.translation(DOMAIN, LOCALE, [language], fallback=True)
+
+
+class Words:
+    """What a page says, in one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.catalogue = translations(language)
+
+    def word(self, key: str) -> str:
+        """The user's word for a state or an action; one we do not know is shown as it is."""
+        known = WORDS.get(key)
+        return self.catalogue.gettext(known) if known else key.removeprefix("mail_kind_").replace("_", " ")
+
+    def plain_state(self, status: str) -> str:
+        """A client's sentence on a ticket's state."""
+        return self.catalogue.gettext(PLAIN_STATES.get(status, PLAIN_STATES["open"]))
+
+    def number(self, value: float) -> str:
+        """1234.5 as `1,234.5` or `1 234,5` (narrow no-break space)."""
+        text = f"{value:,}"
+        return text.replace(",", "\u202f").replace(".", ",") if self.language == "fr" else text
+
+    def duration(self, seconds: float) -> str:
+        """`45 s`, `12 min`, `3 h 10 min`, `2 d 4 h`."""
+        whole = max(0, int(seconds))
+        day = self.catalogue.gettext("d")
+        if whole < 60:
+            return f"{whole} s"
+        if whole < 3600:
+            return f"{whole // 60} min"
+        if whole < 48 * 3600:
+            hours, minutes = divmod(whole // 60, 60)
+            return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+        days, hours = divmod(whole // 3600, 24)
+        return f"{days} {day} {hours} h" if hours else f"{days} {day}"
+
+    def hours(self, hours: float | None) -> str:
+        """Hours with one decimal, minutes below one hour; a dash when there is nothing."""
+        if hours is None:
+            return "–"
+        return f"{self.number(_short(hours))} h" if hours >= 1 else self.duration(hours * 3600)
+
+    def percent(self, percent: float | None) -> str:
+        """`87.5 %`; a dash when there is nothing."""
+        return "–" if percent is None else f"{self.number(_short(percent))} %"
+
+    def size(self, count: int) -> str:
+        """Bytes for people."""
+        value, unit = float(count), "B"
+        for unit in ("B", "KB", "MB", "GB"):
+            if value < 1000 or unit == "GB":
+                break
+            value /= 1000
+        return f"{self.number(_short(value))} {unit}"
+
+
+def _short(value: float) -> float:
+    """One decimal where it says something."""
+    rounded = round(value, 1)
+    return int(rounded) if rounded == int(rounded) else rounded
