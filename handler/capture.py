@@ -26,7 +26,7 @@ from msgspec import structs
 
 from tocsin.handler import context, values
 from tocsin.handler.event import PAYLOAD_LIMIT, Event, Frame, Raised
-from tocsin.handler.raised import Traces
+from tocsin.handler.raised import Caught, Traces
 from tocsin.handler.scrub import LIMIT, Scrubber
 
 _HASH = 2**63 - 1
@@ -54,8 +54,8 @@ class Glance:
     """
 
     __slots__ = (
+        "caught",
         "client",
-        "error",
         "fields",
         "fingerprint",
         "function",
@@ -67,7 +67,6 @@ class Glance:
         "occurred_at",
         "path",
         "template",
-        "texts",
     )
 
     key: int
@@ -79,8 +78,7 @@ class Glance:
     line: int
     message: str
     template: str | None
-    error: BaseException | None
-    texts: dict[int, str]
+    caught: Caught | None
     client: str | None
     fingerprint: tuple[str, ...] | None
     fields: dict[str, Any]
@@ -133,12 +131,11 @@ class Capture:
         glance.function = _word(get("funcName"))
         glance.line = _number(get("lineno"), 0)
         glance.message, glance.template = _message(record, fields)
-        glance.error = error = _error(fields)
-        glance.texts = {}
+        glance.caught = caught = _caught(fields)
         bound_client, bound = context.current()
         glance.client = _client(get("client")) or bound_client or self._client
         glance.fingerprint = _fingerprint(get("fingerprint") or bound.get("fingerprint"))
-        raised = 0 if error is None else self._traces.identity(error, glance.texts)
+        raised = 0 if caught is None else self._traces.identity(caught)
         glance.key = (
             hash(
                 (
@@ -152,7 +149,7 @@ class Capture:
 
     def _event(self, glance: Glance) -> Event:
         get = glance.fields.get
-        error = glance.error
+        caught = glance.caught
         stack = get("stack_info")
         template = glance.template
         return Event(
@@ -166,7 +163,7 @@ class Capture:
             function=values.clean(glance.function),
             line=glance.line,
             thread=values.clean(_word(get("threadName"))),
-            exception=None if error is None else self._traces.raised(error, glance.texts),
+            exception=None if caught is None else self._traces.raised(caught),
             client=None if glance.client is None else values.clean(glance.client[:_CONTEXT_TEXT]),
             context=self._context(glance.fields),
             fingerprint=glance.fingerprint,
@@ -273,17 +270,18 @@ def _cut(text: str) -> str:
     return text[: 2 * LIMIT] + "\n…\n" + text[-2 * LIMIT :]
 
 
-def _error(fields: dict[str, Any]) -> BaseException | None:
+def _caught(fields: dict[str, Any]) -> Caught | None:
     """The record's exception, also where a structlog event carries it."""
-    given = fields.get("exc_info")
+    given: Any = fields.get("exc_info")
     msg = fields.get("msg")
     if not given and type(msg) is dict:
         given = msg.get("exc_info")
+    if given is True:
+        given = sys.exc_info()
+    error, traceback = given, None
     if type(given) is tuple:
-        given = given[1] if len(given) == 3 else None
-    elif given is True:
-        given = sys.exc_info()[1]
-    return given if issubclass(type(given), BaseException) else None
+        error, traceback = given[1:] if len(given) == 3 else (None, None)
+    return Caught(error, traceback) if error is not None and issubclass(type(error), BaseException) else None
 
 
 def _client(given: object) -> str | None:
@@ -339,8 +337,7 @@ def _unreadable(record: logging.LogRecord, problem: Exception) -> Glance:
     glance.logger = glance.path = glance.function = ""
     glance.line = 0
     glance.message = f"[a record that could not be read: {type(problem).__name__}]"
-    glance.template = glance.error = glance.client = glance.fingerprint = None
-    glance.texts = {}
+    glance.template = glance.caught = glance.client = glance.fingerprint = None
     glance.fields = {}
     return glance
 

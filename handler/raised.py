@@ -80,6 +80,19 @@ class Code:
         self.parameters = _parameters(code)
 
 
+class Caught:
+    """The exception of one record. `texts`: those along its chain by the exceptions' ids, asked for once."""
+
+    __slots__ = ("error", "texts", "traceback")
+
+    def __init__(self, error: BaseException, traceback: object) -> None:
+        self.error = error
+        self.traceback = _traceback_of(error)
+        if self.traceback is None and type(traceback) is TracebackType:
+            self.traceback = traceback
+        self.texts: dict[int, str] = {}
+
+
 class Traces:
     """Reads exceptions. Not bound to a thread: what it keeps are facts of code objects, in a bounded dict."""
 
@@ -97,26 +110,26 @@ class Traces:
         self._scrub = scrub
         self._codes: dict[int, Code] = {}
 
-    def identity(self, error: BaseException, texts: dict[int, str]) -> int:
-        """A hash of the exception's types, texts and frames, along its chain and into its groups.
-
-        `texts` collects each exception's text by its id, for `raised` to use.
-        """
+    def identity(self, seen: Caught) -> int:
+        """A hash of the exception's types, texts and frames, along its chain and into its groups."""
         parts: list[object] = []
-        node: BaseException | None = error
+        texts = seen.texts
+        node: BaseException | None = seen.error
+        traceback = seen.traceback
         for _ in range(CHAIN):
             if node is None:
                 break
-            self._identify(node, parts, texts)
+            self._identify(node, traceback, parts, texts)
             if issubclass(type(node), BaseExceptionGroup):
                 for leaf in islice(_leaves(node), LEAVES):
-                    self._identify(leaf, parts, texts)
+                    self._identify(leaf, _traceback_of(leaf), parts, texts)
             node = _next(node)[0]
+            traceback = _traceback_of(node) if node is not None else None
         return hash(tuple(parts))
 
-    def raised(self, error: BaseException, texts: dict[int, str]) -> Raised:
+    def raised(self, seen: Caught) -> Raised:
         """The exception with its chain. Size: bounded, yet `fit` may have to shorten it."""
-        return _Reading(self, texts).raised(error, CHAIN, FRAMES)
+        return _Reading(self, seen.texts).raised(seen.error, seen.traceback, CHAIN, FRAMES)
 
     def code(self, traceback: TracebackType) -> Code:
         frame = traceback.tb_frame
@@ -127,14 +140,19 @@ class Traces:
         """The exception's text, scrubbed and clean."""
         return values.clean(self._scrub.text(values.error_text(error)))
 
-    def _identify(self, node: BaseException, parts: list[object], texts: dict[int, str]) -> None:
+    def _identify(
+        self,
+        node: BaseException,
+        traceback: TracebackType | None,
+        parts: list[object],
+        texts: dict[int, str],
+    ) -> None:
         text = values.error_text(node)[:LIMIT]
         texts[id(node)] = text
         parts.append(values.kind_of(node).name)
         parts.append(text)
         codes = self._codes
         count = 0
-        traceback = _traceback_of(node)
         while traceback is not None:
             count += 1
             if count > FRAMES:
@@ -224,18 +242,18 @@ class _Reading:
         self._nodes = _NODES
         self._locals = 2 * _LOCALS_FRAMES if traces._with_locals else 0
 
-    def raised(self, error: BaseException, links: int, room: int) -> Raised:
+    def raised(self, error: BaseException, traceback: TracebackType | None, links: int, room: int) -> Raised:
         self._seen.add(id(error))
         self._nodes -= 1
         cls = type(error)
-        spine = _spine(_traceback_of(error), room)
+        spine = _spine(traceback, room)
         frames, omitted = self._frames(spine, room)
         grouped = issubclass(cls, BaseExceptionGroup)
         group = self._group(error, links) if grouped else ()
         following, explicit = _next(error)
         link = None
         if following is not None and links > 0 and self._nodes > 0 and id(following) not in self._seen:
-            link = self.raised(following, links - 1, _FRAMES_OF_OTHERS)
+            link = self.raised(following, _traceback_of(following), links - 1, _FRAMES_OF_OTHERS)
         return Raised(
             type=values.kind_of(error).name,
             text=self._text(error),
@@ -265,7 +283,7 @@ class _Reading:
             if len(distinct) == LEAVES:
                 break
         return tuple(
-            self.raised(leaf, min(links - 1, 3), _FRAMES_OF_OTHERS)
+            self.raised(leaf, _traceback_of(leaf), min(links - 1, 3), _FRAMES_OF_OTHERS)
             for leaf in distinct.values()
             if self._nodes > 0 and id(leaf) not in self._seen
         )
