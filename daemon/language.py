@@ -58,7 +58,8 @@ class Language:
                 break
             if len(parts) == 2:
                 break
-        return str(format_list(parts, locale=self.code)) if parts else self.duration(1)
+        # Plain blanks: French puts no-break ones, which no search for "24 heures" finds.
+        return str(format_list(parts, locale=self.code)).replace("\xa0", " ") if parts else self.duration(1)
 
     def number(self, value: float) -> str:
         return str(format_decimal(value, locale=self.code))

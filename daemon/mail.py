@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -82,7 +83,7 @@ def detection(facts: Facts, voice: Voice) -> Letter:
 def notice(facts: Facts, voice: Voice) -> Letter:
     """To the admin: a ticket was opened."""
     said = voice._(
-        "New error in %(service)s: %(title)s", service=_of(facts, "service"), title=_of(facts, "title")
+        "New error in %(service)s: %(title)s", service=_service(facts, voice), title=_of(facts, "title")
     )
     return voice.letter("notice", facts, voice.ticket(facts, said), "alarm")
 
@@ -189,7 +190,7 @@ def digest_item(mail: Mail, templates: Templates) -> dict[str, Any]:
         "subject": letter.subject,
         "ticket_id": mail.ticket_id,
         "created_at": mail.created_at,
-        "title": line(mail.facts.get("title", "")),
+        "title": _of(mail.facts, "title"),
         "ticket_url": mail.facts.get("ticket_url"),
     }
 
@@ -213,9 +214,9 @@ def compose(mail: Mail, *, sender: str, root: Mail | None, now: float, templates
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["List-Id"] = f"Tocsin <tocsin.{domain}>"
-    message["Content-Language"] = language(mail.language).code
     message.set_content(letter.text, cte="quoted-printable")
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = language(mail.language).code
     return message
 
 
@@ -225,7 +226,7 @@ def mail_address(text: str) -> str:
     try:
         domain = domain.encode("idna").decode("ascii")
         Address(addr_spec=f"{local}{at}{domain}")
-    except (ValueError, IndexError, UnicodeError):
+    except (MessageError, ValueError, IndexError):
         domain = ""
     if not re.fullmatch(r"[^\s@<>(),;:\"\\\[\]]{1,64}@[A-Za-z0-9.\-\[\]:]{1,253}", f"{local}@{domain}"):
         raise MailError(f"{line(text, 100)!r} is not a mail address")
@@ -258,6 +259,7 @@ def view(facts: Facts, voice: Voice) -> dict[str, Any]:
     created_at = _moment(facts.get("created_at")) or 0.0
     return {
         **seen,
+        "service": _service(facts, voice),
         "ticket_id": line(facts.get("ticket_id", ""), 20),
         "error_id": facts.get("error_id"),
         "ticket_url": web_address(facts.get("ticket_url")),
@@ -281,6 +283,10 @@ def web_address(url: object) -> str | None:
     if isinstance(url, str) and re.fullmatch(r"https?://[^\s\"'<>\x00-\x20\x7f]{1,2000}", url):
         return url
     return None
+
+
+def _service(facts: Facts, voice: Voice) -> str:
+    return _of(facts, "service") or voice._("your site")
 
 
 def _priority(facts: Facts, voice: Voice) -> str:
@@ -323,9 +329,10 @@ def _watched(facts: Facts, voice: Voice) -> str:
 
 
 def _digest_line(item: Facts) -> dict[str, Any]:
+    subject, title = line(item.get("subject", ""), SUBJECT_LIMIT), _of(item, "title")
     return {
-        "subject": line(item.get("subject", ""), SUBJECT_LIMIT),
-        "title": line(item.get("title", "")),
+        "subject": subject,
+        "title": "" if title in subject else title,
         "created_at": _moment(item.get("created_at")) or 0.0,
         "ticket_url": web_address(item.get("ticket_url")),
     }

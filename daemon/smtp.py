@@ -144,18 +144,24 @@ class _Patient(smtplib.SMTP):
     """smtplib's connection with an end to each answer, and a note of how far it came."""
 
     phase: Phase = "connection"
+    _slow = False
 
     def getreply(self) -> tuple[int, bytes]:
         timer = threading.Timer(REPLY_LIMIT, self._cut)
         timer.daemon = True
         timer.start()
         try:
-            return super().getreply()
+            answer = super().getreply()
         finally:
             timer.cancel()
+        if self._slow:
+            self.close()
+            raise smtplib.SMTPServerDisconnected(f"an answer took longer than {REPLY_LIMIT:.0f} s")
+        return answer
 
     def _cut(self) -> None:
         # A timeout is for one read; a server that sends a byte a second keeps every one of them.
+        self._slow = True
         if self.sock is not None:
             with suppress(OSError):
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
@@ -281,7 +287,7 @@ def explain(error: Exception, smtp: Smtp, phase: Phase) -> SendError:
             "user or password hold a character that the log-in cannot carry", phase="log-in",
             remedy="Use a password of ASCII letters, digits and signs",
         )  # fmt: skip
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         text, remedy = (
             f"{where} does not answer within {TIMEOUT:.0f} s",
             "Check SMTP_HOST, SMTP_PORT and the firewall",

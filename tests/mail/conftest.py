@@ -39,6 +39,7 @@ class Desk:
     rcpt_answer: str = ""
     data_answers: list[str] = field(default_factory=list)
     drop_after_data: int = 0
+    on_message: Callable[[], None] = lambda: None
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any
@@ -53,6 +54,7 @@ class Desk:
         if answer.startswith("250"):
             self.messages.append(email.message_from_bytes(envelope.content, policy=default))
             self.recipients += envelope.rcpt_tos
+            self.on_message()
         if self.drop_after_data > 0:
             self.drop_after_data -= 1
             server.transport.abort()
@@ -110,7 +112,7 @@ def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 @pytest.fixture
 def serve(authority: trustme.CA) -> Iterator[Callable[..., Server]]:
-    """Starts a mail server: `security` starttls, ssl or none; `certificate` its own; `auth` whether it knows log-ins."""
+    """Starts a mail server: `security` is starttls, ssl or none, `auth` whether it knows log-ins."""
     running: list[Controller] = []
 
     def start(

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
+import socket
+import threading
 from typing import Any
 
 import pytest
+import structlog
+import trustme
 
+from tocsin.daemon import smtp as smtp_module
 from tocsin.daemon.store import outbox
+from tocsin.daemon.store.models import Mail
 
 START = 1_790_000_000.0
+HOUR = 3600.0
+PASSWORD = b"correct-horse-battery"
 
 
 @pytest.fixture
@@ -28,19 +38,361 @@ def drain(courier, now: float = START, limit: int = 100) -> None:
             return
 
 
+def only_row() -> Mail:
+    return Mail.select().get()
+
+
+def has_credentials(received: bytes) -> bool:
+    return PASSWORD in received or base64.b64encode(PASSWORD)[:16] in received or b"AUTH" in received.upper()
+
+
 @pytest.mark.parametrize("security", ["starttls", "ssl"])
 def test_a_mail_goes_from_the_outbox_over_tls_and_log_in_to_its_recipient(serve, courier, queue, security):
     server = serve(security)
     queue()
     drain(courier(server.smtp(security)))
     assert server.desk.recipients == ["anna@example.net"]
-    assert server.desk.log_ins == [(b"tocsin", b"correct-horse-battery")]
+    assert server.desk.log_ins == [(b"tocsin", PASSWORD)]
     (message,) = server.desk.messages
     assert message["Subject"] == "[Ticket #7] Erreur détectée sur votre site"
     assert outbox.counts() == {"waiting": 0, "sent": 1, "failed": 0, "held": 0}
+
+
+def test_several_mails_share_one_connection(serve, courier, queue):
+    server = serve()
+    for _ in range(3):
+        queue()
+    drain(courier(server.smtp()))
+    assert len(server.desk.messages) == 3
+    assert len(server.desk.log_ins) == 1
+
+
+def test_without_a_user_nobody_logs_in_and_nobody_is_asked(serve, courier, queue):
+    server = serve("none", auth=False)
+    queue()
+    drain(courier(server.smtp("none", user=None, password=None)))
+    assert len(server.desk.messages) == 1
+
+
+def test_a_user_name_that_is_no_address_is_used_as_it_is(serve, courier, queue):
+    server = serve()
+    queue()
+    drain(courier(server.smtp(user="apikey")))
+    assert server.desk.log_ins[0] == (b"apikey", PASSWORD)
 
 
 def test_without_a_mail_server_the_mails_wait(courier, queue):
     queue()
     assert courier(None).step(START) is False
     assert outbox.counts()["waiting"] == 1
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "setup.cfg", "~/.ssh/id_rsa"])
+def test_a_text_that_names_a_file_sends_no_byte_of_it(serve, courier, queue, facts, name):
+    server = serve()
+    texts = dict.fromkeys(("title", "message", "service", "source", "client_name", "function"), name)
+    queue("notice", audience="admin", facts=facts(**texts))
+    drain(courier(server.smtp()))
+    (message,) = server.desk.messages
+    assert not list(message.iter_attachments())
+    assert b"root:" not in message.as_bytes()
+    assert b"[metadata]" not in message.as_bytes()
+
+
+@pytest.mark.parametrize("title", ["a\nBcc: x@evil.example", "a\x85b\u2028c", "a\udc80", "x" * 10_240])
+def test_a_mail_with_a_hostile_title_arrives_with_one_subject(serve, courier, queue, facts, title):
+    server = serve()
+    queue("notice", audience="admin", facts=facts(title=title.encode("utf-8", "replace").decode()))
+    drain(courier(server.smtp()))
+    (message,) = server.desk.messages
+    assert len(message.get_all("Subject")) == 1
+    assert message["Bcc"] is None
+    assert server.desk.recipients == ["anna@example.net"]
+
+
+@pytest.mark.parametrize("security", ["starttls", "ssl"])
+@pytest.mark.parametrize("wrong", ["self-signed", "another host", "expired"])
+def test_a_wrong_certificate_gets_no_credential_and_the_mail_waits(
+    serve, courier, queue, authority, security, wrong
+):
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    certificate = {
+        "self-signed": lambda: trustme.CA().issue_cert("localhost"),
+        "another host": lambda: authority.issue_cert("mail.example.org"),
+        "expired": lambda: authority.issue_cert(
+            "localhost", not_before=yesterday - datetime.timedelta(days=9), not_after=yesterday
+        ),
+    }[wrong]()
+    server = serve(security, certificate)
+    queue()
+    assert courier(server.smtp(security)).step(START) is False
+    assert server.desk.log_ins == []
+    assert only_row().state == "waiting"
+    assert "certificate" in only_row().last_error
+    assert "certificate" in outbox.problems()[0]
+
+
+def test_a_server_without_starttls_gets_neither_password_nor_mail(script, courier, queue):
+    answers = {
+        b"EHLO": b"250-here\r\n250 AUTH PLAIN LOGIN\r\n",
+        b"HELO": b"250 here\r\n",
+        b"QUIT": b"221 bye\r\n",
+    }
+    server = script(lambda line: answers.get(line[:4].upper(), b"235 ok\r\n"))
+    queue()
+    courier(smtp_to(server.port)).step(START)
+    assert not has_credentials(server.received)
+    assert b"MAIL" not in server.received.upper()
+    assert "TLS" in only_row().last_error
+    assert only_row().state == "waiting"
+
+
+def smtp_to(port: int, security: str = "starttls", **changes: Any) -> smtp_module.Smtp:
+    values: dict[str, Any] = {"host": "localhost", "port": port, "user": "tocsin", "password": PASSWORD.decode(),
+                              "sender": "tocsin@example.org", "security": security}  # fmt: skip
+    return smtp_module.Smtp(**{**values, **changes})
+
+
+def test_no_log_in_without_tls_to_another_machine(courier, queue):
+    queue()
+    courier(smtp_to(25, "none", host="mail.example.invalid")).step(START)
+    assert "refusing to log in" in only_row().last_error
+
+
+def test_a_user_without_a_password_is_explained_and_nobody_is_prompted(courier, queue):
+    queue()
+    courier(smtp_to(25, password=None)).step(START)
+    assert "there is no password" in only_row().last_error
+
+
+def test_an_incomplete_oauth2_file_is_explained_and_nobody_is_prompted(courier, queue, tmp_path):
+    (tmp_path / "oauth2.json").write_text('{"installed": {"client_id": "x"}}')
+    queue()
+    courier(smtp_to(25), oauth2_file=str(tmp_path / "oauth2.json")).step(START)
+    assert "lacks google_client_id" in only_row().last_error
+
+
+def test_a_wrong_password_keeps_the_mail_and_names_the_app_password_for_gmail(
+    serve, courier, queue, monkeypatch
+):
+    server = serve()
+    queue()
+    courier(server.smtp(user="someone@gmail.com", password="wrong")).step(START)
+    assert "535" in only_row().last_error
+    assert "apppasswords" in only_row().last_error
+    assert only_row().state == "waiting"
+
+
+def test_the_password_stands_in_no_log_line(serve, courier, queue, capsys):
+    server = serve()
+    queue()
+    with structlog.testing.capture_logs() as logs:
+        courier(server.smtp(user="nobody")).step(START)
+    captured = capsys.readouterr()
+    assert logs
+    assert PASSWORD.decode() not in str(logs) + captured.out + captured.err
+
+
+def test_a_server_that_refuses_the_connection_keeps_the_mail_waiting(courier, queue):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        queue()
+        courier(smtp_to(taken.getsockname()[1])).step(START)
+    assert "refuses the connection" in only_row().last_error
+    assert only_row().state == "waiting"
+
+
+def test_a_name_that_cannot_be_resolved_is_explained(courier, queue):
+    queue()
+    courier(smtp_to(587, host="mail.example.invalid")).step(START)
+    assert "cannot be resolved" in only_row().last_error
+
+
+def test_a_silent_server_is_left_after_the_time_limit(script, courier, queue, monkeypatch):
+    monkeypatch.setattr(smtp_module, "TIMEOUT", 0.2)
+    queue()
+    courier(smtp_to(script(lambda line: b"", greeting=b"").port)).step(START)
+    assert "does not answer" in only_row().last_error
+
+
+def test_a_server_that_trickles_its_answer_is_left_after_the_limit_for_one_answer(
+    courier, queue, monkeypatch
+):
+    monkeypatch.setattr(smtp_module, "REPLY_LIMIT", 0.5)
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                try:
+                    while not stop.wait(0.05):
+                        peer.send(b"2")
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        queue()
+        courier(smtp_to(listener.getsockname()[1])).step(START)
+        stop.set()
+        thread.join(10)
+    assert "closed the connection" in only_row().last_error
+
+
+def test_a_recipient_refused_for_good_fails_visibly_and_the_next_mail_goes_out(serve, courier, queue):
+    server = serve()
+    queue()
+    one = courier(server.smtp())
+    server.desk.rcpt_answer = "550 no such user"
+    assert one.step(START) is True
+    server.desk.rcpt_answer = ""
+    queue(recipient="bob@example.net")
+    drain(one)
+    assert server.desk.recipients == ["bob@example.net"]
+    failed = Mail.get(Mail.state == "failed")
+    assert "anna@example.net" in failed.last_error
+    assert "550 no such user" in failed.last_error
+
+
+def test_a_recipient_refused_for_now_is_tried_again_and_the_next_mail_does_not_wait(serve, courier, queue):
+    server = serve()
+    queue()
+    one = courier(server.smtp())
+    server.desk.rcpt_answer = "451 greylisted"
+    assert one.step(START) is True
+    server.desk.rcpt_answer = ""
+    queue(recipient="bob@example.net")
+    drain(one)
+    assert server.desk.recipients == ["bob@example.net"]
+    drain(one, START + 61)
+    assert server.desk.recipients == ["bob@example.net", "anna@example.net"]
+
+
+def test_a_text_refused_for_good_fails(serve, courier, queue):
+    server = serve()
+    server.desk.data_answers = ["554 looks like spam"]
+    queue()
+    courier(server.smtp()).step(START)
+    assert only_row().state == "failed"
+
+
+def test_a_connection_lost_after_the_text_is_tried_again_with_the_same_message_id(serve, courier, queue):
+    server = serve()
+    server.desk.drop_after_data = 1
+    queue()
+    one = courier(server.smtp())
+    one.step(START)
+    assert only_row().state == "waiting"
+    assert "may have arrived" in only_row().last_error
+    drain(one, START + 61)
+    first, second = server.desk.messages
+    assert first["Message-ID"] == second["Message-ID"]
+    assert only_row().state == "sent"
+
+
+def test_a_server_that_is_away_is_not_asked_for_every_mail(script, courier, queue):
+    server = script(lambda line: None)
+    for _ in range(20):
+        queue()
+    one = courier(smtp_to(server.port))
+    for second in range(0, 7200, 5):
+        drain(one, START + second)
+    assert server.connections < 30
+    assert outbox.counts()["waiting"] + outbox.counts()["sent"] == 20
+
+
+def test_after_recovery_every_mail_is_delivered_once(serve, courier, queue):
+    server = serve()
+    for _ in range(5):
+        queue()
+    away = courier(smtp_to(1))
+    drain(away)
+    back = courier(server.smtp())
+    for minute in range(60):
+        drain(back, START + minute * 60)
+    identities = [message["Message-ID"] for message in server.desk.messages]
+    assert len(identities) == len(set(identities)) == 5
+
+
+def test_a_mail_that_cannot_be_written_fails_with_its_reason_and_the_next_goes_out(
+    serve, courier, queue, facts
+):
+    server = serve()
+    queue(facts=facts(first_seen=1e300))
+    queue("no_such_kind")
+    queue(recipient="not an address")
+    queue(recipient="bob@example.net")
+    drain(courier(server.smtp()))
+    assert server.desk.recipients == ["bob@example.net"]
+    assert outbox.counts()["failed"] == 3
+    assert all(row.last_error for row in Mail.select().where(Mail.state == "failed"))
+
+
+def test_a_mail_a_killed_courier_had_in_hand_is_sent_by_the_next_with_the_same_id(
+    serve, courier, queue, store
+):
+    queue()
+    with store.transaction():
+        (row,) = outbox.take(START, 20, postgres=False)
+    server = serve()
+    one = courier(server.smtp())
+    assert one.step(START + 1) is False
+    one.recover()
+    drain(one, START + 2)
+    assert server.desk.messages[0]["Message-ID"] == f"<{row.message_id}@example.org>"
+
+
+def test_the_mails_of_a_ticket_to_one_recipient_are_one_conversation(serve, courier, queue, store):
+    ticket = make_ticket()
+    for kind in ("detection", "closing", "reopened"):
+        queue(kind, ticket_id=ticket)
+    queue("notice", ticket_id=ticket, recipient="ops@example.org", audience="admin")
+    server = serve()
+    drain(courier(server.smtp()))
+    to = {
+        address: [m for m in server.desk.messages if m["To"] == address] for address in server.desk.recipients
+    }
+    first, *later = to["anna@example.net"]
+    assert first["References"] is None
+    assert [m["References"] for m in later] == [first["Message-ID"]] * 2
+    assert to["ops@example.org"][0]["References"] is None
+
+
+def make_ticket() -> int:
+    ticket = Mail.ticket.rel_model.create(subject="s", message="m", source="manual", created_at=START)
+    return int(ticket.id)
+
+
+def test_the_courier_thread_sends_what_is_queued_while_it_runs_and_stops_when_told(serve, courier, queue):
+    server = serve()
+    arrived = threading.Event()
+    server.desk.on_message = arrived.set
+    stop = threading.Event()
+    thread = threading.Thread(target=courier(server.smtp()).run, args=(stop, lambda: START))
+    thread.start()
+    queue()
+    assert arrived.wait(20)
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_database_that_fails_does_not_end_the_courier_thread(serve, courier, queue, store):
+    server = serve()
+    arrived = threading.Event()
+    server.desk.on_message = arrived.set
+    stop, failures = threading.Event(), iter([True])
+    one = courier(server.smtp())
+
+    def now() -> float:
+        if next(failures, False):
+            raise OSError("the disk is away")
+        return START
+
+    queue()
+    thread = threading.Thread(target=one.run, args=(stop, now))
+    thread.start()
+    assert arrived.wait(20)
+    stop.set()
+    thread.join(20)
