@@ -18,8 +18,11 @@ import weakref
 
 from tocsin.handler import wire
 from tocsin.handler.adopt import places_of
-from tocsin.handler.event import Event, Header
+from tocsin.handler.capture import Capture, Glance, fit
+from tocsin.handler.event import Header, Repeat
 from tocsin.handler.memory import Memory
+from tocsin.handler.repeats import Repeats
+from tocsin.handler.scrub import Scrubber
 from tocsin.handler.settings import Settings, complain
 from tocsin.handler.ship import Shipper
 from tocsin.handler.spool import Slot, Spool, Unusable
@@ -37,41 +40,41 @@ class Channel:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.name = uuid.uuid4().hex
         self.handlers: weakref.WeakSet[logging.Handler] = weakref.WeakSet()
-        self.session = ""
+        scrub = Scrubber(settings.scrub)
+        self._capture = _capture(settings, scrub, settings.locals)
+        self._lean = _capture(settings, scrub, "none")
+        self._repeats = Repeats()
         self._pid = -1
         self._spool: Spool | None = None
-        self._memory: Memory | None = None
+        self._memory: Memory
         self._shipper: Shipper | None = None
         self._sync = settings.durability == "fsync"
-        self._retry_at = 0.0
+        self._retry_at = self._restart_at = 0.0
         self._opening = threading.Lock()
-        self._complained = False
+        self._complained: set[str] = set()
 
     # For handlers
 
     def take(self, record: logging.LogRecord) -> None:
-        """Counts the record as one event. When this returns it is in the spool, or in memory, or counted as lost."""
-        shipper = self._shipper
-        if shipper is None or not shipper.running or self._pid != os.getpid():
-            self._open()
-            shipper = self._shipper
-            if shipper is None:
-                return
-        if shipper.pressure == 2:
-            shipper.full.add()
-            return
+        """Counts the record as one event: in the spool, in memory or as lost when this returns. Never raises."""
         try:
-            payload = wire.encode_record(plain(record))
+            shipper = self._shipper
+            if shipper is None or not shipper.running or self._pid != os.getpid():
+                shipper = self._revived()
+            if shipper.pressure == 2:
+                shipper.full.add()
+            else:
+                self._write(self._capture.look(record), shipper)
         except Exception:
-            shipper.failed.add()
-            return
-        self._put(payload)
+            if self._shipper is not None:
+                self._shipper.failed.add()
 
     def flush(self, seconds: float) -> bool:
-        """Waits until everything taken so far is acknowledged, at most so long; 50 ms when no daemon answers."""
+        """Waits until all taken so far is acknowledged, at most so long; 50 ms when no daemon answers."""
         shipper = self._shipper
-        if shipper is None or not shipper.running:
+        if shipper is None or not shipper.running or self._pid != os.getpid():
             return False
         ticket = shipper.ask()
         begun = time.monotonic()
@@ -94,40 +97,81 @@ class Channel:
             time.sleep(0.002)
 
     def begin(self) -> None:
-        """Opens the session, unless it is open."""
-        if self._shipper is None or not self._shipper.running:
+        """Opens a session, unless one is open."""
+        if self._shipper is None or self._shipper.ended or self._pid != os.getpid():
             self._open()
 
     def after_fork(self) -> None:
         """In a forked child: lets go of the parent's session and begins one of its own, at once."""
-        if self._shipper is None:
-            return
         spool, shipper = self._spool, self._shipper
+        if shipper is None or self._pid == os.getpid():
+            return
         self._opening = threading.Lock()
+        slot = None
         with contextlib.suppress(Exception):
             shipper.disown()
-        if spool is not None:
-            spool.disown()
-        self._open(spool.slot if spool is not None and self._spool_open else None)
+            if spool is not None:
+                slot = None if spool.stopped else spool.slot
+                spool.disown()
+        self._open(slot)
 
     # Inside
 
-    @property
-    def _spool_open(self) -> bool:
-        return self._shipper is not None
-
-    def _put(self, payload: bytes) -> None:
-        spool, memory = self._spool, self._memory
+    def _write(self, glance: Glance, shipper: Shipper) -> None:
+        spool = self._spool
         if spool is not None and (not self._retry_at or time.monotonic() >= self._retry_at):
             try:
-                spool.append(payload, sync=self._sync)
+                self._append(spool, glance, shipper.pressure)
                 self._retry_at = 0.0
                 return
             except OSError as error:
+                if shipper.ended:
+                    self._write_anew(glance)
+                    return
                 self._retry_at = time.monotonic() + RETRY
                 self._complain(f"the spool {self.settings.spool} cannot be written: {error.strerror}")
-        if memory is not None:
-            memory.put(payload)
+        self._memory.put(fit(self._capture.event(glance)))
+
+    def _append(self, spool: Spool, glance: Glance, pressure: int) -> None:
+        """The event, or its repetition when its body stands in this segment. Raises OSError."""
+        segment = spool.segment
+        if self._repeats.known(glance.key, glance.occurred_at, segment, sparing=pressure > 0):
+            payload = wire.encode_record(Repeat(glance.key, glance.occurred_at))
+            spool.append(payload, sync=self._sync)
+        else:
+            capture = self._lean if pressure else self._capture
+            spool.append(fit(capture.event(glance)), sync=self._sync)
+            self._repeats.told(glance.key, glance.occurred_at, segment)
+
+    def _write_anew(self, glance: Glance) -> None:
+        """The session has just ended: a new one, or where another thread is at that, one for this event alone."""
+        self._open()
+        spool, shipper = self._spool, self._shipper
+        if spool is not None and shipper is not None and not shipper.ended:
+            self._append(spool, glance, 0)
+            return
+        alone = self._open_spool(describe(self.settings), None)
+        payload = fit(self._capture.event(glance))
+        if alone is None:
+            self._memory.put(payload)
+            return
+        alone.append(payload, sync=self._sync)
+        alone.stop()
+        alone.disown()
+
+    def _revived(self) -> Shipper:
+        """The shipper, after whatever befell it: a fork, its session's end, the loss of its thread."""
+        if self._shipper is not None and self._pid != os.getpid():
+            self.after_fork()
+        elif self._shipper is None or self._shipper.ended:
+            self._open()
+        elif time.monotonic() >= self._restart_at:
+            self._restart_at = time.monotonic() + RETRY
+            with contextlib.suppress(RuntimeError, OSError):
+                self._shipper.start()
+        if self._shipper is None:
+            raise RuntimeError("there is no session yet")
+        return self._shipper
 
     def _open(self, slot: Slot | None = None) -> None:
         """A new session. Whoever finds another thread at it goes on with what there is."""
@@ -140,12 +184,12 @@ class Channel:
             memory = Memory(spare, places_of(spare, live=True))
             shipper = Shipper(self.settings, header, spool, memory)
             shipper.users = lambda: bool(self.handlers)
+            shipper.renew = self.begin
+            self._repeats = Repeats()
             self._spool, self._memory, self._shipper = spool, memory, shipper
-            self._pid, self.session, self._retry_at = os.getpid(), header.session, 0.0
+            self._pid, self._retry_at = os.getpid(), 0.0
             with contextlib.suppress(RuntimeError):
                 shipper.start()
-        except Exception as error:
-            self._complain(f"cannot begin: {error!r}")
         finally:
             self._opening.release()
 
@@ -159,24 +203,18 @@ class Channel:
         return None
 
     def _complain(self, text: str) -> None:
-        if not self._complained:
-            self._complained = True
+        if text not in self._complained and len(self._complained) < 10:
+            self._complained.add(text)
             complain(text)
 
 
-def plain(record: logging.LogRecord) -> Event:
-    """The least that can be said of a record, from plain attributes only."""
-    message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-    return Event(
-        occurred_at=record.created,
-        level=record.levelno,
-        logger=record.name,
-        message=message[:4096].encode("utf-8", "replace").decode(),
-        template=None,
-        path=record.pathname,
-        module=record.module,
-        function=record.funcName,
-        line=record.lineno,
+def _capture(settings: Settings, scrub: Scrubber, shown: str) -> Capture:
+    return Capture(
+        locals="none" if shown == "none" else "in_app",
+        in_app=settings.in_app,
+        not_in_app=settings.not_in_app,
+        scrub=scrub,
+        client=settings.client,
     )
 
 

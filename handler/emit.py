@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tocsin.handler.channel import Channel
+from tocsin.handler.hooks import Uncaught
 from tocsin.handler.settings import Settings, settle
 
 _channels: dict[Settings, Channel] = {}
-_mark = "_tocsin"
+_MARK = "_tocsin"
 
 
 class TocsinHandler(logging.Handler):
@@ -64,11 +65,12 @@ class TocsinHandler(logging.Handler):
             "server_key": server_key,
             "key": key,
         }
-        self.settings, at_least, self.uncaught = settle(given)
+        self.settings, at_least, uncaught_too = settle(given)
         super().__init__(at_least)
         self.channel = _channels.setdefault(self.settings, Channel(self.settings))
         self.channel.handlers.add(self)
         self.channel.begin()
+        self._uncaught = Uncaught(self) if uncaught_too else None
 
     # A lock here could be held at a fork, or by the thread that a signal handler interrupts. None is needed.
 
@@ -91,16 +93,13 @@ class TocsinHandler(logging.Handler):
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One event in the spool when this returns. A record that meets a second handler of ours counts once."""
-        try:
-            channel = self.channel
-            facts = record.__dict__
-            if facts.get(_mark) == channel.session and channel.session:
-                return
-            channel.take(record)
-            facts[_mark] = channel.session
-        except Exception:
+        """One event in the spool when this returns. A record that meets two handlers of ours counts once."""
+        channel = self.channel
+        facts: dict[str, Any] = getattr(record, "__dict__", {})
+        if facts.get(_MARK) == channel.name:
             return
+        channel.take(record)
+        facts[_MARK] = channel.name
 
     def flush(self) -> None:
         """Waits at most `flush_timeout` seconds for the daemon's acknowledgement, 50 ms when none answers."""
@@ -109,6 +108,9 @@ class TocsinHandler(logging.Handler):
     def close(self) -> None:
         """Flushes. The session ends a few seconds later, unless another handler goes on with it."""
         self.channel.handlers.discard(self)
+        if self._uncaught is not None:
+            self._uncaught.remove()
+            self._uncaught = None
         if _ending.begun:
             self.channel.finish(_ending.left(self.settings.flush_timeout))
         elif not self.channel.handlers:

@@ -40,7 +40,7 @@ class Damage(NamedTuple):
 
     offset: int
     end: int
-    count: int
+    events: int
 
 
 def encode(counter: int, payload: bytes) -> bytes:

@@ -60,7 +60,7 @@ class Link:
 
         Not `time.sleep`: where gevent has replaced it, it is no longer a thread's.
         """
-        watched: list[tuple[zmq.Socket[bytes] | int, int]] = [(wake, zmq.POLLIN)]
+        watched: list[tuple[zmq.Socket[bytes] | int, int]] = [(wake, zmq.POLLIN)] if wake >= 0 else []
         if self._socket is not None:
             watched.append((self._socket, zmq.POLLIN))
         try:

@@ -19,7 +19,7 @@ from tocsin.handler.delivery import Delivery
 from tocsin.handler.event import Header, Lost
 from tocsin.handler.link import Link
 from tocsin.handler.memory import Memory, Tally
-from tocsin.handler.settings import Settings
+from tocsin.handler.settings import Settings, complain
 from tocsin.handler.spool import Slot, Spool, size
 from tocsin.handler.stream import Stream
 
@@ -35,6 +35,10 @@ FAILOVER = 3.0
 """Seconds an endpoint has to answer before the next one is tried."""
 LATER = 30.0
 """Seconds after which a session that was refused is tried again."""
+RENEW = 60.0
+"""Seconds of refusal by other databases than its own after which a session is ended for a new one."""
+UNUSED = 5.0
+"""Seconds without a handler after which the session ends."""
 TIDY = 30.0
 """Seconds of quiet after which an acknowledged segment makes room for a fresh one."""
 
@@ -44,6 +48,8 @@ class Shipper:
 
     def __init__(self, settings: Settings, header: Header, spool: Spool | None, memory: Memory) -> None:
         self.running = False
+        self.ended = False
+        """The session is over; its spool takes no more writes."""
         self.pressure = 0
         """0: room; 1: the directory is full, bodies collapse to counts; 2: counts in memory only."""
         self.full = Tally()
@@ -52,6 +58,8 @@ class Shipper:
         """Events that could not even be put into words."""
         self.users: Callable[[], bool] = lambda: True
         """Whether anybody still uses the channel."""
+        self.renew: Callable[[], None] = lambda: None
+        """Begins the channel's next session, when this one can be shipped nowhere any more."""
         self._settings = settings
         self._header = header
         self._spool = spool
@@ -62,13 +70,14 @@ class Shipper:
         self._spare = Delivery(memory, memory.header or header, live=True)
         self._adopted: Adopted | None = None
         self._link = Link(settings.endpoints, settings.server_key, settings.key)
-        self._wake = Slot()
-        self._wake.point(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+        self._wake: Slot | None = None
         self._asked = self._answered = 0
-        self._stopping = False
+        self._stopping = self._renewing = False
+        self._faults = 0
+        self._used_at = self._foreign_at = 0.0
         self._connected = False
         self._passed: dict[str, float] = {}
-        self._around_at = self._reported_at = 0.0
+        self._around_at = self._reported_at = self._measured_at = 0.0
         self._others = 0
         self._tried_at = 0.0
         self._active_at = self._quiet_at = 0.0
@@ -79,6 +88,11 @@ class Shipper:
         """Starts the thread. Raises RuntimeError where none can be started any more."""
         self.running = True
         try:
+            if self._wake is None:
+                with contextlib.suppress(OSError):
+                    wake = Slot()
+                    wake.point(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+                    self._wake = wake
             _start(self._main)
         except BaseException:
             self.running = False
@@ -93,8 +107,9 @@ class Shipper:
     def ask(self) -> int:
         """A ticket for `settled`; wakes the thread."""
         self._asked += 1
-        with contextlib.suppress(OSError):
-            os.write(self._wake.fd, b"\1\0\0\0\0\0\0\0")
+        if self._wake is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._wake.fd, b"\1\0\0\0\0\0\0\0")
         return self._asked
 
     def settled(self, ticket: int) -> bool:
@@ -113,27 +128,48 @@ class Shipper:
             self._stream.close()
         if self._adopted is not None:
             self._adopted.disown()
-        with contextlib.suppress(OSError):
-            self._wake.park()
+        self._still()
 
     # The thread
 
     def _main(self) -> None:
         try:
             while not self._stopping:
-                busy = self._turn(time.monotonic())
-                self._link.wait(0 if busy else self._pause(), self._wake.fd)
-                with contextlib.suppress(OSError):
-                    os.read(self._wake.fd, 8)
+                try:
+                    busy = self._turn(time.monotonic())
+                except Exception as error:
+                    # The thread must not die of one bad turn: what it has to ship is still in the files.
+                    self._faults += 1
+                    if self._faults == 1:
+                        complain(f"shipping goes on after {error!r}")
+                    self._next_endpoint(time.monotonic())
+                    self._link.wait(min(self._faults, 30), -1)
+                    continue
+                self._wait(0 if busy else self._pause())
             self._end()
         finally:
+            self.ended = self._stopping
+            self._still()
             self.running = False
-            with contextlib.suppress(OSError):
-                self._wake.park()
+        if self._renewing:
+            self.renew()
 
     def _pause(self) -> float:
         recently = time.monotonic() - self._active_at < 1.0
         return min(ACTIVE if recently else IDLE, self._settings.heartbeat / 2)
+
+    def _wait(self, seconds: float) -> None:
+        wake = self._wake.fd if self._wake is not None else -1
+        self._link.wait(seconds, wake)
+        if wake >= 0:
+            with contextlib.suppress(OSError):
+                os.read(wake, 8)
+
+    def _still(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            with contextlib.suppress(OSError):
+                wake.park()
 
     def _turn(self, now: float) -> bool:
         """One look at everything; True when there is more to do at once."""
@@ -157,8 +193,19 @@ class Shipper:
             delivery.hear(message, now)
             if delivery.database != known and delivery.database is not None:
                 self._pin(delivery)
-            if delivery is self._live and delivery.refusal and delivery.refusal.reason == "other_database":
-                self._next_endpoint(now)
+            if delivery is self._live:
+                self._mind_refusal(delivery, now)
+
+    def _mind_refusal(self, delivery: Delivery, now: float) -> None:
+        """A daemon of another database: the next endpoint; if all are such for long, a session that may go there."""
+        if delivery.refusal is None or delivery.refusal.reason != "other_database":
+            self._foreign_at = 0.0
+            return
+        self._foreign_at = self._foreign_at or now
+        if now - self._foreign_at > RENEW:
+            self._stopping = self._renewing = True
+        elif len(self._settings.endpoints) > 1:
+            self._next_endpoint(now)
 
     def _pin(self, delivery: Delivery) -> None:
         if delivery is self._live and self._spool is not None and delivery.database is not None:
@@ -190,6 +237,9 @@ class Shipper:
                 delivery.restart()
             elif not isinstance(message, wire.Heartbeat):
                 self._active_at = now
+        if self._live is not None and self._spare.done:
+            self._part(self._spare)
+            self._spare.restart()
         return said
 
     def _next_endpoint(self, now: float) -> None:
@@ -227,7 +277,6 @@ class Shipper:
             self._passed = {session: until for session, until in self._passed.items() if until > now}
             with contextlib.suppress(OSError):
                 self._adopted = adopt(self._settings.spool, wanted=self._same, passed=self._passed)
-                self._others = size(self._settings.spool)
 
     def _same(self, header: Header) -> bool:
         mine = self._header
@@ -248,15 +297,25 @@ class Shipper:
             if written >= SEGMENT_BYTES or tidy:
                 with contextlib.suppress(OSError):
                     spool.rotate(time.time())
-            used = max(self._others, written)
-            limit = self._settings.spool_limit
-            self.pressure = 0 if used < limit else 1 if used < limit * 5 // 4 else 2
+            self.pressure = self._measure(stream.held(), now)
             if spool.voids:
                 with contextlib.suppress(OSError):
                     spool.settle_voids()
+        if self.users():
+            self._used_at = now
+        elif now - self._used_at > UNUSED:
+            self._stopping = True
         if now - self._reported_at >= REPORT:
             self._reported_at = now
             self._report()
+
+    def _measure(self, own: int, now: float) -> int:
+        """How pressed for room the directory is; others' files are looked at now and then."""
+        if now - self._measured_at >= LOOK_AROUND:
+            self._measured_at = now
+            self._others = max(size(self._settings.spool) - own, 0)
+        used, limit = self._others + own, self._settings.spool_limit
+        return 0 if used < limit else 1 if used < limit * 5 // 4 else 2
 
     def _settled_for(self, now: float) -> float:
         live = self._live
@@ -282,6 +341,7 @@ class Shipper:
     def _end(self) -> None:
         """Goodbye, and no file stays when all is acknowledged. Without a daemon everything stays for adoption."""
         self._report()
+        self.ended = True
         spool, stream = self._spool, self._stream
         try:
             if spool is not None and stream is not None and self._live is not None:

@@ -17,7 +17,7 @@ import stat
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -182,7 +182,7 @@ class Slot:
     again. They are high ones, which an application that closes and opens everything does not soon meet.
     """
 
-    _parked: deque[int] = deque()
+    _parked: ClassVar[deque[int]] = deque()
 
     def __init__(self) -> None:
         try:
@@ -222,6 +222,7 @@ class Spool:
         self.directory = directory
         self.header = header
         self.segment = header.segment
+        self.stopped = False
         self.voids: deque[int] = deque()
         """Counters taken by events that could not be written."""
         self._next = itertools.count(1).__next__
@@ -288,6 +289,7 @@ class Spool:
 
     def stop(self) -> None:
         """Writes fail from now on; the files stay, and so does the lock."""
+        self.stopped = True
         self.slot.park()
         self.segment += 1
         self._rotated_at = time.monotonic()

@@ -95,6 +95,11 @@ class Stream:
         self._refresh()
         return self._size(self.segments[-1]) if self.segments else 0
 
+    def held(self) -> int:
+        """Bytes of all segments."""
+        self._refresh()
+        return sum(self._size(segment) for segment in self.segments)
+
     def backlog(self, watermark: int) -> int:
         """Bytes of records at or after `watermark`."""
         self._refresh()
@@ -148,8 +153,8 @@ class Stream:
         sealed = self._sealed(segment)
         damage = self._damage(segment, offset, sealed)
         if damage is not None:
-            if damage.count:
-                draft.add(position(segment.number, offset), _lost("damaged", damage.count))
+            if damage.events:
+                draft.add(position(segment.number, offset), _lost("damaged", damage.events))
             draft.end = position(segment.number, damage.end)
             if damage.end > offset:
                 return True
@@ -307,9 +312,9 @@ class Stream:
 
     def _frame(self, segment: Segment, offset: int) -> frames.Found | None:
         number, base, data = self._chunk
-        if number == segment.number and base <= offset:
-            if found := frames.read(data, offset - base):
-                return frames.Found(offset, base + found.end, found.counter, found.payload)
+        found = frames.read(data, offset - base) if number == segment.number and base <= offset else None
+        if found is not None:
+            return frames.Found(offset, base + found.end, found.counter, found.payload)
         data = self._bytes(segment, offset, offset + _CHUNK)
         self._chunk = (segment.number, offset, data)
         found = frames.read(data, 0)
@@ -325,7 +330,7 @@ class Stream:
             self._surveyed = (held, self._survey(segment, size, sealed))
         for damage in self._surveyed[1].damages:
             if damage.offset == offset or damage.offset < offset < damage.end:
-                return frames.Damage(offset, damage.end, damage.count if damage.offset == offset else 0)
+                return frames.Damage(offset, damage.end, damage.events if damage.offset == offset else 0)
         return None
 
     def _survey(self, segment: Segment, size: int, sealed: bool) -> frames.Survey:
