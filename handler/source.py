@@ -1,14 +1,14 @@
-"""What a piece of Python source says: canonical statements and the templates of logging calls. Pure: text in, text out.
+"""What Python source says: canonical statements and the templates of logging calls. Pure: text in, text out.
 
-The canonical form is made from the text by a scanner of our own, not by `ast.unparse` or `tokenize`, whose output
-differs between Python versions; the syntax tree only tells where a statement begins and ends.
+The canonical form is made from the text by a scanner of our own, not by `ast.unparse` or `tokenize`, whose
+output differs between Python versions; the syntax tree only tells where a statement begins and ends.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 STATEMENT_LIMIT = 400
 TEMPLATE_LIMIT = 1000
@@ -27,43 +27,12 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_KEYWORDS = frozenset(
-    [
-        "and",
-        "as",
-        "assert",
-        "async",
-        "await",
-        "break",
-        "class",
-        "continue",
-        "def",
-        "del",
-        "elif",
-        "else",
-        "except",
-        "finally",
-        "for",
-        "from",
-        "global",
-        "if",
-        "import",
-        "in",
-        "is",
-        "lambda",
-        "nonlocal",
-        "not",
-        "or",
-        "pass",
-        "raise",
-        "return",
-        "try",
-        "while",
-        "with",
-        "yield",
-    ]
-)
-_COMMA_DROPPED_BEFORE = frozenset(")]}=:") | {"in"}
+_KEYWORDS = frozenset((
+    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
+    "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not",
+    "or", "pass", "raise", "return", "try", "while", "with", "yield",
+))  # fmt: skip
+"""Words before a parenthesis that is no call's. Written out: the running Python's list may grow."""
 
 _ODD_ESCAPE = re.compile(r"\\(?:\\|[^\\\n\r'\"abfnrtv0-7xNuU])")
 _PERCENT = re.compile(
@@ -71,25 +40,17 @@ _PERCENT = re.compile(
 )
 _BRACES = re.compile(r"\{\{|\}\}|\{[^{}]{0,100}(?:\{[^{}]{0,20}\}[^{}]{0,20})?\}")
 
-_METHODS = frozenset(
-    [
-        "debug",
-        "info",
-        "warning",
-        "warn",
-        "error",
-        "exception",
-        "critical",
-        "fatal",
-        "log",
-        "msg",
-        "success",
-        "trace",
-    ]
-)
-_LOGGING = _METHODS | {f"a{name}" for name in _METHODS}
-_GETTEXT = {"_": 0, "gettext": 0, "ugettext": 0, "gettext_lazy": 0, "lazy_gettext": 0, "gettext_noop": 0,
-            "ngettext": 0, "ngettext_lazy": 0, "dgettext": 1, "pgettext": 1, "pgettext_lazy": 1, "npgettext": 1}  # fmt: skip
+_METHODS = (
+    "debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log", "msg", "success",
+)  # fmt: skip
+_LOGGING = frozenset((*_METHODS, *(f"a{name}" for name in _METHODS)))
+_GETTEXT = {
+    "_": 0, "gettext": 0, "ugettext": 0, "gettext_lazy": 0, "lazy_gettext": 0, "gettext_noop": 0,
+    "ngettext": 0, "ngettext_lazy": 0, "dgettext": 1, "pgettext": 1, "pgettext_lazy": 1, "npgettext": 1,
+}  # fmt: skip
+"""gettext's functions, and which of their arguments is the message."""
+_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
+_LEAVES = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
 _MESSAGE_KEYWORDS = frozenset(("msg", "message", "event"))
 
 
@@ -116,19 +77,20 @@ class _Logged(NamedTuple):
 
     first: int
     last: int
+    start: int
     logging: bool
     template: Template
 
 
 class Source:
-    """A parsed text. Raises SyntaxError, ValueError, RecursionError or MemoryError when it cannot be parsed."""
+    """A parsed text. Raises SyntaxError, ValueError, RecursionError or MemoryError for what is no Python."""
 
     def __init__(self, text: str) -> None:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         self.lines = text.split("\n")
         self._spans: list[_Span] = []
         self._calls: list[_Logged] = []
-        # An invalid escape would print a SyntaxWarning into the application's output; same length, same places.
+        # An invalid escape would print a SyntaxWarning in the application; an equal length keeps the columns.
         plain = _ODD_ESCAPE.sub(lambda found: found[0] if found[0] == "\\\\" else "x" + found[0][1], text)
         self._survey(ast.parse(plain))
 
@@ -137,28 +99,32 @@ class Source:
         around = [span for span in self._spans if span.first <= line <= span.last]
         if not around:
             return None
-        span = max(around, key=lambda one: one.depth)
+        span = min(around, key=lambda one: (-one.depth, one.start))
         return canonical(self._between(span.start, span.stop)) or None
 
     def template(self, line: int) -> Template | None:
-        """The template of the logging call that covers the line; else of a call that is a statement of its own."""
+        """The template of the logging call that covers the line; else of a call that is a whole statement."""
         around = [call for call in self._calls if call.first <= line <= call.last]
         if not around:
             return None
-        return min(around, key=lambda one: (not one.logging, one.last - one.first)).template
+        return min(around, key=lambda one: (not one.logging, one.last - one.first, one.start)).template
 
     def _survey(self, tree: ast.Module) -> None:
-        waiting: list[tuple[ast.AST, int]] = [(tree, 0)]
+        waiting: list[tuple[Any, int]] = [(tree, 0)]
         while waiting:
             node, depth = waiting.pop()
-            if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            if isinstance(node, _STATEMENTS):
                 self._note_statement(node, depth)
                 depth += 1
             if isinstance(node, ast.Call):
                 self._note_call(node, _name(node.func) in _LOGGING)
             elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 self._note_call(node.value, False)
-            waiting.extend((child, depth) for child in reversed(list(ast.iter_child_nodes(node))))
+            for name in node._fields:
+                value = getattr(node, name, None)
+                for child in value if isinstance(value, list) else (value,):
+                    if isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
+                        waiting.append((child, depth))
 
     def _note_statement(self, node: ast.stmt | ast.ExceptHandler | ast.match_case, depth: int) -> None:
         start = self._start(node)
@@ -189,7 +155,7 @@ class Source:
         return len(text) - len(text.lstrip())
 
     def _between(self, start: tuple[int, int], stop: tuple[int, int]) -> str:
-        """The text from start up to stop, columns counted in bytes of UTF-8, at most `_SCANNED` characters."""
+        """The text from start up to stop, columns in bytes of UTF-8, at most `_SCANNED` characters."""
         lines = self.lines[start[0] - 1 : min(stop[0], start[0] + _SCANNED)]
         if not lines:
             return ""
@@ -204,7 +170,8 @@ class Source:
         except RecursionError:
             return
         if template is not None:
-            self._calls.append(_Logged(node.lineno, node.end_lineno or node.lineno, logging, template))
+            last = node.end_lineno or node.lineno
+            self._calls.append(_Logged(node.lineno, last, node.col_offset, logging, template))
 
 
 def parsed(text: str) -> Source | None:
@@ -217,22 +184,22 @@ def parsed(text: str) -> Source | None:
 
 def statement_of(source: Source | str, line: int) -> str | None:
     """Canonical form of the smallest statement around the line, at most 400 characters; None without one."""
-    source = parsed(source) if isinstance(source, str) else source
-    return source.statement(line) if source else None
+    whole = parsed(source) if isinstance(source, str) else source
+    return whole.statement(line) if whole else None
 
 
 def template_of(source: Source | str, line: int) -> str | None:
     """Template of the logging call that covers the line; None when its text is not visible in the source."""
-    source = parsed(source) if isinstance(source, str) else source
-    found = source.template(line) if source else None
+    whole = parsed(source) if isinstance(source, str) else source
+    found = whole.template(line) if whole else None
     return found.text if found else None
 
 
 def canonical(text: str) -> str:
-    """Source text without comments and white space, whatever a formatter did to it: at most 400 characters.
+    """Source text without comments and white space, as no formatter changes it, in 400 characters at most.
 
-    `'` becomes `"`, adjacent literals are joined, trailing commas and parentheses that only group are dropped, one
-    blank is left where two words would touch. Any text will do, broken Python too.
+    `'` becomes `"`, adjacent literals are joined, trailing commas and parentheses that only group go, and
+    one blank is left where two words would touch. Any text will do, broken Python too.
     """
     tokens = [
         (found.lastgroup, found[0])
