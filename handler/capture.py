@@ -36,6 +36,9 @@ _CONTEXT_TEXT = 200
 _FINGERPRINT_PARTS = 8
 _TRACEBACK = "Traceback (most recent call last)"
 
+# `bool(args)` as logging asks it, but of builtin data only: a foreign `__bool__` may do anything.
+_ASKED = frozenset(map(id, (tuple, dict, list, str, int, float, bool)))
+
 _ATTRIBUTES = values.attributes_of
 _ORDINARY = frozenset(
     [
@@ -134,7 +137,8 @@ class Capture:
         glance.caught = caught = _caught(fields)
         bound_client, bound = context.current()
         glance.client = _client(get("client")) or bound_client or self._client
-        glance.fingerprint = _fingerprint(get("fingerprint") or bound.get("fingerprint"))
+        own = get("fingerprint")
+        glance.fingerprint = _fingerprint(bound.get("fingerprint") if own is None else own)
         raised = 0 if caught is None else self._traces.identity(caught)
         glance.key = (
             hash(
@@ -221,13 +225,16 @@ def fit(event: Event) -> bytes:
 def _message(record: logging.LogRecord, fields: dict[str, Any]) -> tuple[str, str | None]:
     """(the formatted text, its template where there are arguments)."""
     msg, args = fields.get("msg"), fields.get("args")
-    template = msg if type(msg) is str and args else None
+    if id(type(args)) in _ASKED and not args:
+        args = None
+    template = msg if type(msg) is str and args is not None else None
     if type(record) is not logging.LogRecord and type(record).getMessage is not logging.LogRecord.getMessage:
         return _formatted_by(record), template
     if type(msg) is dict:
-        return _cut(values.text_of(msg.get("event") or msg.get("message") or msg)), None
+        event = msg.get("event", msg.get("message"))
+        return _cut(values.text_of(msg if event is None else event)), None
     text = msg if type(msg) is str else values.text_of(msg)
-    if not args:
+    if args is None:
         return _cut(text), None
     try:
         formatted = text % _short(args)
@@ -274,7 +281,7 @@ def _caught(fields: dict[str, Any]) -> Caught | None:
     """The record's exception, also where a structlog event carries it."""
     given: Any = fields.get("exc_info")
     msg = fields.get("msg")
-    if not given and type(msg) is dict:
+    if (given is None or given is False) and type(msg) is dict:
         given = msg.get("exc_info")
     if given is True:
         given = sys.exc_info()

@@ -348,11 +348,13 @@ def _spine(traceback: TracebackType | None, room: int) -> _Spine:
     if traceback is None:
         return spine
     tail: deque[TracebackType] = deque(maxlen=_RECURSION_FRAMES)
+    keep = tail.append
+    passed = 0
     while traceback is not None:
-        tail.append(traceback)
-        spine.passed += 1
+        keep(traceback)
+        passed += 1
         traceback = traceback.tb_next
-    spine.passed -= len(tail)
+    spine.passed = passed - len(tail)
     spine.extend(tail)
     return spine
 

@@ -593,6 +593,10 @@ HOSTILE: dict[str, Callable[[], logging.LogRecord]] = {
     "msg is bytes": lambda: record(b"\xff", ()),
     "msg is a cyclic list": lambda: record(cyclic(), ()),
     "msg is a dict of traps": lambda: record({"event": Trap(), "x": Trap(), 7: 8}, ()),
+    "traps wherever truth is asked": lambda: record(
+        {"event": Trap()}, Trap(), Trap(), fingerprint=Trap(), client=Trap(), stack_info=Trap()
+    ),
+    "args is an empty list": lambda: record("none", []),
     "msg is an empty dict": lambda: record({}, ()),
     "exc_info is a str": lambda: record(error="no"),
     "exc_info is empty": lambda: record(error=(None, None, None)),
@@ -683,7 +687,7 @@ def test_a_hostile_record_becomes_one_bounded_event(kind: str, opened: list[str]
     assert "\0" not in str(structs.asdict(decoded))
     assert "capture failed" not in decoded.message
     assert "could not be read" not in decoded.message
-    assert not {"repr", "hash", "eq", "len", "meta hash", "class", "dict", "exception"} & set(opened)
+    assert not {"repr", "hash", "eq", "len", "bool", "meta hash", "class", "dict", "exception"} & set(opened)
 
 
 def test_a_message_that_cannot_be_formatted_shows_its_template_and_types() -> None:
