@@ -22,7 +22,7 @@ from tocsin.reports.facts.errors import ErrorDetail, HourFacts
 from tocsin.reports.facts.metrics import Day, MetricsFacts
 from tocsin.reports.facts.moment import Moment, to_json
 from tocsin.reports.facts.monitor import ErrorRow
-from tocsin.reports.facts.status import StatusFacts
+from tocsin.reports.facts.status import StatusFacts, problems
 from tocsin.reports.facts.tickets import ClientFacts, TicketDetail, TicketFacts, WatchFacts
 from tocsin.reports.markdown import markdown
 from tocsin.reports.text import SHOWN, capped, shown, visible
@@ -55,9 +55,16 @@ class Pages:
         self._templates = _environment(language)
 
     def monitoring(
-        self, rows: Sequence[ErrorRow], status: StatusFacts, *, page: int, pages: int, services: Sequence[str]
+        self,
+        rows: Sequence[ErrorRow],
+        status: StatusFacts,
+        now: float,
+        *,
+        page: int,
+        pages: int,
+        services: Sequence[str],
     ) -> str:
-        """One page of the errors; the first one refreshes itself."""
+        """One page of the errors as of `now` (epoch seconds); the first one refreshes itself."""
         _ = self.words.catalogue.gettext
         sorts = (
             ("last", _("Newest first")),
@@ -67,6 +74,7 @@ class Pages:
         )
         values = {
             "rows": rows,
+            "problems": problems(status, self.config, now, self.words.catalogue),
             "status": status,
             "page": page,
             "pages": pages,

@@ -119,7 +119,9 @@ class Shelf:
         slow = whole or now - self._listed_at >= SLOW or now < self._listed_at
         for number, bucket in enumerate(buckets if slow else buckets[:1], 1):
             rows = monitor.rows(self.store, self.config, bucket, now)
-            text = self.pages.monitoring(rows, status, page=number, pages=len(buckets), services=services)
+            text = self.pages.monitoring(
+                rows, status, now, page=number, pages=len(buckets), services=services
+            )
             name = "index.html" if number == 1 else f"page-{number}.html"
             self._put(self.admin / name, text)
             if number == 1:

@@ -14,6 +14,9 @@ from tocsin.reports.facts.rows import tuples
 from tocsin.reports.facts.tickets import WatchFacts, watches
 
 HOURS = 24
+WEEK = 168
+WEEK_STEP = 6
+"""Hours in one bar of the week."""
 URGENCY = ("open", "in_progress", "monitoring")
 """States of a ticket, the most urgent first: an error with several tickets shows the most urgent."""
 
@@ -30,6 +33,8 @@ class ErrorRow(Struct, frozen=True):
     watch: WatchFacts | None
     hours: list[int]
     """Occurrences in each of the last 24 hours, the running hour last."""
+    week: list[int]
+    """Occurrences in each quarter of the last 7 days, ending with the running hour."""
 
 
 def newest(store: Store) -> list[int]:
@@ -48,18 +53,20 @@ def rows(store: Store, config: Config, error_ids: Iterable[int], now: float) -> 
         by_id = {one.id: one for one in errors(store, error_ids=wanted)}
         tickets = _tickets(wanted)
         watched = watches(store, config, wanted, now)
-        hours = recent_hours(store, last - HOURS + 1, wanted)
+        hours = recent_hours(store, last - WEEK + 1, wanted)
     found = []
     for one in (by_id[error_id] for error_id in wanted if error_id in by_id):
         status, ticket_id = tickets.get(one.id, ("", None))
         counts = hours.get(one.id, {})
+        week = [counts.get(hour, 0) for hour in range(last - WEEK + 1, last + 1)]
         found.append(
             ErrorRow(
                 error=one,
                 state=state(one, status, now),
                 ticket_id=ticket_id,
                 watch=watched.get(one.id) if status in URGENCY else None,
-                hours=[counts.get(hour, 0) for hour in range(last - HOURS + 1, last + 1)],
+                hours=week[-HOURS:],
+                week=[sum(week[at : at + WEEK_STEP]) for at in range(0, WEEK, WEEK_STEP)],
             )
         )
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gettext import NullTranslations
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from peewee import fn
 
@@ -15,6 +17,8 @@ from tocsin.reports.facts.rows import dicts, first, pairs, scalar
 
 DAEMON_GRACE = 30.0
 """Seconds after a daemon's last sign of life in which it counts as alive."""
+
+_ENGLISH = NullTranslations()
 
 INTERVALS_ALIVE = 3
 """A session is alive until this many of its announced intervals passed without a word (design: evidence)."""
@@ -98,10 +102,7 @@ def status(store: Store, config: Config, now: float) -> StatusFacts:
             last_check=_epoch(check.value) if check else None,
             problems=[],
         )
-    return StatusFacts(
-        **{name: getattr(facts, name) for name in StatusFacts.__struct_fields__[:-1]},
-        problems=_problems(facts, config, now),
-    )
+    return msgspec.structs.replace(facts, problems=problems(facts, config, now))
 
 
 def _daemon(run: dict[str, Any]) -> DaemonFacts:
@@ -145,37 +146,58 @@ def _epoch(text: str) -> Moment | None:
         return None
 
 
-def _problems(facts: StatusFacts, config: Config, now: float) -> list[str]:
-    """Each in one sentence with its remedy."""
+def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslations = _ENGLISH) -> list[str]:
+    """Each thing that needs a person, in one sentence with its remedy, in the language of `words`."""
+    _, ngettext = words.gettext, words.ngettext
     found = []
     if not facts.alive:
-        found.append("The daemon is not running: start it with `tocsin daemon` or `systemctl start tocsin`.")
-    waiting = facts.outbox.waiting
-    if config.smtp is None and waiting:
-        found.append(
-            f"{_several(waiting, 'mail waits', 'mails wait')} and no mail server is set: set SMTP_HOST."
+        found.append(_("The daemon is not running: start it with tocsin daemon, or systemctl start tocsin."))
+    count = facts.outbox.waiting
+    if config.smtp is None and count:
+        text = ngettext(
+            "%(num)s mail waits and no mail server is set: set SMTP_HOST in the environment or .env.",
+            "%(num)s mails wait and no mail server is set: set SMTP_HOST in the environment or .env.",
+            count,
         )
-    if facts.outbox.failed:
-        found.append(f"{_several(facts.outbox.failed, 'mail', 'mails')} failed: see `tocsin mail outbox`.")
-    if facts.outbox.held:
-        found.append(
-            f"{_several(facts.outbox.held, 'client mail waits', 'client mails wait')} for your release."
+        found.append(text % {"num": count})
+    count = facts.outbox.failed
+    if count:
+        text = ngettext(
+            "%(num)s mail could not be delivered: see tocsin mail outbox.",
+            "%(num)s mails could not be delivered: see tocsin mail outbox.",
+            count,
         )
+        found.append(text % {"num": count})
+    count = facts.outbox.held
+    if count:
+        text = ngettext(
+            "%(num)s client mail waits for your release.",
+            "%(num)s client mails wait for your release.",
+            count,
+        )
+        found.append(text % {"num": count})
+    return found + _losses(facts, config, now, words)
+
+
+def _losses(facts: StatusFacts, config: Config, now: float, words: NullTranslations) -> list[str]:
+    """What was lost, could not be read, or has not arrived."""
+    _, ngettext = words.gettext, words.ngettext
+    found = []
     for reason, count in facts.lost.items():
-        found.append(f"{_several(count, 'event was', 'events were')} lost: {reason}.")
-    if facts.quarantined:
-        found.append(
-            f"{_several(facts.quarantined, 'record', 'records')} could not be read and stand in quarantine."
+        text = ngettext("%(num)s event was lost: %(reason)s.", "%(num)s events were lost: %(reason)s.", count)
+        found.append(text % {"num": count, "reason": reason})
+    count = facts.quarantined
+    if count:
+        text = ngettext(
+            "%(num)s record could not be read; it is kept.",
+            "%(num)s records could not be read; they are kept.",
+            count,
         )
+        found.append(text % {"num": count})
     if facts.alive and facts.last_check is not None and now - facts.last_check > 2 * config.watch.every:
-        found.append("The hourly check is overdue: run `tocsin check` and look at the daemon's log.")
+        found.append(_("The hourly check is overdue: run tocsin check and look at the daemon's log."))
     silent = sorted({one.service for one in facts.sessions if one.backlog and not one.alive})
     if silent:
-        found.append(
-            f"Processes of {', '.join(silent)} left undelivered errors: run `tocsin ship` on their machine."
-        )
+        text = _("Processes of %(services)s left undelivered errors: run tocsin ship on their machine.")
+        found.append(text % {"services": ", ".join(silent)})
     return found
-
-
-def _several(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"

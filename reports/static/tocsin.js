@@ -85,12 +85,14 @@
       item.hidden = !fits;
       shown += fits;
     }
+    list.classList.toggle("weekly", wanted.span === "week");
     if (order[wanted.sort]) list.append(...all("[data-item]", list).sort(order[wanted.sort]));
     one("[data-empty]").hidden = shown > 0;
     one("[data-status]", form).textContent = String(shown);
     for (const box of all("[data-item] input[type=checkbox]", list)) box.checked = chosen.has(box.value);
     const count = one("[data-chosen]", form);
     if (count) count.textContent = chosen.size ? `(${chosen.size})` : "";
+    tellOthers(words);
     try { sessionStorage.setItem(stored, JSON.stringify(wanted)); } catch { /* storage is switched off */ }
   }
 
@@ -123,6 +125,28 @@
   }
   const detail = (id) => load(`errors/${id}.js`, `error ${id}`);
   const parsed = (html) => new DOMParser().parseFromString(html, "text/html").body;
+
+  // A search looks through the other pages too: their titles come with the first search.
+  const FOUND = 50;
+  let titles = null;
+  async function tellOthers(words) {
+    const more = one("[data-more]");
+    if (!more) return;
+    if (words.length && !titles) titles = load(more.dataset.more, "search");
+    const known = words.length ? await titles : [];
+    const here = new Set(all("[data-item]").map((item) => item.dataset.id));
+    const found = known.filter((each) => !here.has(String(each[0]))
+      && words.every((word) => each.join(" ").toLowerCase().includes(word))).slice(0, FOUND);
+    more.hidden = !found.length;
+    one("ul", more).replaceChildren(...found.map(([id, title, service]) => {
+      const line = document.createElement("li");
+      const link = document.createElement("a");
+      link.href = `errors/${Number(id)}.html`;
+      link.textContent = title;
+      line.append(link, ` ${service}`);
+      return line;
+    }));
+  }
 
   async function openSheet(id) {
     const sheet = one("#sheet");
