@@ -45,29 +45,26 @@ class Adopted:
 
 
 def adopt(
-    directory: str,
-    *,
-    wanted: Callable[[Header], bool],
-    passed: Collection[str] = (),
+    directory: str, *, wanted: Callable[[Header], bool], passed: Collection[str] = ()
 ) -> Adopted | None:
     """The next dead owner's session that is `wanted`, locked for us; None when there is none. Raises OSError.
 
     Locks without any segment are cleared away. `passed`: sessions not to look at.
     """
     for session in sorted(sessions(directory)):
-        claim = None if session in passed else Claim.take(directory, session)
-        if claim is None:
-            continue
-        taken = _open(claim, directory, session)
-        if taken is None:
-            continue
-        if wanted(taken.header):
-            return taken
-        taken.leave()
+        taken = None if session in passed else take(directory, session)
+        if isinstance(taken, Adopted):
+            if wanted(taken.header):
+                return taken
+            taken.leave()
     return None
 
 
-def _open(claim: Claim, directory: str, session: str) -> Adopted | None:
+def take(directory: str, session: str) -> Adopted | str | None:
+    """A dead owner's session in our hands; why it cannot be; or None: its owner lives, or nothing is left."""
+    claim = Claim.take(directory, session)
+    if claim is None:
+        return None
     state = claim.read()
     stream = Stream(directory, session, header=state.header if state else None)
     header = stream.header
@@ -77,7 +74,7 @@ def _open(claim: Claim, directory: str, session: str) -> Adopted | None:
     if header is None:
         stream.close()
         claim.release(remove=False)
-        return None
+        return "neither its lock file nor a segment says whose it is"
     stream.places = places_of(header, live=False)
     return Adopted(claim, stream, header, state.database if state else None)
 

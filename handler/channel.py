@@ -73,17 +73,16 @@ class Channel:
 
     def flush(self, seconds: float) -> bool:
         """Waits until all taken so far is acknowledged, at most so long; 50 ms when no daemon answers."""
-        shipper = self._shipper
-        if shipper is None or not shipper.running or self._pid != os.getpid():
-            return False
-        ticket = shipper.ask()
-        begun = time.monotonic()
-        while not shipper.settled(ticket):
-            waited = time.monotonic() - begun
-            if not shipper.running or waited >= seconds or (waited >= UNANSWERED and not shipper.answering):
-                return False
-            time.sleep(0.002)
-        return True
+        return self._settled(seconds, UNANSWERED)
+
+    def await_delivery(self, seconds: float) -> bool:
+        """As `flush`, but gives a daemon that does not answer yet the whole time."""
+        return self._settled(seconds, seconds)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps events from being shipped, as far as it is known."""
+        return self._shipper.trouble if self._shipper is not None else "no session could be opened"
 
     def finish(self, seconds: float) -> None:
         """Flushes, says goodbye and closes everything. A later `take` begins a new session."""
@@ -116,6 +115,19 @@ class Channel:
         self._open(slot)
 
     # Inside
+
+    def _settled(self, seconds: float, unanswered: float) -> bool:
+        shipper = self._shipper
+        if shipper is None or not shipper.running or self._pid != os.getpid():
+            return False
+        ticket = shipper.ask()
+        begun = time.monotonic()
+        while not shipper.settled(ticket):
+            waited = time.monotonic() - begun
+            if not shipper.running or waited >= seconds or (waited >= unanswered and not shipper.answering):
+                return False
+            time.sleep(0.002)
+        return True
 
     def _write(self, glance: Glance, shipper: Shipper) -> None:
         spool = self._spool

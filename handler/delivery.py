@@ -58,6 +58,12 @@ class Delivery:
         """Something was said that has not been answered."""
         return bool(self._outstanding) or (self._asked_at is not None and not self.welcomed)
 
+    @property
+    def refused(self) -> wire.Refusal | None:
+        """Why the daemon does not take this session, where asking again at once is of no use."""
+        refusal = None if self.welcomed else self.refusal
+        return refusal if refusal and refusal.reason not in ("gap", "unknown_session", "busy") else None
+
     def overdue(self, now: float) -> bool:
         """The daemon owes an answer for longer than a healthy one takes."""
         return self.waiting and now - self._progress_at > 1.0

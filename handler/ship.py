@@ -104,6 +104,14 @@ class Shipper:
         now = time.monotonic()
         return self._connected and any(one.welcomed and not one.overdue(now) for one in self._own())
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing is shipped, as far as it is known."""
+        refusal = next((one.refused for one in self._deliveries() if one.refused), None)
+        if refusal is not None:
+            return refusal.text
+        return self._link.trouble or f"no daemon answers at {', '.join(self._settings.endpoints)}"
+
     def ask(self) -> int:
         """A ticket for `settled`; wakes the thread."""
         self._asked += 1
@@ -264,7 +272,7 @@ class Shipper:
     def _mind_adopted(self, now: float) -> None:
         adopted = self._adopted
         if adopted is not None:
-            if adopted.delivery.refusal is not None and not adopted.delivery.welcomed:
+            if adopted.delivery.refused is not None:
                 self._passed[adopted.session] = now + LATER
                 adopted.leave()
                 self._adopted = None

@@ -1,0 +1,79 @@
+"""`python -m tocsin.handler ship|test`: needs the base install only."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from tocsin.handler.emit import TocsinHandler
+from tocsin.handler.leftover import ship_spool
+from tocsin.handler.settings import settle
+
+LIKE = 3
+"""Errors that `test` logs: as many as open a ticket by default."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0 done, 1 something stayed in the spool, 2 wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m tocsin.handler", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    ship = commands.add_parser("ship", help="ship what dead processes left in the spool")
+    ship.add_argument(
+        "spool", nargs="?", help="directory; default: TOCSIN_SPOOL or the user's state directory"
+    )
+    ship.add_argument("--endpoint", help="where to, instead of where the processes meant to")
+    ship.add_argument("--patience", type=float, default=10.0, metavar="SECONDS", help="default: 10")
+    test = commands.add_parser("test", help="log three like errors and say what became of them")
+    test.add_argument("--endpoint", help="default: TOCSIN_ENDPOINT or the local daemon")
+    test.add_argument("--service", help="default: TOCSIN_SERVICE or 'tocsin-test'")
+    test.add_argument("--spool", help="default: TOCSIN_SPOOL or the user's state directory")
+    test.add_argument("--patience", type=float, default=10.0, metavar="SECONDS", help="default: 10")
+    options = parser.parse_args(arguments)
+    try:
+        return _ship(options) if options.command == "ship" else _test(options)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _ship(options: argparse.Namespace) -> int:
+    settings, _, _ = settle({"spool": options.spool, "endpoint": options.endpoint, "service": "ship"})
+    stayed = 0
+    try:
+        for outcome in ship_spool(settings.spool, patience=options.patience, endpoint=options.endpoint):
+            stayed += bool(outcome.reason)
+            became = f"stays: {outcome.reason}" if outcome.reason else "shipped"
+            print(f"{outcome.service} (pid {outcome.pid}, {outcome.size} bytes): {became}", flush=True)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        print(f"{settings.spool}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 1 if stayed else 0
+
+
+def _test(options: argparse.Namespace) -> int:
+    given = {"endpoint": options.endpoint, "service": options.service, "spool": options.spool}
+    service = settle(given)[0].service
+    handler = TocsinHandler(options.endpoint, _named(service), spool=options.spool)
+    logger = logging.Logger("tocsin.test")
+    logger.addHandler(handler)
+    for number in range(1, LIKE + 1):
+        logger.error("A test error of tocsin, %d of %d", number, LIKE)
+    where = ", ".join(handler.settings.endpoints)
+    print(f"logged {LIKE} like errors as service {handler.settings.service!r} to {where}", flush=True)
+    if handler.channel.await_delivery(options.patience):
+        print("acknowledged: the daemon has counted them")
+        return 0
+    print(f"not acknowledged within {options.patience:g} s: {handler.channel.trouble}")
+    print(f"they wait in {handler.settings.spool} until a daemon answers there; `tocsin doctor` says more")
+    return 1
+
+
+def _named(service: str) -> str:
+    return "tocsin-test" if service in ("tocsin", "__main__") else service
+
+
+if __name__ == "__main__":
+    sys.exit(main())
