@@ -170,7 +170,7 @@ class Capture:
             exception=None if caught is None else self._traces.raised(caught),
             client=None if glance.client is None else values.clean(glance.client[:_CONTEXT_TEXT]),
             context=self._context(glance.fields),
-            fingerprint=glance.fingerprint,
+            fingerprint=self._fingerprint(glance.fingerprint),
             stack=self._stack(stack) if type(stack) is str and stack else None,
             key=glance.key,
         )
@@ -181,6 +181,9 @@ class Capture:
         if len(raw) > LIMIT and _TRACEBACK in raw[:LIMIT]:
             text += "\n" + self._stack(raw[LIMIT:])
         return values.clean(text)
+
+    def _fingerprint(self, parts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if parts is None else tuple(self._text(part)[:_CONTEXT_TEXT] for part in parts)
 
     def _stack(self, text: str) -> str:
         """The last whole lines: a cut through a line could hide what makes a secret one."""
@@ -304,7 +307,7 @@ def _fingerprint(given: object) -> tuple[str, ...] | None:
     parts: Iterable[object] = (given,)
     if type(given) is list or type(given) is tuple:
         parts = islice(given, _FINGERPRINT_PARTS)
-    texts = (values.text_of(part)[:_CONTEXT_TEXT] for part in parts)
+    texts = (values.text_of(part)[: values.ROOM] for part in parts)
     return tuple(values.clean(text) for text in texts if text) or None
 
 

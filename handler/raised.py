@@ -33,7 +33,7 @@ _NODES = 48
 _LOCALS_FRAMES = 5
 _LOCALS_NAMES = 20
 _LOCALS_TEXT = 200
-_CODES_KEPT = 8192
+_CODES_KEPT = 2048
 _ARGUMENT_TEXT = 2000
 _ARGUMENT_NODES = 200
 
@@ -147,7 +147,8 @@ class Traces:
         parts: list[object],
         texts: dict[int, str],
     ) -> None:
-        text = values.error_text(node)[:LIMIT]
+        # One character more than is shown: the scrubber has to know that there was a cut.
+        text = values.error_text(node)[: LIMIT + 1]
         texts[id(node)] = text
         parts.append(values.kind_of(node).name)
         parts.append(text)
@@ -329,8 +330,8 @@ class _Reading:
         tell = self._traces._scrub.text
         return Syntax(
             values.clean(path[:1024]),
-            values.clean(tell(message[:400])),
-            values.clean(tell(text.strip()[:400])),
+            values.clean(tell(message)[:400]),
+            values.clean(tell(text.strip())[:400]),
         )
 
 

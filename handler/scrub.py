@@ -96,9 +96,9 @@ class Scrubber:
             or ("auth" in low or "cookie" in low or "session" in low or "srf" in low or "private" in low)
             or ("credential" in low or "mdp" in low or "otp" in low or "cv" in low or "pin" in low)
             or ("jwt" in low or "sid" in low or "identified" in low or "sig=" in low or "code=" in low)
-            or any(name in low for name in self._extra)
+            or (self._extra and any(name in low for name in self._extra))
         )
-        return hint and (self._name.search(low) is not None or _OTHER_NAME.search(low) is not None)
+        return bool(hint) and (self._name.search(low) is not None or _OTHER_NAME.search(low) is not None)
 
 
 def _snake(name: str) -> str:

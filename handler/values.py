@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-ROOM = 512
+ROOM = 1024
 """Characters of one rendered value, at most."""
 
 _ITEMS = 10
-_INNER = 80
-_KINDS_KEPT = 4096
+_INNER = 256
+_KINDS_KEPT = 1024
 _QUOTED_ITEMS = 50
 _QUOTED_TEXT = 16 * 1024
 
@@ -207,7 +207,10 @@ def _inner(value: object) -> str:
         return f"{cls.__name__}({len(value)})" if value else repr(value)  # type: ignore[arg-type]
     writer = _WRITERS.get(id(cls))
     text = writer(value) if writer is not None else f"<{kind_of(value).name}>"
-    return text if len(text) <= _INNER else text[: _INNER - 1] + "…"
+    if len(text) <= _INNER:
+        return text
+    # Up to the last blank: half a secret would not be recognised as one.
+    return (text[:_INNER].rpartition(" ")[0] or text[:16]) + "…"
 
 
 def _item(value: object) -> str:

@@ -418,6 +418,25 @@ def test_an_exception_in_an_exception_gives_its_text() -> None:
     assert raised_by(lambda: fail(RuntimeError(KeyError("a")))).text == "'a'"
 
 
+SECRET = "postgres://shop:s3cr3tPw@db/x"
+
+
+@pytest.mark.parametrize("before", [0, 60, 180, 230, 490, 1000, 2030, 4080, 8000])
+def test_a_secret_that_some_cut_goes_through_is_nowhere_in_the_event(before: int) -> None:
+    text = "a " * (before // 2) + SECRET
+
+    def work(words: str, items: list[str], table: dict[str, Any]) -> None:
+        cart = Cart()
+        cart.__dict__["dsn"] = words
+        raise ValueError(words, items, cart) from KeyError(words)
+
+    error = caught(lambda: work(text, [text, text], {"a": text, "b": [text]}))
+    made = record(
+        "cannot reach %s", (text,), error, dsn=text, more=[text], fingerprint=[text], stack_info=text
+    )
+    assert b"s3cr" not in fit(CAPTURE.event(CAPTURE.look(made)))
+
+
 # The repeat key
 
 
