@@ -135,7 +135,8 @@ class Connection:
 
     def close(self) -> None:
         """Says goodbye where that is possible; never raises."""
-        with suppress(OSError, smtplib.SMTPException):
+        # RuntimeError: no thread can be started while the interpreter ends.
+        with suppress(OSError, smtplib.SMTPException, RuntimeError):
             self.server.quit()
         self._client.abandon()
 
@@ -197,6 +198,9 @@ class _Client(yagmail.SMTP):  # type: ignore[misc]
         code, answer = self.smtp.docmd("AUTH", "XOAUTH2 " + token)
         if code != 235:
             raise smtplib.SMTPAuthenticationError(code, answer)
+
+    def __del__(self) -> None:
+        """Nothing: yagmail's own would talk to the server from wherever the garbage is collected."""
 
     def abandon(self) -> None:
         """Closes the socket without a word: yagmail's own end would wait for the server."""

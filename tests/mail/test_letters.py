@@ -21,17 +21,23 @@ from tocsin.daemon.templating import Templates
 
 BUILT_IN = Templates()
 SENDER = "Tocsin <tocsin@example.org>"
-TEXTS = ("title", "message", "service", "environment", "source", "function", "client_id", "client_name", "priority",
-         "applied_by", "description", "file_path", "test_status", "session")  # fmt: skip
+TEXTS = ("title", "message", "service", "environment", "source", "function", "client_id", "client_name",
+         "priority", "applied_by", "description", "file_path", "test_status", "session")  # fmt: skip
 PAYLOADS = (
     "<script>alert(1)</script>", "<img src=http://canary/x>", '"><img src=x onerror=alert(1)>',
     "<link rel=stylesheet href=http://canary/x.css>", "<style>@import 'http://canary/y';</style>",
-    "</style><script>1</script>", "</td></tr></table><iframe src=http://canary></iframe>", "<svg/onload=alert(1)>",
-    "<!--[if mso]><img src=http://canary><![endif]-->", "<base href=http://canary>", "<a href=http://canary>x</a>",
-    "<body background=http://canary>", "<meta http-equiv=refresh content='0;url=http://canary'>", "</title><img src=x>",
-    "{{ 7*191 }}", "{% include '/etc/passwd' %}", "%(ticket_id)s %s %d", "{0.__class__}", "' style='x:url(http://canary)",
-    '" onmouseover="alert(1)', "javascript:alert(1)", "data:text/html,<b>x", "&lt;b&gt;", "<object data=http://canary>",
-    "<video src=http://canary>", "<form action=http://canary><input>", "<math><mtext>", "\x00<b>", "<\u200bb>",
+    "</style><script>1</script>", "</td></tr></table><iframe src=http://canary></iframe>",
+    "<svg/onload=alert(1)>",
+    "<!--[if mso]><img src=http://canary><![endif]-->", "<base href=http://canary>",
+    "<a href=http://canary>x</a>",
+    "<body background=http://canary>", "<meta http-equiv=refresh content='0;url=http://canary'>",
+    "</title><img src=x>",
+    "{{ 7*191 }}", "{% include '/etc/passwd' %}", "%(ticket_id)s %s %d", "{0.__class__}",
+    "' style='x:url(http://canary)",
+    '" onmouseover="alert(1)', "javascript:alert(1)", "data:text/html,<b>x", "&lt;b&gt;",
+    "<object data=http://canary>",
+    "<video src=http://canary>", "<form action=http://canary><input>", "<math><mtext>", "\x00<b>",
+    "<\u200bb>",
     "/etc/passwd", "~/.ssh/id_rsa", "setup.cfg",
 )  # fmt: skip
 
@@ -181,10 +187,10 @@ def test_any_text_gives_one_subject_line_and_a_message_that_parses(text, key):
     assert message.get_body(("plain",)).get_content()
 
 
-HEADERS = {"Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "List-Id",
-           "Content-Language", "MIME-Version", "Content-Type"}  # fmt: skip
-BREAKS = ("a\nBcc: x@evil.example", "a\rb", "a\r\nX: y", "a\x85b", "a\u2028b\u2029c", "a\udc80b\ud800", "x" * 10_240,
-          "é" * 10_240, "\x00\x1b[31m", "✅" * 300)  # fmt: skip
+HEADERS = {"Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
+           "List-Id", "Content-Language", "MIME-Version", "Content-Type"}  # fmt: skip
+BREAKS = ("a\nBcc: x@evil.example", "a\rb", "a\r\nX: y", "a\x85b", "a\u2028b\u2029c", "a\udc80b\ud800",
+          "x" * 10_240, "é" * 10_240, "\x00\x1b[31m", "✅" * 300)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", BREAKS)
