@@ -36,7 +36,7 @@ def main() -> int:
         "--out", type=Path, default=Path("demo"), help="directory for all that is made (default: demo)"
     )
     out = parser.parse_args().out
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 130)
     end_on_signals()
     try:
         with Stage(out, console) as stage:
@@ -62,8 +62,8 @@ def play(stage: Stage) -> int:
     rows.append(verdict.Row("exit code of the daemon, asked to end", 0, stage.stop("daemon")))
     stage.say("writing the report")
     stage.tocsin_plain("report")
-    rows += verdict.counts(stage, status) + verdict.tickets(stage, now) + verdict.mails(stage)
-    rows += verdict.metrics(stage) + verdict.pages(stage)
+    rows += verdict.bugs(stage) + verdict.counts(stage, status) + verdict.open_watches(stage, now)
+    rows += verdict.mails(stage) + verdict.metrics(stage) + verdict.pages(stage)
     return curtain(stage, rows)
 
 

@@ -50,6 +50,7 @@ per_hour = 100
 
 [report]
 dir = "{directory}/report"
+url = "file://{directory}/report"
 every = "1s"
 
 [[client]]

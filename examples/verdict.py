@@ -7,24 +7,29 @@ import email.policy
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from staging import Failed, Stage
-from traffic import BUGS, FIGURES, LABEL, PARCEL, PAYMENT, SCAN, STOCK, Bug
+from traffic import BUGS, DELIVERY, FIGURES, LABEL, PARCEL, PAYMENT, SCAN, STOCK, Bug
 
 THRESHOLD = 3
-CLOSED_BY = {
-    LABEL: "corrected",
-    FIGURES: "no_reappearance",
-    PARCEL: "no_reappearance",
-    PAYMENT: "no_reappearance",
+ENDS = {
+    LABEL: "closed (corrected)",
+    STOCK: "not closed",
+    DELIVERY: "no ticket",
+    FIGURES: "closed (no_reappearance)",
+    PARCEL: "closed (no_reappearance)",
+    PAYMENT: "closed (no_reappearance)",
+    SCAN: "not closed",
 }
 
 
@@ -96,50 +101,59 @@ def tickets_of(error: dict[str, Any], tickets: list[dict[str, Any]]) -> list[dic
     return [ticket for ticket in tickets if ticket["error_id"] == error["id"]]
 
 
-def counts(stage: Stage, status: dict[str, Any]) -> list[Row]:
-    """Each error is counted exactly as often as the application logged it, over the daemon's death."""
-    errors, log = stage.tocsin("errors"), application_log(stage)
-    rows = [Row("errors found", len(BUGS), len(errors))]
+def bugs(stage: Stage) -> list[Row]:
+    """For each bug: counted as often as the application logged it, its tickets, and how they ended."""
+    errors, all_tickets, log = stage.tocsin("errors"), stage.tocsin("tickets"), application_log(stage)
+    rows = [Row("errors told apart", len(BUGS), len(errors))]
     for bug in BUGS:
-        happened = [error["occurrences"] for error in errors_of(bug, errors)]
-        rows.append(Row(f"counted: {bug.name}", [len(logged_of(bug, log))], happened))
-    rows.append(Row("events counted in all", len(log), status["events_counted"]))
-    rows.append(Row("events lost", 0, sum(status["lost"].values())))
-    rows.append(Row("events quarantined", 0, status["quarantined"]))
+        expected = fate(len(logged_of(bug, log)), clients_of(bug, log), {ENDS[bug]})
+        own = errors_of(bug, errors)
+        tickets = [ticket for error in own for ticket in tickets_of(error, all_tickets)]
+        ends = {end(ticket) for ticket in tickets}
+        happened = fate(sum(e["occurrences"] for e in own), [t["client_id"] for t in tickets], ends)
+        rows.append(Row(bug.name, expected, happened))
     return rows
 
 
-def tickets(stage: Stage, now: datetime) -> list[Row]:
-    """One ticket per error and client; closed, still open, or open because its silence proves nothing."""
-    errors, all_tickets, log = stage.tocsin("errors"), stage.tocsin("tickets"), application_log(stage)
-    rows = []
-    for bug in BUGS:
-        own = tickets_of(error_of(bug, errors), all_tickets)
-        clients = sorted(str(client) for client in clients_of(bug, log))
-        rows.append(Row(f"tickets: {bug.name}", clients, sorted(str(ticket["client_id"]) for ticket in own)))
-        if bug in CLOSED_BY:
-            ends = {f"{ticket['status']}, {ticket['resolution']}" for ticket in own}
-            rows.append(Row(f"ended: {bug.name}", f"closed, {CLOSED_BY[bug]}", " / ".join(sorted(ends))))
-    still = {"comes back": STOCK, "application stopped": SCAN}
-    for why, bug in still.items():
-        own = tickets_of(error_of(bug, errors), all_tickets)
-        rows.append(Row(f"not closed ({why}): {bug.name}", True, all(t["status"] != "closed" for t in own)))
-    returning, silent = (tickets_of(error_of(bug, errors), all_tickets)[0]["id"] for bug in (STOCK, SCAN))
-    return rows + open_watches(stage, returning, silent, now)
+def fate(count: int, clients: Collection[str | None], ends: Collection[str]) -> str:
+    """One bug's story in a line; the ticket of an error without any client is the admin's."""
+    if not clients:
+        return f"{count} times, no ticket"
+    names = " + ".join(sorted(client or "admin" for client in clients))
+    return f"{count} times, {names}, {' / '.join(sorted(ends))}"
 
 
-def open_watches(stage: Stage, returning_id: int, silent_id: int, now: datetime) -> list[Row]:
+def end(ticket: dict[str, Any]) -> str:
+    return f"closed ({ticket['resolution']})" if ticket["status"] == "closed" else "not closed"
+
+
+def counts(stage: Stage, status: dict[str, Any]) -> list[Row]:
+    """In all, nothing is missing and nothing was put aside, over the daemon's death."""
+    lost = sum(status["lost"].values())
+    happened = f"{status['events_counted']}, {lost} lost, {status['quarantined']} quarantined"
+    return [Row("errors counted in all", f"{len(application_log(stage))}, 0 lost, 0 quarantined", happened)]
+
+
+def open_watches(stage: Stage, now: datetime) -> list[Row]:
     """Why the two that stay open stay open: one was seen again, the other not seen alive for long enough."""
-    returning, silent = (stage.tocsin("ticket", str(number)) for number in (returning_id, silent_id))
+    errors, all_tickets = stage.tocsin("errors"), stage.tocsin("tickets")
+    ids = (str(tickets_of(error_of(bug, errors), all_tickets)[0]["id"]) for bug in (STOCK, SCAN))
+    returning, silent = (stage.tocsin("ticket", number) for number in ids)
     required = silent["watch"]["required_seconds"]
     actions = {row["action"] for row in returning["history"]}
     quiet = (now - moment(returning["watch"]["quiet_since"])).total_seconds()
     silence = (now - moment(silent["watch"]["quiet_since"])).total_seconds()
     return [
-        Row("its return stands in the history", True, "reappeared" in actions),
-        Row("its return began the watch anew", True, quiet < required),
-        Row("the stopped one was silent long enough to close by the clock", True, silence >= required),
-        Row("but was not seen alive for it", True, silent["watch"]["seen_seconds"] < 0.9 * required),
+        Row(
+            "one came back: in its history, watched anew",
+            [True, True],
+            ["reappeared" in actions, quiet < required],
+        ),
+        Row(
+            "one is silent: long enough by the clock, seen alive for it",
+            [True, False],
+            [silence >= required, silent["watch"]["seen_seconds"] >= 0.9 * required],
+        ),
     ]
 
 
@@ -158,17 +172,18 @@ def mails(stage: Stage) -> list[Row]:
     kinds = Counter((audience, kind) for audience, kind, _ in outbox)
     kept = [read_mail(path) for path in sorted((stage.directory / "mail").glob("*.eml"))]
     subjects = Counter(subject_kind(str(mail["Subject"])) for mail in kept if "ops@" not in str(mail["To"]))
+    arrived = {str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in kept}
+    expected = [len(for_clients), len(closed)]
     return [
-        Row("detection mails to clients", len(for_clients), kinds["client", "detection"]),
-        Row("closing mails to clients", len(closed), kinds["client", "closing"]),
+        Row(
+            "mails to clients: detection, closing",
+            expected,
+            [kinds["client", k] for k in ("detection", "closing")],
+        ),
+        Row("their subjects, in French and English", expected, [subjects["!"], subjects["✅"]]),
         Row("errors the admin has a notice of", len({t["error_id"] for t in all_tickets}), noticed(stage)),
         Row("admin told that silence proves nothing", 1, kinds["admin", "inconclusive"]),
-        Row(
-            "their subjects in French or English",
-            [len(for_clients), len(closed)],
-            [subjects["!"], subjects["✅"]],
-        ),
-        Row("mails written = mails that arrived", len(outbox), len({mail["Message-ID"] for mail in kept})),
+        Row("sent mails that arrived", len(outbox), sum(identity in arrived for _, _, identity in outbox)),
         Row("mails still waiting or failed", 0, unsent(stage)),
     ]
 
@@ -214,27 +229,27 @@ def unsent(stage: Stage) -> int:
 
 
 def pages(stage: Stage) -> list[Row]:
-    """The HTML pages: the admin's, with every error and ticket on them, and a root for each client."""
-    admin = stage.directory / "report" / "admin"
-    index = (admin / "index.html").read_text("utf-8") if (admin / "index.html").exists() else ""
-    errors = stage.tocsin("errors")
-    written = " ".join(path.read_text("utf-8") for path in admin.rglob("*.html"))
+    """The HTML pages: every error and ticket for the admin; for each client its own tickets alone."""
+    report = stage.directory / "report"
+    monitoring = report / "admin" / "index.html"
+    index = monitoring.read_text("utf-8") if monitoring.exists() else ""
+    errors, all_tickets = stage.tocsin("errors"), stage.tocsin("tickets")
+    own: dict[str, set[int]] = {}
+    for ticket in all_tickets:
+        if ticket["client_id"]:
+            own.setdefault(ticket["client_id"], set()).add(ticket["id"])
+    written = [numbered(folder / "tickets") for folder in (report / "clients").iterdir()]
     return [
-        Row("monitoring page written", True, bool(index)),
-        Row(
-            "errors shown on it",
-            len(errors),
-            sum(error["service"] in index and shown(error, index) for error in errors),
-        ),
-        Row(
-            "tickets shown on the pages", True, all(f"#{t['id']}" in written for t in stage.tocsin("tickets"))
-        ),
+        Row("bugs on the monitoring page", len(BUGS), sum(bug.marker in index for bug in BUGS)),
+        Row("error pages", sorted(error["id"] for error in errors), numbered(report / "admin" / "errors")),
+        Row("ticket pages", sorted(t["id"] for t in all_tickets), numbered(report / "admin" / "tickets")),
+        Row("ticket pages of the clients", sorted(map(sorted, own.values())), sorted(written)),
     ]
 
 
-def shown(error: dict[str, Any], page: str) -> bool:
-    """Whether a part of the error's title that needs no escaping stands on the page."""
-    return next(bug.marker for bug in BUGS if bug.marker in error["title"]) in page
+def numbered(folder: Path) -> list[int]:
+    """The numbers of the pages in a folder."""
+    return sorted(int(path.stem) for path in folder.glob("*.html") if path.stem.isdigit())
 
 
 def metrics(stage: Stage) -> list[Row]:
@@ -245,7 +260,7 @@ def metrics(stage: Stage) -> list[Row]:
     return [
         Row("metrics: automatic tickets", len(all_tickets), numbers["auto_tickets"]),
         Row("metrics: closed by itself, percent", round(share, 1), round(numbers["auto_closed_percent"], 1)),
-        Row("metrics: corrections of the most corrected", [1], top),
+        Row("metrics: corrections of each corrected error", [1], top),
     ]
 
 
@@ -265,7 +280,7 @@ def write(stage: Stage, rows: list[Row], seconds: float) -> None:
 
 def show(console: Console, rows: list[Row]) -> None:
     """The table for people."""
-    table = Table(title="expected and happened", title_justify="left")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("", "expected", "happened", ""):
         table.add_column(heading)
     for row in rows:
@@ -276,5 +291,5 @@ def show(console: Console, rows: list[Row]) -> None:
 
 def plain(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(plain, value)) or "none"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
