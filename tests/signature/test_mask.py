@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tocsin.daemon.mask import INPUT_LIMIT, LIMIT, mask
+
+PIECES = [
+    "a", "17", "*", "'", '"', "`", "{", "}", "[", "]", "(", ")", ",", " ", ":", "=", "/", "\\", "@", ".", "-",
+    "%", "C:\\", "http://", "eyJabcdefgh", "SELECT ", "None", "ms", "May", "Mon", "deadbeef", "é", "订", "«", "»",
+    "\x1b[0m", "\n", "b'", "~/", "../", "x.py", "{'",
+]  # fmt: skip
+HOSTILE = [
+    "[[", "((", "*, ", "(*)", "a/", "a@", "1s ", "1m 1", "a'", "Jan * ", "=*", "aa/a.", "VALUES '", "http:/",
+    "deadbee ", "“", "a:b ", "/*", "x=", "{a:",
+]  # fmt: skip
+texts = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+
+
+@given(texts)
+@settings(max_examples=600, deadline=None)
+def test_masking_a_masked_text_changes_nothing(text: str) -> None:
+    assert mask(mask(text)) == mask(text)
+
+
+@given(st.text(max_size=30), st.integers(1, 400))
+@settings(deadline=None)
+def test_a_masked_text_is_never_longer_than_the_text_or_the_limit(text: str, times: int) -> None:
+    assert len(mask(text * times)) <= min(LIMIT, len(text * times))
+
+
+@pytest.mark.parametrize("unit", [*PIECES, *HOSTILE])
+def test_hostile_texts_take_no_more_than_linear_time(unit: str) -> None:
+    def seconds(size: int) -> float:
+        text = (unit * size)[:size]
+        best = 1.0
+        for _ in range(5):
+            begun = time.perf_counter()
+            mask(text)
+            best = min(best, time.perf_counter() - begun)
+        return best
+
+    small, large = seconds(INPUT_LIMIT // 8), seconds(INPUT_LIMIT)
+    # 8 times the text: a quadratic pattern would take 64 times as long.
+    assert large < 24 * max(small, 20e-6), (small, large)
+
+
+def test_a_text_far_over_the_limit_costs_no_more_than_one_at_it() -> None:
+    begun = time.perf_counter()
+    mask("x1 " * 5_000_000)
+    assert time.perf_counter() - begun < 1.0
+
+
+@pytest.mark.parametrize(("text", "masked"), [
+    ("user bob@example.com got 3 errors", "user * got * errors"),
+    ("took 3.2s", "took *"),
+    ("took 450 ms", "took *"),
+    ("took 1m 30s", "took *"),
+    ("bare 6f1c2a34-9d1e-4c57-8b1a-0f2c6b1d9e77 uuid", "bare * uuid"),
+    ("no such user 'ann'", "no such user *"),
+    ("vendor said 'payment declined'", "vendor said 'payment declined'"),
+    ("ids 1, 2, 3 lost", "ids * lost"),
+    ("1 2 3 lost", "* * * lost"),
+    ("ok=True, last: None", "ok=*, last: *"),
+    ("read and/or write", "read and/or write"),
+    ("don't call f() here", "don't call f() here"),
+    ("订单17失败", "订单*失败"),
+])  # fmt: skip
+def test_what_varies_is_masked_and_words_stay(text: str, masked: str) -> None:
+    assert mask(text) == masked

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import linecache
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tocsin.handler import places as module
+from tocsin.handler.event import Event, Frame, Raised, Syntax
+from tocsin.handler.places import Places, wanted
+
+TEXT = "import logging\n\n\ndef f(x):\n    logging.error('Order %s failed', x)\n"
+
+
+def read(root: Path, **changed: Any) -> Places:
+    known: dict[str, Any] = {"started_at": time.time() + 60, "in_app": (), "not_in_app": (), "live": False}
+    return Places(**{**known, "sys_path": (str(root), str(root.parent)), **changed})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "shop" / "orders.py"
+    path.parent.mkdir()
+    path.write_text(TEXT)
+    return path
+
+
+def test_a_place_has_statement_template_module_and_the_lines_around(tmp_path: Path, file: Path) -> None:
+    place = read(tmp_path).of(str(file), 5)
+    assert (place.statement, place.template) == ('logging.error("Order %s failed",x)', "Order * failed")
+    assert (place.module, place.in_app, place.first) == ("shop.orders", True, 1)
+    assert place.source[4] == "    logging.error('Order %s failed', x)"
+
+
+def test_a_file_newer_than_the_process_is_not_trusted(tmp_path: Path, file: Path) -> None:
+    place = read(tmp_path, started_at=file.stat().st_mtime - 1).of(str(file), 5)
+    assert (place.statement, place.template, place.source) == (None, None, ())
+    assert (place.module, place.in_app) == ("shop.orders", True)
+
+
+def test_a_file_is_read_once(tmp_path: Path, file: Path) -> None:
+    places = read(tmp_path)
+    places.of(str(file), 5)
+    file.unlink()
+    assert places.of(str(file), 4).statement == "def f(x):"
+
+
+def test_a_fifo_or_a_device_is_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    for path in (str(tmp_path / "pipe.py"), "/dev/zero", str(tmp_path)):
+        assert read(tmp_path).of(path, 1).statement is None
+
+
+@pytest.mark.parametrize(
+    "path", ["", "<string>", "a\0b", "/nowhere/x.py", "relative.py", "/" + "x" * 5000, "\udc80"]
+)
+def test_odd_paths_never_raise(tmp_path: Path, path: str) -> None:
+    assert read(tmp_path).of(path, 1).statement is None
+
+
+@pytest.mark.parametrize("text", ["def f(:\n", "x = (\0)", "# coding: nonsense\nx = 1\n", "(" * 5000])
+def test_a_file_that_cannot_be_parsed_has_no_statement(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.py").write_text(text)
+    assert read(tmp_path).of(str(tmp_path / "a.py"), 1).statement is None
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n" * (module.FILE_LIMIT // 6 + 1))
+    assert read(tmp_path).of(str(tmp_path / "a.py"), 1).statement is None
+
+
+def test_another_encoding_is_read_as_declared(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes("# coding: latin-1\nx = 'é'\n".encode("latin-1"))
+    assert read(tmp_path).of(str(tmp_path / "a.py"), 2).statement == 'x="é"'
+
+
+def test_a_module_of_this_process_is_known_by_its_name(tmp_path: Path) -> None:
+    assert (
+        read(tmp_path, live=True, sys_path=()).of(str(module.__file__), 1).module == "tocsin.handler.places"
+    )
+
+
+def test_main_is_the_stem_of_its_file(tmp_path: Path, file: Path) -> None:
+    assert read(tmp_path).of(str(file), 5, "__main__").module == "orders"
+
+
+def test_a_notebook_cell_is_read_from_memory(tmp_path: Path) -> None:
+    path = "/tmp/ipykernel_1/77.py"
+    linecache.cache[path] = (9, None, ["df.head()\n"], path)
+    try:
+        place = read(tmp_path, live=True).of(path, 1, "__main__")
+    finally:
+        del linecache.cache[path]
+    assert (place.statement, place.module, place.in_app) == ("df.head()", "<notebook>", True)
+
+
+def test_settings_decide_what_is_in_app(tmp_path: Path, file: Path) -> None:
+    assert not read(tmp_path, not_in_app=("shop",)).of(str(file), 5).in_app
+
+
+def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PLACES", 10)
+    monkeypatch.setattr(module, "_FILES", 3)
+    places = read(tmp_path)
+    for number in range(40):
+        (tmp_path / f"m{number}.py").write_text("x = 1\n")
+        places.of(str(tmp_path / f"m{number}.py"), 1)
+    assert (len(places._places), len(places._files), places._held) == (10, 3, 18)
+
+
+def event(**changed: Any) -> Event:
+    known: dict[str, Any] = {"occurred_at": 0.0, "level": 40, "logger": "l", "message": "m", "template": None}
+    return Event(**{**known, "path": "/a.py", "module": "a", "function": "f", "line": 1, **changed})
+
+
+def test_wanted_names_every_frame_of_the_chain_and_the_groups() -> None:
+    leaf = Raised("KeyError", "", (Frame("/leaf.py", "leaf", "f", 2),))
+    cause = Raised("OSError", "", (Frame("/cause.py", "cause", "f", 3),))
+    broken = Raised("SyntaxError", "", syntax=Syntax("/broken.py", "m", "t"))
+    top = Raised("G", "", (Frame("/top.py", "", "f", 4),), cause=cause, context=broken, group=(leaf,))
+    assert set(wanted(event(exception=top))) == {
+        ("/a.py", 1, None), ("/top.py", 4, None), ("/leaf.py", 2, "leaf"), ("/cause.py", 3, "cause"),
+        ("/broken.py", 0, None),
+    }  # fmt: skip
+
+
+def test_wanted_names_the_frames_of_a_printed_traceback() -> None:
+    text = 'Traceback (most recent call last):\n  File "/b.py", line 7, in f\n    x\nKeyError'
+    assert wanted(event(message=text)) == [("/a.py", 1, None), ("/b.py", 7, None)]
+
+
+def test_wanted_is_bounded() -> None:
+    frames = tuple(Frame(f"/{number}.py", "m", "f", number) for number in range(5000))
+    assert len(wanted(event(exception=Raised("E", "", frames)))) == module.WANTED_LIMIT

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import traceback
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tocsin.daemon import sign as module
+from tocsin.daemon import traceback_text
+from tocsin.daemon.sign import cache_key, sign, where
+from tocsin.handler.event import Event, Frame, Place, Raised, Syntax
+
+VIEW = Frame("/srv/shop/views.py", "shop.views", "checkout", 40)
+PRICE = Frame("/srv/shop/orders.py", "shop.orders", "Cart.price", 88)
+PLACES = {
+    (VIEW.path, 40): Place(VIEW.path, 40, "order=place(cart)", module="shop.views"),
+    (PRICE.path, 88): Place(PRICE.path, 88, "total=prices[sku]", module="shop.orders"),
+}
+
+
+def event(**changed: Any) -> Event:
+    known: dict[str, Any] = {"occurred_at": 0.0, "level": 40, "logger": "shop", "message": "Order 7 failed"}
+    code = {"template": None, "path": "/srv/shop/a.py", "module": "a", "function": "run", "line": 3}
+    return Event(**{**known, **code, **changed})
+
+
+def raised(text: str = "'A1'", **changed: Any) -> Raised:
+    return Raised(**{"type": "KeyError", "text": text, "frames": (VIEW, PRICE), **changed})
+
+
+def test_both_signatures_carry_the_version_and_a_hash() -> None:
+    found = sign(event(), {})
+    assert found.fine.startswith("1:")
+    assert len(found.fine) == len(found.coarse) == 34
+
+
+def test_the_rule_of_version_1_is_frozen() -> None:
+    # A change here is a new VERSION: every known error would get a new signature.
+    assert sign(event(exception=raised()), PLACES).fine == "1:8f403f487171bb02c93987c1a181a88e"
+    assert sign(event(), {}).fine == "1:f4ce0dff0094882051de5510edcc99df"
+
+
+def test_the_coarse_signature_survives_an_edited_statement() -> None:
+    edited = {
+        **PLACES,
+        (PRICE.path, 88): msgspec.structs.replace(PLACES[PRICE.path, 88], statement="total=0"),
+    }
+    before, after = sign(event(exception=raised()), PLACES), sign(event(exception=raised()), edited)
+    assert before.coarse == after.coarse
+    assert before.fine != after.fine
+
+
+@pytest.mark.parametrize(("type_", "text", "title"), [
+    ("KeyError", "'A1'", "KeyError: *"), ("shop.errors.ApiError", "refused", "ApiError: refused"),
+    ("ValueError", "", "ValueError"),
+    ("OSError", "[Errno 2] No such file: '/a b'\nmore", "OSError: [Errno *] No such file: *"),
+])  # fmt: skip
+def test_the_title_of_an_exception_is_type_and_masked_value(type_: str, text: str, title: str) -> None:
+    assert sign(event(exception=raised(text, type=type_)), PLACES).title == title
+
+
+def test_the_title_of_a_message_is_its_template() -> None:
+    assert sign(event(template="Order %s failed: %s"), {}).title == "Order * failed: *"
+
+
+def test_where_is_the_innermost_frame_of_the_application() -> None:
+    library = Frame("/usr/lib/python3.11/json/decoder.py", "json.decoder", "decode", 9)
+    found = where(event(exception=raised(frames=(VIEW, PRICE, library))), PLACES)
+    assert found == ("/srv/shop/orders.py", 88, "shop.orders", "Cart.price")
+
+
+def test_where_is_the_logging_call_without_an_exception() -> None:
+    assert where(event(), {("/srv/shop/a.py", 3): Place("/srv/shop/a.py", 3, module="shop.a")}) == (
+        "/srv/shop/a.py", 3, "shop.a", "run",
+    )  # fmt: skip
+
+
+def test_where_of_a_warning_is_the_line_it_names() -> None:
+    found = where(event(logger="py.warnings", message="/srv/x.py:12: UserWarning: disk nearly full\n"), {})
+    assert found[:2] == ("/srv/x.py", 12)
+
+
+def test_the_logger_names_an_error_whose_place_is_unknown() -> None:
+    unknown = event(path="(unknown file)", line=0, function="(unknown function)", logger="shop.jobs")
+    assert sign(unknown, {}).components[1] == "shop.jobs"
+
+
+def test_a_place_says_what_is_in_app_before_any_rule() -> None:
+    foreign = {**PLACES, (PRICE.path, 88): msgspec.structs.replace(PLACES[PRICE.path, 88], in_app=False)}
+    assert where(event(exception=raised()), foreign).function == "checkout"
+
+
+def test_equal_cache_keys_mean_equal_signatures_whatever_the_text() -> None:
+    one, other = event(exception=raised("'A'")), event(exception=raised("'B'"), message="y", line=9)
+    assert cache_key(one, PLACES) == cache_key(other, PLACES) is not None
+    assert sign(one, PLACES).fine == sign(other, PLACES).fine
+
+
+def test_the_text_is_in_the_cache_key_where_no_frame_is_in_app() -> None:
+    foreign = {key: msgspec.structs.replace(place, in_app=False) for key, place in PLACES.items()}
+    assert cache_key(event(exception=raised("a")), foreign) != cache_key(
+        event(exception=raised("b")), foreign
+    )
+
+
+def test_a_message_has_no_cache_key() -> None:
+    assert cache_key(event()) is None
+
+
+@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner, max_size=4)))
+@settings(deadline=None)
+def test_components_are_encoded_as_escaped_json(components: Any) -> None:
+    expected = json.dumps(components, ensure_ascii=True, separators=(",", ":")).encode()
+    assert module._encode(components) == expected
+
+
+names = st.text(max_size=12) | st.sampled_from(
+    ["<listcomp>", "__main__", "wrapper", "KeyError", "RecursionError"]
+)
+frames = st.builds(Frame, path=names, module=names, function=names, line=st.integers(-1, 9))
+syntaxes = st.none() | st.builds(Syntax, names, names, names)
+exceptions = st.recursive(
+    st.builds(Raised, type=names, text=st.text(max_size=40), syntax=syntaxes, errno=st.none() | names,
+              frames=st.lists(frames, max_size=6).map(tuple),
+              recursive=st.lists(st.tuples(names, names), max_size=3).map(tuple)),
+    lambda inner: st.builds(Raised, type=names, text=names, cause=st.none() | inner,
+                            context=st.none() | inner,
+                            group=st.lists(inner, max_size=3).map(tuple)),
+    max_leaves=6,
+)  # fmt: skip
+printed = st.lists(
+    st.sampled_from([
+        "Traceback (most recent call last):\n", '  File "/a.py", line 3, in f\n', "    x = 1\n",
+        "KeyError: 'k'\n",
+        "  + Exception Group Traceback (most recent call last):\n",
+        "  +-+---------------- 1 ----------------\n",
+        "    | ValueError: x\n", "{", '{"event": "a"}', "\n", "  ^^^\n", traceback_text._CAUSED + "\n",
+    ]),
+    max_size=12,
+).map("".join)  # fmt: skip
+events = st.builds(
+    Event, occurred_at=st.just(0.0), level=st.integers(0, 50), logger=names | st.just("py.warnings"),
+    message=st.text(max_size=80) | printed, template=st.none() | names, path=names, module=names,
+    function=names,
+    line=st.integers(-1, 9), exception=st.none() | exceptions,
+    fingerprint=st.none() | st.lists(names | st.just("{{ default }}"), max_size=3).map(tuple),
+)  # fmt: skip
+
+
+@given(events)
+@settings(max_examples=500, deadline=None)
+def test_any_event_has_a_signature_a_place_and_a_title(found: Event) -> None:
+    signature = sign(found, {})
+    assert signature == sign(found, {})
+    assert signature.title
+    assert len(where(found, {})) == 4
+    hash(cache_key(found))
+
+
+def test_a_chain_too_long_for_the_stack_is_signed() -> None:
+    one = raised()
+    for _ in range(20_000):
+        one = Raised("E", "", (PRICE,), cause=one)
+    assert sign(event(exception=one), PLACES).fine
+
+
+def test_a_printed_exception_group_is_read_as_its_leaves() -> None:
+    try:
+        raise ExceptionGroup("several", [ValueError("a"), KeyError("b")])
+    except ExceptionGroup:
+        found = traceback_text.read(traceback.format_exc())
+    assert found is not None
+    assert [leaf.type for leaf in found.raised.group] == ["ValueError", "KeyError"]
+
+
+def test_a_printed_syntax_error_names_the_broken_file() -> None:
+    try:
+        compile("x = = 1\n", "/srv/plug/a.py", "exec")
+    except SyntaxError:
+        found = sign(event(message=traceback.format_exc()), {})
+    assert found.components[0] == "syntax"
+    assert found.components[2:] == ["plug.a", "invalid syntax", "x = = 1"]
