@@ -113,7 +113,7 @@ class Mail(_Section, frozen=True):
     templates: str | None = None
     """Directory of templates that replace built-in ones, file by file."""
     per_hour: Count = 20
-    """Mails to one recipient an hour; what is over goes into one digest."""
+    """Mails an hour, to one recipient and in all; what is over goes into one digest."""
     password_file: str | None = None
     """File that holds the SMTP password, instead of SMTP_PASS."""
     oauth2_file: str | None = None

@@ -65,7 +65,8 @@ class Courier:
 
         A bad mail is marked and never raises; what the database raises passes through.
         """
-        if self.config.smtp is None or now < self._paused_until:
+        # Bounded both ways: a wall clock put back must not make the pause longer.
+        if self.config.smtp is None or 0 < self._paused_until - now <= LAST_PAUSE:
             return False
         with self.store.transaction():
             rows = outbox.take(now, self.config.mail.per_hour, postgres=self.store.postgres)

@@ -36,6 +36,7 @@ class Desk:
     messages: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     log_ins: list[tuple[bytes, bytes]] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
     rcpt_answer: str = ""
     data_answers: list[str] = field(default_factory=list)
     drop_after_data: int = 0
@@ -59,6 +60,10 @@ class Desk:
             self.drop_after_data -= 1
             server.transport.abort()
         return answer
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
+        self.tokens.append(args[1])
+        return AuthResult(success=True)
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)

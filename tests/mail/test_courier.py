@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import datetime
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -175,6 +177,49 @@ def test_an_incomplete_oauth2_file_is_explained_and_nobody_is_prompted(courier, 
     queue()
     courier(smtp_to(25), oauth2_file=str(tmp_path / "oauth2.json")).step(START)
     assert "lacks google_client_id" in only_row().last_error
+
+
+@pytest.fixture
+def google(monkeypatch, tmp_path):
+    """Google's token service on this machine, and a complete OAuth2 file."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"access_token": "ya29.token", "expires_in": 3599}')
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setattr(smtp_module, "command_to_url", lambda _: f"http://127.0.0.1:{server.server_port}/")
+    path = tmp_path / "oauth2.json"
+    keys = ("google_client_id", "google_client_secret", "google_refresh_token", "email_address")
+    path.write_text(json.dumps(dict.fromkeys(keys, "x@gmail.com")))
+    yield str(path)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_oauth2_file_logs_in_with_a_fresh_token_over_verified_starttls(serve, courier, queue, google):
+    server = serve()
+    queue()
+    drain(courier(server.smtp(user="x@gmail.com", password=None), oauth2_file=google))
+    (token,) = server.desk.tokens
+    assert base64.b64decode(token) == b"user=x@gmail.com\1auth=Bearer ya29.token\1\1"
+    assert server.desk.recipients == ["anna@example.net"]
+
+
+def test_an_oauth2_token_is_not_given_to_a_server_without_starttls(script, courier, queue, google):
+    server = script(lambda line: b"250 here\r\n")
+    queue()
+    courier(smtp_to(server.port, user="x@gmail.com"), oauth2_file=google).step(START)
+    assert b"AUTH" not in server.received.upper()
+    assert only_row().state == "waiting"
 
 
 def test_a_wrong_password_keeps_the_mail_and_names_the_app_password_for_gmail(
