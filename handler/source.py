@@ -21,7 +21,7 @@ _TOKEN = re.compile(
   | (?P<string>(?i:rb|br|fr|rf|[rbfut])?+
         (?:\"{3}(?:[^\\"]|\\.|"(?!""))*+\"{3} | '{3}(?:[^\\']|\\.|'(?!''))*+'{3}
           | "(?:[^"\\\n]|\\.)*+" | '(?:[^'\\\n]|\\.)*+'))
-  | (?P<number>0[xX][0-9a-fA-F_]++ | (?:\d[\d_]*+\.?[\d_]*+|\.\d[\d_]*+)(?:[eE][+-]?\d++)?+[jJ]?+)
+  | (?P<number>0[xXoObB][0-9a-fA-F_]++ | (?:\d[\d_]*+\.?[\d_]*+|\.\d[\d_]*+)(?:[eE][+-]?\d++)?+[jJ]?+)
   | (?P<name>[^\W\d]\w*+)
   | (?P<mark>.)
     """,
@@ -34,6 +34,8 @@ _KEYWORDS = frozenset((
 ))  # fmt: skip
 """Words before a parenthesis that is no call's. Written out: the running Python's list may grow."""
 
+_BLANK = re.compile(r"\s++")
+_FIELD_MARKS = re.compile(r"\{\{|\}\}|[{}]|[^{}]++")
 _ODD_ESCAPE = re.compile(r"\\(?:\\|[^\\\n\r'\"abfnrtv0-7xNuU])")
 _PERCENT = re.compile(
     r"%(?:\([^)]{0,100}\))?[-#0 +]{0,5}(?:\*|\d{0,5})(?:\.(?:\*|\d{0,5}))?[hlL]?([%a-zA-Z])"
@@ -144,7 +146,10 @@ class Source:
     def _start(self, node: ast.AST, *, decorated: bool = False) -> tuple[int, int]:
         """(line, UTF-8 column) where the node's text begins; with its decorators when asked."""
         if isinstance(node, ast.match_case):
-            return node.pattern.lineno, self._lead(node.pattern.lineno)
+            line = node.pattern.lineno
+            while line > 1 and not self.lines[line - 1].lstrip().startswith("case"):
+                line -= 1
+            return line, self._lead(line)
         decorators = getattr(node, "decorator_list", None)
         if decorated and decorators:
             return decorators[0].lineno, self._lead(decorators[0].lineno)
@@ -243,24 +248,60 @@ def _drop_comma(kept: list[tuple[str | None, str]]) -> None:
 
 def _append(kept: list[tuple[str | None, str]], kind: str | None, word: str) -> None:
     if kind == "number":
-        word = word.lower()
+        word = _number(word.lower())
     if kind == "string":
         prefix, body = _literal(word)
-        if kept and kept[-1][0] == "string":
-            other, first = _literal(kept[-1][1])
-            if ("r" in other) == ("r" in prefix):
-                kept.pop()
-                prefix, body = "".join(sorted({*other, *prefix})), first + body
+        other = _literal(kept[-1][1]) if kept and kept[-1][0] == "string" else None
+        if other is not None and ("r" in other[0]) == ("r" in prefix):
+            kept.pop()
+            prefix, body = _together(other, (prefix, body))
         word = f'{prefix}"{body}"'
     kept.append((kind, word))
+
+
+def _number(word: str) -> str:
+    """Formatters write `0.5` for `.5` and `5.0` for `5.`."""
+    word = "0" + word if word[0] == "." else word.replace(".e", ".0e").replace("e+", "e")
+    return word + "0" if word[-1] == "." else word
+
+
+def _together(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
+    """Two adjacent literals as one; beside an f-string the braces of a plain one are doubled."""
+    prefix = "".join(sorted({*one[0], *other[0]}))
+    if ("f" in one[0]) != ("f" in other[0]):
+        one, other = (
+            part if "f" in part[0] else (part[0], part[1].replace("{", "{{").replace("}", "}}"))
+            for part in (one, other)
+        )
+    return prefix, one[1] + other[1]
 
 
 def _literal(word: str) -> tuple[str, str]:
     """(prefix, body) of a string literal, quotes told apart no more."""
     start = min(word.find(quote) % (len(word) + 1) for quote in "\"'")
-    prefix, rest = word[:start].lower().replace("u", ""), word[start:]
+    prefix, rest = "".join(sorted(word[:start].lower().replace("u", ""))), word[start:]
     size = 3 if len(rest) >= 6 and rest[:3] in ('"""', "'''") else 1
-    return prefix, rest[size:-size].replace("\\'", "'").replace('\\"', '"').replace("'", '"')
+    body = rest[size:-size].replace("\\'", "'").replace('\\"', '"').replace("'", '"')
+    return prefix, _fields_squeezed(body) if "f" in prefix else body
+
+
+def _fields_squeezed(body: str) -> str:
+    """The body of an f-string without the white space in its replacement fields: some formatters set it."""
+    if "{" not in body or not _BLANK.search(body):
+        return body
+    parts: list[str] = []
+    depth = 0
+    for part in _FIELD_MARKS.findall(body):
+        if part == "{{" and depth:
+            depth += 2
+        elif part == "}}" and depth:
+            depth = max(0, depth - 2)
+        elif part == "{":
+            depth += 1
+        elif part == "}":
+            depth = max(0, depth - 1)
+        parts.append(_BLANK.sub("", part) if depth else part)
+    return "".join(parts)
 
 
 def _joined(tokens: list[tuple[str | None, str]]) -> str:

@@ -10,7 +10,8 @@ from tocsin.daemon.mask import INPUT_LIMIT, LIMIT, mask
 
 PIECES = [
     "a", "17", "*", "'", '"', "`", "{", "}", "[", "]", "(", ")", ",", " ", ":", "=", "/", "\\", "@", ".", "-",
-    "%", "C:\\", "http://", "eyJabcdefgh", "SELECT ", "None", "ms", "May", "Mon", "deadbeef", "é", "订", "«", "»",
+    "%",
+    "C:\\", "http://", "eyJabcdefgh", "SELECT ", "None", "ms", "May", "Mon", "deadbeef", "é", "订", "«", "»",
     "\x1b[0m", "\n", "b'", "~/", "../", "x.py", "{'",
 ]  # fmt: skip
 HOSTILE = [
