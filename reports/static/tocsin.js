@@ -136,7 +136,7 @@
     const known = words.length ? await titles : [];
     const here = new Set(all("[data-item]").map((item) => item.dataset.id));
     const found = known.filter((each) => !here.has(String(each[0]))
-      && words.every((word) => each.join(" ").toLowerCase().includes(word))).slice(0, FOUND);
+      && words.every((word) => each.slice(1).join(" ").toLowerCase().includes(word))).slice(0, FOUND);
     more.hidden = !found.length;
     one("ul", more).replaceChildren(...found.map(([id, title, service]) => {
       const line = document.createElement("li");

@@ -1,0 +1,140 @@
+"""The pages as HTML."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from babel.messages import mofile, pofile
+from catalogue import REPORTS, texts
+from markup import Markup
+
+from tocsin.reports.facts.errors import HourFacts
+from tocsin.reports.facts.moment import Moment
+from tocsin.reports.pages import bars, brief, series
+from tocsin.reports.text import fence, visible
+
+PO = REPORTS / "locale" / "fr" / "LC_MESSAGES" / "reports.po"
+
+
+def test_every_page_is_well_nested_html(site: Any) -> None:
+    site.write()
+    for path in site.pages():
+        Markup(path.read_text("utf-8"))
+
+
+def test_no_page_uses_an_id_twice(site: Any) -> None:
+    site.write()
+    for path in site.pages():
+        elements = Markup(path.read_text("utf-8")).elements
+        ids = Counter(attributes["id"] for _, attributes in elements if "id" in attributes)
+        assert [name for name, count in ids.items() if count > 1] == [], path
+
+
+def test_every_link_leads_to_a_file_that_is_there(site: Any) -> None:
+    site.write()
+    for path in site.pages():
+        for _, attributes in Markup(path.read_text("utf-8")).elements:
+            for name in ("href", "src"):
+                target = attributes.get(name)
+                if target and not target.startswith("#"):
+                    assert (path.parent / target).resolve().is_file(), (path, target)
+
+
+def test_every_page_forbids_whatever_it_did_not_bring(site: Any) -> None:
+    site.write()
+    for path in site.pages():
+        policies = [
+            attributes["content"]
+            for tag, attributes in Markup(path.read_text("utf-8")).elements
+            if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert len(policies) == 1
+        assert "default-src 'none'" in policies[0]
+        assert "unsafe" not in policies[0]
+
+
+def test_no_page_has_inline_style_or_script(site: Any) -> None:
+    site.write()
+    for path in site.pages():
+        for tag, attributes in Markup(path.read_text("utf-8")).elements:
+            assert tag != "style"
+            assert tag != "script" or attributes.get("src")
+            assert not [name for name in attributes if name == "style" or name.startswith("on")]
+
+
+def test_an_empty_database_tells_a_newcomer_what_to_do(make_site: Callable[..., Any]) -> None:
+    empty = make_site()
+    empty.write()
+    assert "tocsin.handler.TocsinHandler" in empty.read("admin/index.html")
+    assert "tocsin correct" in empty.read("admin/corrections.html")
+    assert "3 times within 1 h" in empty.read("admin/tickets/index.html")
+
+
+def test_the_error_page_shows_source_locals_chain_and_diff(site: Any) -> None:
+    site.write()
+    text = "".join(Markup(site.read("admin/errors/1.html")).text)
+    for expected in (
+        "# the line that fails",
+        "<Request POST /checkout>",
+        "no such row: 17",
+        "which was caused by",
+        "if item is None:",
+        "tests failed",
+        "Came back",
+    ):
+        assert expected in text, expected
+
+
+def test_the_page_speaks_the_language_of_the_configuration(make_site: Callable[..., Any]) -> None:
+    french = make_site(report={"language": "fr"})
+    french.fill()
+    french.write()
+    page = french.read("admin/index.html")
+    assert '<html lang="fr">' in page
+    assert "Tous les états" in page
+    assert "Set SMTP_HOST" not in page
+
+
+def test_the_french_catalogue_knows_every_text() -> None:
+    with PO.open("rb") as file:
+        known = {message.id: message for message in pofile.read_po(file) if message.id}
+    assert {one if isinstance(one, str) else tuple(one) for one in known} == texts()
+    assert [
+        message.id for message in known.values() if message.fuzzy or not all([message.string].__iter__())
+    ] == []
+
+
+def test_the_compiled_catalogue_is_fresh() -> None:
+    with PO.open("rb") as file:
+        catalogue = pofile.read_po(file)
+    compiled = io.BytesIO()
+    mofile.write_mo(compiled, catalogue)
+    assert PO.with_suffix(".mo").read_bytes() == compiled.getvalue()
+
+
+def test_direction_and_control_characters_are_written_out() -> None:
+    assert visible("a\x00b\u202ec\u200bd\x1b[1m") == "a␀b⟨U+202E⟩c⟨U+200B⟩d␛[1m"
+
+
+def test_a_fence_is_longer_than_any_in_the_text() -> None:
+    assert fence("a ```` b") == "`````"
+
+
+def test_a_brief_text_keeps_to_its_limit() -> None:
+    assert brief("one two three", 8) == "one two…"
+    assert brief("x" * 50, 8) == "x" * 8 + "…"
+
+
+def test_a_short_life_is_charted_by_the_hour_and_a_long_one_by_the_day() -> None:
+    hours = [HourFacts(Moment(hour * 3600), 1) for hour in (480_000, 480_005)]
+    assert [count for _, count in series(hours, 480_005 * 3600)][-6:] == [1, 0, 0, 0, 0, 1]
+    days = [HourFacts(Moment(hour * 3600), 1) for hour in (480_000, 480_001, 482_400)]
+    assert sum(count for _, count in series(days, 482_400 * 3600)) == 1
+    assert len(series(days, 482_400 * 3600)) == 60
+
+
+def test_an_hour_with_one_occurrence_beside_a_thousand_can_be_seen() -> None:
+    assert "v-2" in bars([1, 1000], 24)

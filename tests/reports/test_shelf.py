@@ -1,0 +1,245 @@
+"""The files: only what changed, whole, nothing of somebody else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_data import NOW, error, plain, ticket
+
+from tocsin.daemon.store.models import (
+    Client,
+    Correction,
+    ErrorLog,
+    History,
+    HourCount,
+    Sample,
+    Signature,
+    Ticket,
+    Watch,
+)
+from tocsin.reports import facts
+from tocsin.reports.shelf import Shelf, ShelfError
+
+
+def written(site: Any) -> dict[Path, int]:
+    """When each file was last replaced."""
+    return {
+        path.relative_to(site.root): path.stat().st_ino for path in site.root.rglob("*") if path.is_file()
+    }
+
+
+def changed(before: dict[Path, int], after: dict[Path, int]) -> set[str]:
+    paths = {path for path, inode in after.items() if before.get(path) != inode}
+    return {str(path) for path in paths if not path.name.startswith(".")}
+
+
+def test_nothing_is_written_when_nothing_changed(site: Any) -> None:
+    assert site.write() > 30
+    before = written(site)
+    assert site.write() == 0
+    assert changed(before, written(site)) == set()
+
+
+def test_a_new_process_does_not_write_what_is_there_already(site: Any) -> None:
+    site.write()
+    assert Shelf(site.store, site.config).write(NOW) == 0
+
+
+def test_one_more_occurrence_rewrites_only_what_shows_it(site: Any) -> None:
+    site.write()
+    before = written(site)
+    with site.store.transaction():
+        ErrorLog.update(occurrences=ErrorLog.occurrences + 1, last_seen=NOW + 1).where(
+            ErrorLog.id == 5
+        ).execute()
+    site.write(NOW + 2)
+    assert changed(before, written(site)) == {
+        "admin/errors/5.html", "admin/errors/5.js", "admin/index.html", "admin/index.js", "admin/live.js",
+        "admin/search.js", "admin/status.json",
+    }  # fmt: skip
+
+
+def test_a_history_row_rewrites_its_ticket_and_its_error(site: Any) -> None:
+    site.write()
+    before = written(site)
+    with site.store.transaction():
+        History.create(ticket=4, action="noted", description="looked at it", created_by="Ada", created_at=NOW)
+    site.write(NOW + 2)
+    assert {"admin/tickets/4.html", "admin/errors/3.html"} <= changed(before, written(site))
+    assert "admin/errors/1.html" not in changed(before, written(site))
+    assert "looked at it" in site.read("admin/tickets/4.html")
+
+
+def test_without_a_change_only_the_sign_of_life_is_written(site: Any) -> None:
+    site.write()
+    before = written(site)
+    with site.store.transaction():
+        site.store.database.execute_sql("UPDATE daemon_runs SET alive_until = '2026-11-22 14:00:05'")
+    site.write(NOW + 5)
+    assert changed(before, written(site)) <= {"admin/live.js", "admin/status.json"}
+
+
+def test_a_reader_never_sees_half_a_page(site: Any) -> None:
+    site.write()
+    torn: list[str] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            text = (site.root / "admin" / "index.html").read_text("utf-8")
+            if not text.rstrip().endswith("</html>"):
+                torn.append(text[-50:])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for step in range(8):
+        with site.store.transaction():
+            ErrorLog.update(title="x" * (step * 300 + 1)).where(ErrorLog.id == 1).execute()
+        site.write(NOW + step)
+    done.set()
+    reader.join()
+    assert torn == []
+
+
+def test_two_writers_at_once_leave_whole_pages_of_the_newest_facts(site: Any) -> None:
+    failed: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            Shelf(site.store, site.config).write(NOW)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            site.store.disconnect()
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failed == []
+    assert site.write() == 0
+    assert not list(site.root.rglob("*.new"))
+
+
+def test_the_page_of_an_error_that_is_gone_is_removed(site: Any) -> None:
+    site.write()
+    with site.store.transaction():
+        Ticket.update(error=None).where(Ticket.error == 5).execute()
+        for model in (Sample, HourCount, Signature, Correction, Watch):
+            model.delete().where(model.error == 5).execute()
+        ErrorLog.delete().where(ErrorLog.id == 5).execute()
+    site.write(NOW + 1)
+    assert not (site.root / "admin/errors/5.html").exists()
+    assert not (site.root / "admin/errors/5.js").exists()
+
+
+def test_a_page_somebody_deleted_comes_back(site: Any) -> None:
+    site.write()
+    (site.root / "admin/errors/2.html").unlink()
+    (site.root / "admin/metrics.html").unlink()
+    site.write()
+    assert (site.root / "admin/errors/2.html").is_file()
+    assert (site.root / "admin/metrics.html").is_file()
+
+
+def test_what_does_not_fit_the_budget_is_written_by_the_next_calls(site: Any) -> None:
+    site.write(budget=0.0)
+    assert (site.root / "admin/index.html").is_file()
+    assert not (site.root / "admin/errors/1.html").exists()
+    site.write(budget=60.0)
+    assert (site.root / "admin/errors/1.html").is_file()
+
+
+def test_progress_ends_with_everything_done(site: Any) -> None:
+    told: list[tuple[int, int]] = []
+    site.write(progress=lambda done, of: told.append((done, of)))
+    assert told[-1][0] == told[-1][1] > 10
+
+
+def test_a_client_finds_its_tickets_and_nothing_of_anybody_else(make_site: Callable[..., Any]) -> None:
+    site = make_site()
+    with site.store.transaction():
+        for number in range(20):
+            Client.create(
+                id=f"client-{number:02d}", name=f"Firm {number:02d} Ltd", email=f"f{number:02d}@firm.example",
+                folder=f"secret-{number:02d}",
+            )  # fmt: skip
+            row = error(plain, number, title=f"Secret{number:02d}Error: it broke")
+            made = ticket(plain, row, f"client-{number:02d}", "open", 60.0)
+            History.create(
+                ticket=made,
+                action="reappeared",
+                description=f"also at client-{(number + 1) % 20:02d}",
+                created_at=NOW,
+            )
+    site.write()
+    for number in range(20):
+        folder = site.root / "clients" / f"secret-{number:02d}"
+        text = "".join(path.read_text("utf-8") for path in folder.rglob("*") if path.is_file())
+        assert f"Secret{number:02d}Error" in text
+        assert len(list((folder / "tickets").iterdir())) == 1
+        for other in range(20):
+            if other != number:
+                for word in (
+                    f"client-{other:02d}",
+                    f"Firm {other:02d}",
+                    f"Secret{other:02d}",
+                    f"secret-{other:02d}",
+                ):
+                    assert word not in text, (number, word)
+
+
+def test_the_folder_of_a_client_that_is_gone_is_removed(site: Any) -> None:
+    site.write()
+    assert (site.root / "clients/bakery-f0a1/index.html").is_file()
+    with site.store.transaction():
+        Client.delete().where(Client.id == "bakery").execute()
+    site.write(NOW + 1)
+    assert [path.name for path in (site.root / "clients").iterdir()] == ["garage-f0a1"]
+
+
+def test_the_metrics_files_say_what_the_facts_say(site: Any) -> None:
+    site.write()
+    numbers = facts.to_builtins(facts.metrics(site.store))
+    assert json.loads(site.read("admin/metrics.json")) == numbers
+    rows = list(csv.DictReader(io.StringIO(site.read("admin/metrics.csv"))))
+    said = {row["number"]: row["value"] for row in rows if row["group"] == "all"}
+    assert said == {
+        key: "" if value is None else str(value)
+        for key, value in numbers.items()
+        if not isinstance(value, list)
+    }
+
+
+def test_the_status_file_is_the_documented_json(site: Any) -> None:
+    site.write()
+    assert json.loads(site.read("admin/status.json")) == facts.to_builtins(
+        facts.status(site.store, site.config, NOW)
+    )
+
+
+def test_a_directory_that_cannot_be_written_is_one_clear_error(site: Any) -> None:
+    site.root.parent.mkdir(exist_ok=True)
+    site.root.write_text("a file where the directory should be")
+    with pytest.raises(ShelfError, match=r"report\.dir = .*report"):
+        site.write()
+
+
+def test_many_errors_make_several_pages_and_a_small_first_one(make_site: Callable[..., Any]) -> None:
+    site = make_site()
+    with site.store.transaction():
+        for number in range(320):
+            error(plain, number, title=f"Error number {number}: " + "long " * 30, last_seen=NOW - number)
+    site.write()
+    assert (site.root / "admin/page-3.html").is_file()
+    assert (site.root / "admin/index.html").stat().st_size < 500_000
+    assert "Error number 319" in site.read("admin/search.js")
+    assert "Error number 319" in site.read("admin/page-3.html")
