@@ -191,7 +191,7 @@ def _hash(components: list[Any]) -> str:
 
 
 def _encode(components: list[Any]) -> bytes:
-    """JSON with everything but printable ASCII escaped. msgspec's, the faster, agrees while nothing is to escape."""
+    """JSON, all but printable ASCII escaped; msgspec's, the faster, agrees where nothing is to escape."""
     try:
         data = _plain(components)
     except UnicodeEncodeError:
