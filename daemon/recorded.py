@@ -1,4 +1,4 @@
-"""Recorded log records and pairs of them (JSON, one a line) → their signatures, by the way live events take. Pure.
+"""Recorded log records and pairs of them (JSON, one a line) → signatures, by the way live events take.
 
 A line is a pair (`a`, `b`, `together`) or a record alone (bare, or as `a`).
 """
@@ -71,7 +71,7 @@ class _BadRecord(Exception):
 
 
 def check(lines: Iterable[str]) -> Report:
-    """Signs every record of the lines; blank lines are passed over. Bad lines become problems, never exceptions."""
+    """Signs every record of the lines; bad ones become problems, not exceptions."""
     report = Report([], [], [])
     for number, text in enumerate(lines, 1):
         if not text.strip():

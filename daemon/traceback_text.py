@@ -1,4 +1,4 @@
-"""A traceback printed into a message, read back into the facts of a live exception. Pure; any text will do."""
+"""A traceback printed into a message, read back into the facts of a live exception. Any text will do."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the source says of the places that events name. Runs in the shipping thread, not in the application's.
 
-Reads regular files only, each once, and only when they are no newer than the process: else the text on disk is
-not what runs. Nothing here raises; what cannot be known stays None.
+Reads regular files only, each once, and only when they are no newer than the process: else the text on disk
+is not what runs. Nothing here raises; what cannot be known stays None.
 """
 
 from __future__ import annotations

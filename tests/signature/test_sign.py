@@ -152,7 +152,7 @@ events = st.builds(
 
 
 @given(events)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_event_has_a_signature_a_place_and_a_title(found: Event) -> None:
     signature = sign(found, {})
     assert signature == sign(found, {})
