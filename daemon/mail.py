@@ -114,10 +114,11 @@ def reopened(facts: Facts, voice: Voice) -> Letter:
 
 def closing(facts: Facts, voice: Voice) -> Letter:
     """To client and admin: the ticket is closed, and on what evidence."""
+    evidence = facts.get("evidence", "manual")
     more = {
         "resolution": facts.get("resolution", "manual"),
-        "evidence": facts.get("evidence", "manual"),
-        "quiet_since": _moment(facts.get("quiet_since")),
+        "evidence": evidence,
+        "quiet_since": None if evidence == "manual" else _moment(facts.get("quiet_since")),
         "corrections": int(facts.get("corrections") or 0),
         "verified_by_tests": bool(facts.get("verified_by_tests")),
         "chance": facts.get("chance"),

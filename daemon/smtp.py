@@ -337,6 +337,8 @@ def _login_remedy(smtp: Smtp) -> str:
 def _refused(code: int, answer: bytes | str, phase: Phase, recipient: str) -> SendError:
     """The server said no: 5xx to a recipient or a text for good, 4xx for now, 421 to all mails."""
     said = _answer(code, answer)
+    # Refused for what the account may do, not for whom the mail is: setting it right lets the mail go.
+    ours = phase == "sender" or code in (530, 535, 538) or (phase == "recipient" and "relay" in said.lower())
     what = {"sender": "does not take the sender (SMTP_FROM)", "recipient": f"does not take {recipient}"}
     remedy = {
         "sender": "SMTP_FROM must be an address this account may send from",
@@ -345,10 +347,12 @@ def _refused(code: int, answer: bytes | str, phase: Phase, recipient: str) -> Se
     return SendError(
         f"the server {what.get(phase, 'does not take the mail')}: {said}",
         phase=phase,
-        permanent=500 <= code < 600 and phase != "sender",
-        server=code == 421 or code < 0 or phase == "sender",
+        permanent=500 <= code < 600 and not ours,
+        server=ours or code == 421 or code < 0,
         recipient=recipient,
-        remedy=remedy.get(phase, "Read the server's answer; it may have a limit or a filter"),
+        remedy="Set SMTP_USER and SMTP_PASS: the server wants a log-in"
+        if ours and phase != "sender"
+        else remedy.get(phase, "Read the server's answer; it may have a limit or a filter"),
     )
 
 

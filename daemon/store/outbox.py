@@ -18,7 +18,7 @@ HOUR = 3600.0
 FIRST_RETRY = 60.0
 LAST_RETRY = 6 * HOUR
 GIVE_UP_AFTER = 3 * 86400.0
-LEASE = 180.0
+LEASE = 300.0
 """Seconds one courier has for one mail; longer than the slowest exchange the connection permits."""
 
 _COURIERS_LOCK = 0x70C51

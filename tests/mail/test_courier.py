@@ -319,6 +319,16 @@ def test_a_recipient_refused_for_now_is_tried_again_and_the_next_mail_does_not_w
     assert server.desk.recipients == ["bob@example.net", "anna@example.net"]
 
 
+@pytest.mark.parametrize("answer", ["554 5.7.1 Relay access denied", "530 5.7.0 Authentication required"])
+def test_a_refusal_to_relay_is_the_settings_fault_and_the_mail_waits(serve, courier, queue, answer):
+    server = serve("none", auth=False)
+    server.desk.rcpt_answer = answer
+    queue()
+    assert courier(server.smtp("none", user=None, password=None)).step(START) is False
+    assert only_row().state == "waiting"
+    assert "SMTP_USER" in only_row().last_error
+
+
 def test_a_text_refused_for_good_fails(serve, courier, queue):
     server = serve()
     server.desk.data_answers = ["554 looks like spam"]

@@ -136,9 +136,10 @@ def test_the_closing_mail_tells_the_watch_and_the_evidence():
 
 
 def test_a_mail_of_a_closing_by_hand_claims_no_watch():
-    text = write("closing", resolution="manual", evidence="manual", quiet_since=None, watched_seconds=0).text
+    text = write("closing", resolution="manual", evidence="manual", watched_seconds=0).text
     assert "by our team" in text
     assert "watched" not in text
+    assert "No reappearance since" not in text
 
 
 def test_without_a_report_address_there_is_no_button():
