@@ -73,11 +73,11 @@ class _BadRecord(Exception):
 def check(lines: Iterable[str]) -> Report:
     """Signs every record of the lines; bad ones become problems, not exceptions."""
     report = Report([], [], [])
-    for number, text in enumerate(lines, 1):
-        if not text.strip():
+    for number, row in enumerate(lines, 1):
+        if not row.strip():
             continue
         try:
-            _check_line(number, json.loads(text), report)
+            _check_line(number, json.loads(row), report)
         except json.JSONDecodeError as error:
             report.problems.append(Problem(number, f"not JSON: {error.msg} at column {error.colno}"))
         except RecursionError:
@@ -85,6 +85,26 @@ def check(lines: Iterable[str]) -> Report:
         except _BadRecord as error:
             report.problems.append(Problem(number, str(error)))
     return report
+
+
+def text(report: Report) -> str:
+    """The report for people: bad lines, failed pairs with both signatures' components, then records alone."""
+    rows = [f"line {problem.line}: {problem.text}" for problem in report.problems]
+    for pair in report.failed:
+        wanted = "must share a signature" if pair.together else "must not share a signature"
+        rows += [f"line {pair.line}: {pair.id}: {wanted}: {pair.why}"]
+        rows += [f"    {side.fine} {_shown(side)}" for side in (pair.a, pair.b)]
+    for record in report.records:
+        name = f" {record.id}" if record.id else ""
+        rows += [f"line {record.line}:{name} {record.signature.title}", f"    fine   {record.signature.fine}"]
+        rows += [f"    coarse {record.signature.coarse}", f"    {_shown(record.signature)}"]
+    if report.pairs:
+        rows.append(f"{len(report.pairs) - len(report.failed)} of {len(report.pairs)} pairs as they must be")
+    return "\n".join(rows)
+
+
+def _shown(signature: Signature) -> str:
+    return json.dumps(signature.components, ensure_ascii=False)
 
 
 def event_of(record: dict[str, Any]) -> tuple[Event, dict[tuple[str, int], Place]]:
@@ -256,7 +276,7 @@ def _optional(record: dict[str, Any], key: str, at: str, kind: type) -> Any:
     value = record.get(key)
     if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
         raise _BadRecord(f"{at}{key}: must be {_KINDS[kind]}")
-    return value
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _text(record: dict[str, Any], key: str, at: str, default: str | None) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.daemon.recorded import check
+from tocsin.daemon.recorded import check, text
 
 HERE = Path(__file__).parent
 GIVEN = (HERE / "pairs.jsonl").read_text("utf-8").splitlines()
@@ -53,3 +53,16 @@ def test_a_failing_pair_is_reported_as_failed() -> None:
 def test_deeply_nested_lines_are_a_problem_not_a_crash() -> None:
     report = check(["[" * 100_000, '{"a": ' * 5000])
     assert len(report.problems) == 2
+
+
+def test_the_text_names_the_failed_pair_and_both_sides() -> None:
+    pair = {**json.loads(GIVEN[0]), "together": False}
+    rows = text(check([json.dumps(pair), GIVEN[1], "{"])).splitlines()
+    assert rows[0].startswith("line 3: not JSON")
+    assert rows[1].startswith("line 1: fstr-words: must not share a signature")
+    assert rows[-1] == "1 of 2 pairs as they must be"
+
+
+def test_half_a_character_in_a_record_is_replaced() -> None:
+    record = {**json.loads(GIVEN[1])["a"], "message": "caf\ud800 failed"}
+    assert check([json.dumps(record)]).records[0].signature.title == "caf? failed"
