@@ -18,12 +18,10 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from peewee import SqliteDatabase
 
 from tocsin.daemon.config import Config, Mail, Smtp
 from tocsin.daemon.courier import Courier
-from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import MODELS
+from tocsin.daemon.store.database import Store, open_store
 
 USER, PASSWORD = "tocsin", "correct-horse-battery"
 START = 1_790_000_000.0
@@ -190,13 +188,8 @@ def script() -> Iterator[Callable[..., Script]]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty database with all tables."""
-    pragmas = {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000}
-    store = Store(
-        SqliteDatabase(str(tmp_path / "tocsin.db"), pragmas=pragmas), f"sqlite:///{tmp_path}/tocsin.db"
-    )
-    store.connect()
-    store.database.create_tables(MODELS)
+    """An empty database."""
+    store = open_store(f"sqlite:///{tmp_path}/tocsin.db")
     yield store
     store.close()
 
