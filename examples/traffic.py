@@ -125,6 +125,12 @@ class Visitors:
         self.request("POST", f"/orders/{number}/ship", storefront)
         self.scan(storefront, "0.120")
 
+    def again_and_again(self, bug: Bug) -> Crowd:
+        """Visitors who hit the bug once a second, until they are told to end."""
+        crowd = Crowd([partial(self.hit, bug, bug.storefronts[0])], pace=1.0, forever=True)
+        crowd.start()
+        return crowd
+
     def day(self) -> list[Callable[[], None]]:
         """Every visit of the demo's main part, in an order that is the same in each run."""
         visits: list[Callable[[], None]] = []

@@ -172,8 +172,9 @@ def test_mails_wait_while_the_mail_server_cannot_be_reached(house: House) -> Non
     }
     daemon = house.start()
     house.log_three_errors()
-    until(lambda: "127.0.0.1" in " ".join(house.ask("status")["problems"]))
-    assert house.ask("status")["outbox"] == {"waiting": 1, "sent": 0, "failed": 0}
+    until(lambda: f"127.0.0.1:{port} refuses the connection" in (house.directory / "daemon.log").read_text())
+    outbox = house.ask("status")["outbox"]
+    assert (outbox["waiting"], outbox["sent"], outbox["failed"]) == (1, 0, 0)
     assert daemon.poll() is None
 
 
