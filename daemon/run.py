@@ -18,7 +18,7 @@ from tocsin.daemon.digest import Digest
 from tocsin.daemon.intake import Intake
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store import tickets as rows
-from tocsin.daemon.store.database import Store, claim, open_store
+from tocsin.daemon.store.database import Store, StoreError, claim, open_store
 from tocsin.daemon.store.models import Run
 from tocsin.daemon.watch import LAST_CHECK, Round
 from tocsin.reports.shelf import Shelf
@@ -51,7 +51,7 @@ class _Life:
 
 def run(config: Config) -> None:
     """Runs the daemon until SIGTERM or SIGINT. Raises StoreError or IntakeError when it cannot start."""
-    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_state_dir(config)
     store = open_store(config.database.url)
     lock = claim(store, config.state_dir)
     intake = Intake(config.daemon.listen, config.daemon.socket_group)
@@ -70,6 +70,16 @@ def run(config: Config) -> None:
         intake.close()
         store.close()
         os.close(lock)
+
+
+def _make_state_dir(config: Config) -> None:
+    try:
+        config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(
+            f"daemon.state_dir = {str(config.state_dir)!r}: {error.strerror}; name one that can be made",
+            permanent=True,
+        ) from None
 
 
 def _introduce(store: Store, config: Config) -> None:
