@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.reports.facts.errors import ErrorDetail
+from tocsin.reports.facts.details import ErrorDetail
 from tocsin.reports.facts.samples import EventFacts, RaisedFacts
 from tocsin.reports.text import capped, fence, visible
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from tocsin.daemon.config import Config
 from tocsin.reports import code
 from tocsin.reports.facts.corrections import CorrectionFacts
-from tocsin.reports.facts.errors import ErrorDetail, HourFacts
+from tocsin.reports.facts.details import ErrorDetail, HourFacts
 from tocsin.reports.facts.metrics import Day, MetricsFacts
 from tocsin.reports.facts.moment import Moment, to_json
 from tocsin.reports.facts.monitor import ErrorRow

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,12 +21,12 @@ from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Run
 from tocsin.reports import facts, looks
 from tocsin.reports.facts import monitor
-from tocsin.reports.facts.errors import ErrorDetail
+from tocsin.reports.facts.details import ErrorDetail
 from tocsin.reports.facts.metrics import MetricsFacts
 from tocsin.reports.facts.rows import first
 from tocsin.reports.facts.tickets import ClientFacts
 from tocsin.reports.looks import Looks
-from tocsin.reports.pages import Pages, script, stamp
+from tocsin.reports.pages import SAMPLES, Pages, script, stamp
 from tocsin.reports.words import LOCALE
 
 HERE = Path(__file__).parent
@@ -35,6 +34,9 @@ STATIC = HERE / "static"
 
 ROWS = 150
 """Errors on one page of the monitoring: keeps it well under 500 KB."""
+
+BATCH = 25
+"""Errors or tickets read with one set of queries, and the grain of the budget."""
 
 SLOW = 60.0
 """Seconds between two writings of the pages that list everything, while a budget is set."""
@@ -90,23 +92,12 @@ class Shelf:
         seen = looks.look(self.store)
         self._static(self.admin / "static")
         self._monitoring(now, seen, whole)
-        steps = [*self._ticket_steps(now, seen), *self._error_steps(now, seen)]
-        complete = True
-        for done, (name, look, make) in enumerate(steps):
-            if self._known.get(name) == look:
-                continue
-            if time.monotonic() > self._deadline:
-                complete = False
-                break
-            make()
-            self._known[name] = look
-            progress(done + 1, len(steps))
+        complete = self._single_pages(now, seen, progress)
         self._listings(seen)
         self._clients(now, seen)
-        self._prune({name for name, _, _ in steps})
+        self._prune({*map(_ticket_name, seen.tickets), *map(_error_name, seen.errors)})
         self._keep(now, whole)
         self._quiet = quiet if complete else ""
-        progress(len(steps), len(steps))
 
     # Monitoring
 
@@ -145,38 +136,43 @@ class Shelf:
 
     # Errors and tickets
 
-    def _error_steps(self, now: float, seen: Looks) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        for error_id, look in seen.errors.items():
-            yield f"admin/errors/{error_id}.html", look, partial(self._error, error_id, now)
+    def _single_pages(self, now: float, seen: Looks, progress: Progress) -> bool:
+        """The pages of tickets and errors that changed, in batches; False when the budget ended first."""
+        known = self._known
+        tickets = [one for one, look in seen.tickets.items() if known.get(_ticket_name(one)) != look]
+        errors = [one for one, look in seen.errors.items() if known.get(_error_name(one)) != look]
+        done, of = 0, len(tickets) + len(errors)
+        batches: list[tuple[Callable[[list[int], float, Looks], None], list[int]]] = []
+        batches += [(self._tickets, batch) for batch in _batches(tickets)]
+        batches += [(self._errors, batch) for batch in _batches(errors)]
+        for write, batch in batches:
+            if time.monotonic() > self._deadline:
+                return False
+            write(batch, now, seen)
+            done += len(batch)
+            progress(done, of)
+        return True
 
-    def _error(self, error_id: int, now: float) -> None:
+    def _tickets(self, ticket_ids: list[int], now: float, seen: Looks) -> None:
+        for one, ticket in facts.ticket_details(self.store, ticket_ids, self.config, now).items():
+            self._put(self.root / _ticket_name(one), self.pages.ticket(ticket))
+            self._known[_ticket_name(one)] = seen.tickets[one]
+
+    def _errors(self, error_ids: list[int], now: float, seen: Looks) -> None:
         with self.store.reading():
-            error = facts.error(self.store, error_id)
-            if error is None:
-                return
-            watch = facts.watches(self.store, self.config, [error_id], now).get(error_id)
-        text = self.pages.error(error, self._state(error, now), watch)
-        self._put(self.admin / "errors" / f"{error_id}.html", text)
-        self._put(self.admin / "errors" / f"{error_id}.js", self.pages.error_data(error))
+            found = facts.details(self.store, error_ids, samples=SAMPLES)
+            watches = facts.watches(self.store, self.config, error_ids, now)
+        for one, error in found.items():
+            page = self.root / _error_name(one)
+            self._put(page, self.pages.error(error, self._state(error, now), watches.get(one)))
+            self._put(page.with_suffix(".js"), self.pages.error_data(error))
+            self._known[_error_name(one)] = seen.errors[one]
 
     @staticmethod
     def _state(error: ErrorDetail, now: float) -> str:
         statuses = [ticket.status for ticket in error.tickets]
         urgent = next((status for status in monitor.URGENCY if status in statuses), "")
         return monitor.state(error, urgent, now)
-
-    def _ticket_steps(self, now: float, seen: Looks) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        for ticket_id, look in seen.tickets.items():
-            yield (
-                f"admin/tickets/{ticket_id}.html",
-                look,
-                partial(self._ticket, ticket_id, now),
-            )
-
-    def _ticket(self, ticket_id: int, now: float) -> None:
-        ticket = facts.ticket(self.store, ticket_id, self.config, now)
-        if ticket is not None:
-            self._put(self.admin / "tickets" / f"{ticket_id}.html", self.pages.ticket(ticket))
 
     # Listings and clients
 
@@ -208,10 +204,9 @@ class Shelf:
         own = facts.tickets(self.store, client_id=client.id)
         self._static(place / "static")
         self._put(place / "index.html", pages.client(client, own))
-        for one in own:
-            ticket = facts.ticket(self.store, one.id, self.config, now)
-            if ticket is not None:
-                self._put(place / "tickets" / f"{one.id}.html", pages.client_ticket(client, ticket))
+        for batch in _batches([one.id for one in own]):
+            for one, ticket in facts.ticket_details(self.store, batch, self.config, now).items():
+                self._put(place / "tickets" / f"{one}.html", pages.client_ticket(client, ticket))
         wanted = {f"{one.id}.html" for one in own}
         for path in (place / "tickets").glob("*.html"):
             if path.name not in wanted:
@@ -286,6 +281,18 @@ class Shelf:
             yield
         finally:
             os.close(descriptor)
+
+
+def _ticket_name(ticket_id: int) -> str:
+    return f"admin/tickets/{ticket_id}.html"
+
+
+def _error_name(error_id: int) -> str:
+    return f"admin/errors/{error_id}.html"
+
+
+def _batches(numbers: list[int]) -> Iterator[list[int]]:
+    return (numbers[at : at + BATCH] for at in range(0, len(numbers), BATCH))
 
 
 def metrics_csv(numbers: MetricsFacts) -> str:

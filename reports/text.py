@@ -24,7 +24,7 @@ def _name(match: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """The text with control, direction and zero-width characters written out; tabs and newlines stay."""
-    return _HIDDEN.sub(_name, text)
+    return text if text.isprintable() else _HIDDEN.sub(_name, text)
 
 
 def capped(text: str, limit: int = SHOWN) -> str:

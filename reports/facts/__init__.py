@@ -1,7 +1,8 @@
 """Read-only queries into small frozen values, whose JSON is the documented shape."""
 
 from tocsin.reports.facts.corrections import CorrectionFacts, corrections
-from tocsin.reports.facts.errors import ErrorDetail, ErrorFacts, error, errors, recent_hours
+from tocsin.reports.facts.details import ErrorDetail, details, error
+from tocsin.reports.facts.errors import ErrorFacts, errors, recent_hours
 from tocsin.reports.facts.metrics import MetricsFacts, metrics
 from tocsin.reports.facts.moment import Moment, moment, to_builtins, to_json
 from tocsin.reports.facts.status import StatusFacts, status
@@ -16,6 +17,7 @@ from tocsin.reports.facts.tickets import (
     history,
     mails,
     ticket,
+    ticket_details,
     tickets,
     watches,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "WatchFacts",
     "clients",
     "corrections",
+    "details",
     "error",
     "errors",
     "history",
@@ -44,6 +47,7 @@ __all__ = [
     "recent_hours",
     "status",
     "ticket",
+    "ticket_details",
     "tickets",
     "to_builtins",
     "to_json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -32,8 +33,10 @@ class CorrectionFacts(Struct, frozen=True):
     """Of the error."""
 
 
-def corrections(store: Store, error_id: int | None = None) -> list[CorrectionFacts]:
-    """Corrections, newest first; of one error, or of all."""
+def corrections(
+    store: Store, error_id: int | None = None, *, error_ids: Iterable[int] | None = None
+) -> list[CorrectionFacts]:
+    """Corrections, newest first; of one error, of some, or of all."""
     query = (
         Correction.select(Correction, ErrorLog.title, ErrorLog.service)
         .join(ErrorLog)
@@ -41,6 +44,8 @@ def corrections(store: Store, error_id: int | None = None) -> list[CorrectionFac
     )
     if error_id is not None:
         query = query.where(Correction.error == error_id)
+    if error_ids is not None:
+        query = query.where(Correction.error.in_(list(error_ids)))
     with store.reading():
         return [_facts(row) for row in dicts(query)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Ticket, Watch
 from tocsin.reports.facts.moment import Moment, moment
-from tocsin.reports.facts.rows import dicts, first
+from tocsin.reports.facts.rows import dicts
 
 
 class HistoryFacts(Struct, frozen=True):
@@ -98,14 +99,18 @@ class ClientFacts(Struct, frozen=True):
 
 
 def tickets(
-    store: Store, *, open_only: bool = False, error_id: int | None = None, client_id: str | None = None
+    store: Store,
+    *,
+    open_only: bool = False,
+    error_ids: Iterable[int] | None = None,
+    client_id: str | None = None,
 ) -> list[TicketFacts]:
     """Tickets, newest first."""
     query = _select().order_by(Ticket.created_at.desc(), Ticket.id.desc())
     if open_only:
         query = query.where(Ticket.status != "closed")
-    if error_id is not None:
-        query = query.where(Ticket.error == error_id)
+    if error_ids is not None:
+        query = query.where(Ticket.error.in_(list(error_ids)))
     if client_id is not None:
         query = query.where(Ticket.client_id == client_id)
     with store.reading():
@@ -114,21 +119,35 @@ def tickets(
 
 def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDetail | None:
     """One ticket with everything about it, None when there is none. `now` in epoch seconds."""
+    return ticket_details(store, [ticket_id], config, now).get(ticket_id)
+
+
+def ticket_details(
+    store: Store, ticket_ids: Iterable[int], config: Config, now: float
+) -> dict[int, TicketDetail]:
+    """Some tickets with everything about them, by number: with as many queries as one."""
+    wanted = list(ticket_ids)
     with store.reading():
-        row = first(_select(Ticket.message).where(Ticket.id == ticket_id))
-        if row is None:
-            return None
-        plain = _facts(row)
-        seen = None
-        if plain.error_id is not None and plain.status != "closed":
-            seen = watches(store, config, [plain.error_id], now).get(plain.error_id)
-        return TicketDetail(
-            **{name: getattr(plain, name) for name in TicketFacts.__struct_fields__},
+        rows = dicts(_select(Ticket.message).where(Ticket.id.in_(wanted)))
+        plain = {row["id"]: _facts(row) for row in rows}
+        watched = {
+            one.error_id for one in plain.values() if one.error_id is not None and one.status != "closed"
+        }
+        seen = watches(store, config, watched, now)
+        happened: dict[int, list[HistoryFacts]] = defaultdict(list)
+        for entry in history(store, wanted):
+            happened[entry.ticket_id].append(entry)
+        sent = mails(store, wanted)
+    return {
+        row["id"]: TicketDetail(
+            **{name: getattr(plain[row["id"]], name) for name in TicketFacts.__struct_fields__},
             message=row["message"],
-            history=history(store, [ticket_id]),
-            watch=seen,
-            mails=mails(store, ticket_id),
+            history=happened[row["id"]],
+            watch=seen.get(row["error_id"]) if row["status"] != "closed" else None,
+            mails=sent[row["id"]],
         )
+        for row in rows
+    }
 
 
 def history(store: Store, ticket_ids: Iterable[int]) -> list[HistoryFacts]:
@@ -152,24 +171,16 @@ def history(store: Store, ticket_ids: Iterable[int]) -> list[HistoryFacts]:
         ]
 
 
-def mails(store: Store, ticket_id: int) -> list[MailFacts]:
-    """The mails of a ticket, oldest first."""
+def mails(store: Store, ticket_ids: Iterable[int]) -> dict[int, list[MailFacts]]:
+    """The mails of some tickets, oldest first."""
+    query = Mail.select().where(Mail.ticket.in_(list(ticket_ids))).order_by(Mail.created_at, Mail.id)
+    found: dict[int, list[MailFacts]] = defaultdict(list)
     with store.reading():
-        rows = Mail.select().where(Mail.ticket == ticket_id).order_by(Mail.created_at, Mail.id)
-        return [
-            MailFacts(
-                row["id"],
-                row["kind"],
-                row["audience"],
-                row["recipient"],
-                row["state"],
-                moment(row["created_at"]),
-                moment(row["sent_at"]),
-                row["attempts"],
-                row["last_error"],
-            )
-            for row in dicts(rows)
-        ]
+        for row in dicts(query):
+            values = {name: row[name] for name in MailFacts.__struct_fields__}
+            values["created_at"], values["sent_at"] = moment(row["created_at"]), moment(row["sent_at"])
+            found[row["ticket"]].append(MailFacts(**values))
+    return found
 
 
 def watches(

@@ -49,7 +49,7 @@ CONTRAST = """() => {
     const style = getComputedStyle(node);
     const [a, b] = [light(channels(style.color)), light(ground(node))];
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < 4.5) bad.push([ratio.toFixed(2), node.className, walker.currentNode.data.trim().slice(0, 30)]);
+    if (ratio < 4.5) bad.push([ratio.toFixed(2), node.className, walker.currentNode.data.trim()]);
   }
   return bad;
 }"""

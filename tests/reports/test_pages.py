@@ -11,7 +11,7 @@ from babel.messages import mofile, pofile
 from catalogue import REPORTS, texts
 from markup import Markup
 
-from tocsin.reports.facts.errors import HourFacts
+from tocsin.reports.facts.details import HourFacts
 from tocsin.reports.facts.moment import Moment
 from tocsin.reports.pages import bars, brief, series
 from tocsin.reports.text import fence, visible
