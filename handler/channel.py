@@ -29,6 +29,7 @@ from tocsin.handler.spool import Slot, Spool, Unusable
 
 BEGAN = time.time()
 """When this program's code began to be loaded; a forked child runs its parent's code."""
+_PYTHON = platform.python_version()
 RETRY = 1.0
 """Seconds after a failed write before the file is tried again."""
 UNANSWERED = 0.05
@@ -241,7 +242,7 @@ def describe(settings: Settings) -> Header:
         environment=settings.environment,
         host=socket.gethostname(),
         pid=os.getpid(),
-        python=platform.python_version(),
+        python=_PYTHON,
         started_at=BEGAN,
         written_at=time.time(),
         interval=settings.heartbeat,
@@ -250,5 +251,6 @@ def describe(settings: Settings) -> Header:
         key_file=settings.key,
         in_app=settings.in_app,
         not_in_app=settings.not_in_app,
-        sys_path=tuple(entry for entry in sys.path if isinstance(entry, str))[:100],
+        # At the very end of a program the interpreter has taken sys.path away.
+        sys_path=tuple(entry for entry in sys.path or () if isinstance(entry, str))[:100],
     )

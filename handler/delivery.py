@@ -114,6 +114,11 @@ class Delivery:
             return wire.Heartbeat(session=self.source.session, backlog=self.backlog, sent_at=wall)
         return None
 
+    def tidy(self) -> None:
+        """Lets the source go of what is acknowledged: some of it is kept for a while longer."""
+        if self.welcomed:
+            self.source.forget(self.watermark if self._outstanding else self._cursor)
+
     def goodbye(self, wall: float) -> wire.Goodbye:
         """The last word of a session that ends in order."""
         return wire.Goodbye(session=self.source.session, backlog=self.backlog, sent_at=wall)
@@ -169,7 +174,7 @@ class Delivery:
             self._outstanding.popleft()
         if not self._outstanding:
             self._most = 1000
-        self.source.forget(watermark if self._outstanding else self._cursor)
+        self.tidy()
 
     def _refused(self, message: wire.Refusal, now: float) -> None:
         """Nothing is given up: the spool is kept, whatever the daemon says, and the talk begins anew, later."""

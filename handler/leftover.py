@@ -78,7 +78,7 @@ def _deliver(adopted: Adopted, link: Link, patience: float) -> str:
             adopted.keep()
             link.send(delivery.goodbye(time.time()))
             return ""
-        link.wait(0 if said else 0.05, -1)
+        link.wait(0 if said else 0.05, -1, connecting=not link.connected)
     return link.trouble or f"no daemon answers at {link.endpoint}"
 
 

@@ -55,14 +55,14 @@ class Link:
         """A daemon's end is there: what is sent now goes somewhere."""
         return self._socket is not None and bool(self._socket.poll(0, zmq.POLLOUT))
 
-    def wait(self, seconds: float, wake: int) -> None:
-        """Sleeps until something arrives, on the descriptor `wake` too, but at most so long.
+    def wait(self, seconds: float, wake: int, *, connecting: bool = False) -> None:
+        """Sleeps until something arrives, on the descriptor `wake` too, or (`connecting`) a daemon is there.
 
         Not `time.sleep`: where gevent has replaced it, it is no longer a thread's.
         """
         watched: list[tuple[zmq.Socket[bytes] | int, int]] = [(wake, zmq.POLLIN)] if wake >= 0 else []
         if self._socket is not None:
-            watched.append((self._socket, zmq.POLLIN))
+            watched.append((self._socket, zmq.POLLIN | zmq.POLLOUT if connecting else zmq.POLLIN))
         try:
             zmq.zmq_poll(watched, int(seconds * 1000))
         except zmq.ZMQError:

@@ -5,10 +5,10 @@ Nothing here is needed for safety: what it has not shipped stays in the files, f
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,6 +39,8 @@ RENEW = 60.0
 """Seconds of refusal by other databases than its own after which a session is ended for a new one."""
 UNUSED = 5.0
 """Seconds without a handler after which the session ends."""
+REPAIR = 1.0
+"""Seconds between two tries to write again after a failure; doubles up to a minute."""
 TIDY = 30.0
 """Seconds of quiet after which an acknowledged segment makes room for a fresh one."""
 
@@ -74,7 +76,8 @@ class Shipper:
         self._asked = self._answered = 0
         self._stopping = self._renewing = False
         self._faults = 0
-        self._used_at = self._foreign_at = 0.0
+        self._repair_at, self._repair_after = 0.0, REPAIR
+        self._used_at, self._foreign_at = time.monotonic(), 0.0
         self._connected = False
         self._passed: dict[str, float] = {}
         self._around_at = self._reported_at = self._measured_at = 0.0
@@ -168,7 +171,7 @@ class Shipper:
 
     def _wait(self, seconds: float) -> None:
         wake = self._wake.fd if self._wake is not None else -1
-        self._link.wait(seconds, wake)
+        self._link.wait(seconds, wake, connecting=not self._connected)
         if wake >= 0:
             with contextlib.suppress(OSError):
                 os.read(wake, 8)
@@ -182,6 +185,8 @@ class Shipper:
     def _turn(self, now: float) -> bool:
         """One look at everything; True when there is more to do at once."""
         asked = self._asked
+        if asked != self._answered:
+            self._report()
         self._keep_house(now)
         self._hear(now)
         busy = self._talk(now)
@@ -300,22 +305,41 @@ class Shipper:
         """Rotation, the directory's cap, and what only memory counts. Nothing here may stop the shipping."""
         spool, stream = self._spool, self._stream
         if spool is not None and stream is not None:
-            written = stream.newest_size()
-            tidy = written > 64 * 1024 and self._settled_for(now) > TIDY
-            if written >= SEGMENT_BYTES or tidy:
+            if self._crowded(stream.newest_size(), now):
                 with contextlib.suppress(OSError):
                     spool.rotate(time.time())
+            if self._live is not None:
+                self._live.tidy()
             self.pressure = self._measure(stream.held(), now)
-            if spool.voids:
-                with contextlib.suppress(OSError):
-                    spool.settle_voids()
+            if spool.voids and now >= self._repair_at:
+                self._repair(spool, now)
         if self.users():
             self._used_at = now
-        elif now - self._used_at > UNUSED:
+        elif now - self._used_at > UNUSED and all(one.done for one in self._own()):
             self._stopping = True
         if now - self._reported_at >= REPORT:
             self._reported_at = now
             self._report()
+
+    def _crowded(self, written: int, now: float) -> bool:
+        """Whether a fresh segment is due: this one is large, or all of it is acknowledged and only takes room."""
+        if written >= min(SEGMENT_BYTES, self._settings.spool_limit // 8):
+            return True
+        quiet = self._settled_for(now)
+        return quiet > (1.0 if self.pressure else TIDY) and written > (8 if self.pressure else 64) * 1024
+
+    def _repair(self, spool: Spool, now: float) -> None:
+        """After failed writes: the file's own word on them as soon as it can be written, or a fresh file."""
+        try:
+            spool.settle_voids()
+            self._repair_after = REPAIR
+            return
+        except OSError:
+            self._repair_at = now + self._repair_after
+            self._repair_after = min(self._repair_after * 2, 60.0)
+        with contextlib.suppress(OSError):
+            spool.rotate(time.time())
+            spool.settle_voids()
 
     def _measure(self, own: int, now: float) -> int:
         """How pressed for room the directory is; others' files are looked at now and then."""
@@ -374,9 +398,14 @@ class Shipper:
 
 
 def _start(main: Callable[[], None]) -> None:
-    """A real thread, also where gevent has replaced the module's: a poll there would stop its hub."""
+    """A real thread, also where gevent has replaced the module's: a poll there would stop its hub.
+
+    `threading.Thread.start` waits for the new thread to run, which may be never while the interpreter ends.
+    """
+    if sys.is_finalizing():
+        raise RuntimeError("the interpreter is ending")
     monkey: Any = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("threading"):
-        monkey.get_original("_thread", "start_new_thread")(main, ())
-    else:
-        threading.Thread(target=main, name="tocsin", daemon=True).start()
+    start: Callable[..., object] = _thread.start_new_thread
+    if monkey is not None and monkey.is_module_patched("_thread"):
+        start = monkey.get_original("_thread", "start_new_thread")
+    start(main, ())

@@ -70,6 +70,7 @@ class Stream:
         self._reached: dict[int, tuple[float, int]] = {}
         self._index: set[int] = set()
         self._starts: dict[int, int] = {}
+        self._fragment = (-1, 0, 0.0)
 
     # What there is
 
@@ -109,10 +110,6 @@ class Stream:
             for segment in self.segments
             if segment.number >= number
         )
-
-    def drained(self, watermark: int) -> bool:
-        """Everything that is in the files now is below `watermark`."""
-        return self.backlog(watermark) == 0
 
     # Reading
 
@@ -331,7 +328,17 @@ class Stream:
         for damage in self._surveyed[1].damages:
             if damage.offset == offset or damage.offset < offset < damage.end:
                 return frames.Damage(offset, damage.end, damage.events if damage.offset == offset else 0)
-        return None
+        return self._abandoned(segment, offset, size)
+
+    def _abandoned(self, segment: Segment, offset: int, size: int) -> frames.Damage | None:
+        """The fragment that a failed write has left at the end: its event went another way, nobody completes it."""
+        if self._spool is None or not self._spool.voids or self._surveyed is None:
+            return None
+        tail = self._surveyed[1].tail
+        if tail != offset or self._fragment[:2] != (segment.number, size):
+            self._fragment = (segment.number, size, time.monotonic())
+            return None
+        return frames.Damage(offset, size, 0) if time.monotonic() - self._fragment[2] > GRACE / 2 else None
 
     def _survey(self, segment: Segment, size: int, sealed: bool) -> frames.Survey:
         index = self.segments.index(segment)
