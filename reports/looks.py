@@ -15,7 +15,7 @@ from tocsin.reports.pages import stamp
 
 _ERRORS = """
 SELECT id, occurrences, last_seen, resolved, muted_until, muted_rate, merged_into, title, release
-  FROM error_logs ORDER BY last_seen DESC, id DESC"""
+  FROM error_logs ORDER BY resolved, last_seen DESC, id DESC"""
 _TICKETS = """
 SELECT id, error_id, client_id, status, priority, category, resolution, closed_at, client_email, subject,
        CAST(metadata AS TEXT) FROM support_tickets ORDER BY created_at DESC, id DESC"""
@@ -29,11 +29,14 @@ _CLIENTS = "SELECT id, name, language, folder FROM clients ORDER BY id"
 
 
 class Looks(Struct, frozen=True):
-    """One look at everything: by the number of the error or ticket, newest first; `clients` in one."""
+    """One look at everything: by the number of the error (unresolved first) or ticket, newest first."""
 
     errors: dict[int, str]
     merged: frozenset[int]
+    """Errors that live on in another one and are not listed."""
     tickets: dict[int, str]
+    by_client: dict[str, dict[int, str]]
+    """The same looks at tickets, by the client they belong to."""
     corrections: str
     history: str
     clients: str
@@ -53,8 +56,11 @@ def look(store: Store) -> Looks:
         for row in tickets
     }
     of_error: dict[Any, list[str]] = defaultdict(list)
+    by_client: dict[str, dict[int, str]] = defaultdict(dict)
     for row in tickets:
         of_error[row[1]].append(seen[row[0]])
+        if row[2] is not None:
+            by_client[row[2]][row[0]] = seen[row[0]]
     return Looks(
         errors={
             row[0]: _short(row, of_error.get(row[0]), changes.get(row[0]), watches.get(row[0]), clients)
@@ -62,6 +68,7 @@ def look(store: Store) -> Looks:
         },
         merged=frozenset(row[0] for row in errors if row[6] is not None),
         tickets=seen,
+        by_client=by_client,
         corrections=_short(sorted(changes.items())),
         history=_short(sorted(history.items())),
         clients=clients,

@@ -33,8 +33,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 SAMPLES = 6
 """Samples of an error that its page shows in full."""
 
-TABLE = 1000
-"""Tickets and corrections that one listing shows."""
+TABLE = 300
+"""Tickets that one listing shows."""
+
+CORRECTIONS = 200
+"""Corrections that one listing shows: each with its difference."""
 
 FOR_CLIENTS = frozenset(
     ("created", "email_sent", "status_changed", "reappeared", "auto_closed", "reopened", "validated")
@@ -101,18 +104,18 @@ class Pages:
         corrections = self._render("sheet.html", "errors", "", error=error)
         return script(f"error {error.id}", {"markdown": markdown(error), "corrections": corrections})
 
-    def tickets(self, tickets: Sequence[TicketFacts]) -> str:
-        """All tickets, for admins."""
+    def tickets(self, tickets: Sequence[TicketFacts], open_count: int, total: int) -> str:
+        """Tickets, for admins: `total` in all, `open_count` not closed."""
         threshold, window = self.config.tickets.threshold, float(self.config.tickets.window)
         return self._render(
             "tickets.html",
             "tickets",
             "../",
-            tickets=tickets[:TABLE],
-            total=len(tickets),
+            tickets=tickets,
+            total=total,
             sorts=(),
             autofix=False,
-            open_count=sum(ticket.status != "closed" for ticket in tickets),
+            open_count=open_count,
             states=TICKET_STATES,
             state_words="",
             services=sorted({ticket.service for ticket in tickets if ticket.service}),
@@ -130,7 +133,7 @@ class Pages:
             "corrections.html",
             "corrections",
             "",
-            corrections=corrections[: TABLE // 4],
+            corrections=corrections[:CORRECTIONS],
             total=len(corrections),
             states=TEST_STATES,
             state_words="tests_",

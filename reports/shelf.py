@@ -9,8 +9,9 @@ import csv
 import fcntl
 import io
 import os
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,20 +27,25 @@ from tocsin.reports.facts.metrics import MetricsFacts
 from tocsin.reports.facts.rows import first
 from tocsin.reports.facts.tickets import ClientFacts
 from tocsin.reports.looks import Looks
-from tocsin.reports.pages import SAMPLES, Pages, script, stamp
+from tocsin.reports.pages import SAMPLES, TABLE, Pages, script, stamp
 from tocsin.reports.words import LOCALE
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
-ROWS = 150
+ROWS = 100
 """Errors on one page of the monitoring: keeps it well under 500 KB."""
 
 BATCH = 25
 """Errors or tickets read with one set of queries, and the grain of the budget."""
 
 SLOW = 60.0
-"""Seconds between two writings of the pages that list everything, while a budget is set."""
+"""Seconds between two writings of what lists everything, and two looks at which files are there."""
+
+DEAR = 0.2
+"""CPU seconds of a listing from which on it is made only every `SLOW` seconds."""
+
+_SINGLE = re.compile(r"admin/(errors|tickets)/\d+\.html")
 
 Progress = Callable[[int, int], None]
 
@@ -62,7 +68,8 @@ class Shelf:
         """What each page was last written from, by its path below the root."""
         self._quiet = ""
         self._listed_at = float("-inf")
-        self._kept_at = float("-inf")
+        self._dear: dict[str, tuple[float, float]] = {}
+        """When each listing was made last, and the CPU seconds it took."""
         self._deadline = float("inf")
         self._written = 0
 
@@ -76,7 +83,7 @@ class Shelf:
         try:
             with self._locked():
                 self._deadline = float("inf") if budget is None else time.monotonic() + budget
-                self._write(now, budget is None, progress or (lambda done, of: None))
+                self._write(now, progress or (lambda done, of: None))
         except OSError as error:
             where = error.filename or self.root
             raise ShelfError(
@@ -84,42 +91,50 @@ class Shelf:
             ) from error
         return self._written
 
-    def _write(self, now: float, whole: bool, progress: Progress) -> None:
-        self._remember(whole)
-        quiet = f"{looks.unchanged(self.store)} {now // 60}"
-        if quiet == self._quiet and not whole and looks.unchanged(self.store):
+    def _write(self, now: float, progress: Progress) -> None:
+        slow = not 0 <= now - self._listed_at < SLOW
+        if slow:
+            self._remember()
+        quiet = looks.unchanged(self.store)
+        if quiet and not slow and self._quiet == f"{quiet} {now // 60}":
             return
         seen = looks.look(self.store)
         self._static(self.admin / "static")
-        self._monitoring(now, seen, whole)
+        self._monitoring(now, seen, slow)
         complete = self._single_pages(now, seen, progress)
-        self._listings(seen)
+        self._listings(now, seen)
         self._clients(now, seen)
         self._prune({*map(_ticket_name, seen.tickets), *map(_error_name, seen.errors)})
-        self._keep(now, whole)
-        self._quiet = quiet if complete else ""
+        if slow:
+            self._listed_at = now
+            self._keep()
+        self._quiet = f"{quiet} {now // 60}" if complete else ""
 
     # Monitoring
 
-    def _monitoring(self, now: float, seen: Looks, whole: bool) -> None:
+    def _monitoring(self, now: float, seen: Looks, slow: bool) -> None:
         status = facts.status(self.store, self.config, now)
         self._put(self.admin / "status.json", facts.to_json(status, indent=2) + "\n")
-        order = monitor.newest(self.store)
+        order = [one for one in seen.errors if one not in seen.merged]
         services = monitor.services(self.store)
         buckets = [order[at : at + ROWS] for at in range(0, len(order), ROWS)] or [[]]
-        slow = whole or now - self._listed_at >= SLOW or now < self._listed_at
         for number, bucket in enumerate(buckets if slow else buckets[:1], 1):
+            name = "admin/index.html" if number == 1 else f"admin/page-{number}.html"
+            look = stamp(
+                repr([(one, seen.errors[one]) for one in bucket] + [services, len(buckets), now // 3600])
+            )
+            if number > 1 and self._known.get(name) == look:
+                continue
             rows = monitor.rows(self.store, self.config, bucket, now)
             text = self.pages.monitoring(
                 rows, status, now, page=number, pages=len(buckets), services=services
             )
-            name = "index.html" if number == 1 else f"page-{number}.html"
-            self._put(self.admin / name, text)
+            self._put(self.root / name, text)
+            self._known[name] = look
             if number == 1:
                 self._put(self.admin / "index.js", script("index", {"html": text}))
                 self._live(text)
         if slow:
-            self._listed_at = now
             self._put(self.admin / "search.js", script("search", monitor.titles(self.store)))
             for path in self.admin.glob("page-*.html"):
                 if not 1 < int(path.stem.partition("-")[2] or 0) <= len(buckets):
@@ -176,50 +191,69 @@ class Shelf:
 
     # Listings and clients
 
-    def _listings(self, seen: Looks) -> None:
-        if self._changed("admin/tickets/index.html", stamp(repr(seen.tickets))):
-            self._put(self.admin / "tickets" / "index.html", self.pages.tickets(facts.tickets(self.store)))
-        if self._changed("admin/corrections.html", seen.corrections):
-            self._put(self.admin / "corrections.html", self.pages.corrections(facts.corrections(self.store)))
-        if self._changed("admin/metrics.html", stamp(repr((seen.tickets, seen.corrections, seen.history)))):
-            numbers = facts.metrics(self.store)
-            self._put(self.admin / "metrics.html", self.pages.metrics(numbers))
-            self._put(self.admin / "metrics.json", facts.to_json(numbers, indent=2) + "\n")
-            self._put(self.admin / "metrics.csv", metrics_csv(numbers))
+    def _listings(self, now: float, seen: Looks) -> None:
+        everything = stamp(repr((seen.tickets, seen.corrections, seen.history)))
+        self._make("admin/tickets/index.html", stamp(repr(seen.tickets)), now, self._ticket_list)
+        self._make("admin/corrections.html", seen.corrections, now, self._correction_list)
+        self._make("admin/metrics.html", everything, now, self._metrics)
+
+    def _make(self, name: str, look: str, now: float, make: Callable[[], None]) -> None:
+        """Makes a listing that changed; one that was dear the last time, at most every `SLOW` seconds."""
+        made_at, took = self._dear.get(name, (float("-inf"), 0.0))
+        if self._known.get(name) == look or (took > DEAR and 0 <= now - made_at < SLOW):
+            return
+        started = time.thread_time()
+        make()
+        self._known[name] = look
+        self._dear[name] = (now, time.thread_time() - started)
+
+    def _ticket_list(self) -> None:
+        text = self.pages.tickets(facts.tickets(self.store, limit=TABLE), *facts.count_tickets(self.store))
+        self._put(self.admin / "tickets" / "index.html", text)
+
+    def _correction_list(self) -> None:
+        self._put(self.admin / "corrections.html", self.pages.corrections(facts.corrections(self.store)))
+
+    def _metrics(self) -> None:
+        numbers = facts.metrics(self.store)
+        self._put(self.admin / "metrics.html", self.pages.metrics(numbers))
+        self._put(self.admin / "metrics.json", facts.to_json(numbers, indent=2) + "\n")
+        self._put(self.admin / "metrics.csv", metrics_csv(numbers))
 
     def _clients(self, now: float, seen: Looks) -> None:
-        if not self._changed("clients", stamp(repr((seen.tickets, seen.clients)))):
+        look = stamp(repr((seen.by_client, seen.clients)))
+        if self._known.get("clients") == look:
             return
         known = facts.clients(self.store)
         for client in known:
-            self._client(client, now)
+            self._client(client, seen.by_client.get(client.id, {}), now)
         folders = {client.folder for client in known}
         for path in (self.root / "clients").glob("*"):
             if path.name not in folders:
                 _remove(path)
+        self._known["clients"] = look
 
-    def _client(self, client: ClientFacts, now: float) -> None:
+    def _client(self, client: ClientFacts, own: Mapping[int, str], now: float) -> None:
+        """A client's pages: with its own files for style and script, so that its folder is all it needs."""
         place = self.root / "clients" / client.folder
+        name = f"clients/{client.folder}/index.html"
+        look = stamp(repr((client, own)))
+        if self._known.get(name) == look:
+            return
         pages = Pages(client.language or self.config.report_language, self.config)
-        own = facts.tickets(self.store, client_id=client.id)
         self._static(place / "static")
-        self._put(place / "index.html", pages.client(client, own))
-        for batch in _batches([one.id for one in own]):
+        self._put(place / "index.html", pages.client(client, facts.tickets(self.store, client_id=client.id)))
+        names = {one: f"clients/{client.folder}/tickets/{one}.html" for one in own}
+        for batch in _batches([one for one, seen in own.items() if self._known.get(names[one]) != seen]):
             for one, ticket in facts.ticket_details(self.store, batch, self.config, now).items():
-                self._put(place / "tickets" / f"{one}.html", pages.client_ticket(client, ticket))
-        wanted = {f"{one.id}.html" for one in own}
+                self._put(self.root / names[one], pages.client_ticket(client, ticket))
+                self._known[names[one]] = own[one]
         for path in (place / "tickets").glob("*.html"):
-            if path.name not in wanted:
+            if f"clients/{client.folder}/tickets/{path.name}" not in names.values():
                 path.unlink(missing_ok=True)
+        self._known[name] = look
 
     # Files
-
-    def _changed(self, name: str, look: str) -> bool:
-        """Whether a page must be made anew; notes that it was."""
-        if self._known.get(name) == look:
-            return False
-        self._known[name] = look
-        return True
 
     def _put(self, path: Path, text: str) -> None:
         """Writes a file whole, unless it already says the same."""
@@ -235,42 +269,40 @@ class Shelf:
         self._written += 1
 
     def _static(self, place: Path) -> None:
-        if self._changed(str(place), self._edition):
-            for path in sorted(STATIC.iterdir()):
-                if path.suffix in (".css", ".js", ".svg"):
-                    self._put(place / path.name, path.read_text("utf-8"))
+        name = str(place.relative_to(self.root))
+        if self._known.get(name) == self._edition:
+            return
+        for path in sorted(STATIC.iterdir()):
+            if path.suffix in (".css", ".js", ".svg"):
+                self._put(place / path.name, path.read_text("utf-8"))
+        self._known[name] = self._edition
 
     def _prune(self, wanted: set[str]) -> None:
-        for name in [name for name in self._known if name.count("/") == 2 and name[-5:] == ".html"]:
-            if name not in wanted and not name.endswith("index.html"):
-                (self.root / name).unlink(missing_ok=True)
-                (self.root / name).with_suffix(".js").unlink(missing_ok=True)
-                del self._known[name]
+        for name in [name for name in self._known if _SINGLE.fullmatch(name) and name not in wanted]:
+            (self.root / name).unlink(missing_ok=True)
+            (self.root / name).with_suffix(".js").unlink(missing_ok=True)
+            del self._known[name]
 
-    def _remember(self, whole: bool) -> None:
-        """What the files were written from: by an earlier process too, so that a restart writes little."""
-        if self._known and not whole:
-            return
+    def _remember(self) -> None:
+        """What the files that are there were written from: by an earlier process too."""
+        if not self._known:
+            self._known = self._kept()
+        self._known = {name: look for name, look in self._known.items() if (self.root / name).exists()}
+        for path in (*(self.admin / "errors").glob("*.html"), *(self.admin / "tickets").glob("*.html")):
+            self._known.setdefault(str(path.relative_to(self.root)), "")
+
+    def _kept(self) -> dict[str, str]:
         try:
-            edition, known = msgspec.msgpack.decode(
-                (self.root / ".shelf").read_bytes(), type=tuple[str, dict[str, str]]
-            )
+            data = (self.root / ".shelf").read_bytes()
+            edition, known = msgspec.msgpack.decode(data, type=tuple[str, dict[str, str]])
         except (FileNotFoundError, msgspec.MsgspecError):
-            edition, known = "", {}
-        there = {
-            f"admin/{kind}/{path.name}": path
-            for kind in ("errors", "tickets")
-            for path in (self.admin / kind).glob("*.html")
-        }
-        usable = edition == self._edition
-        self._known = {name: known.get(name, "") if usable else "" for name in there}
+            return {}
+        return known if edition == self._edition else {}
 
-    def _keep(self, now: float, whole: bool) -> None:
-        if whole or now - self._kept_at >= SLOW or now < self._kept_at:
-            self._kept_at = now
-            passing = self.root / ".shelf.new"
-            passing.write_bytes(msgspec.msgpack.encode((self._edition, self._known)))
-            os.replace(passing, self.root / ".shelf")
+    def _keep(self) -> None:
+        passing = self.root / ".shelf.new"
+        passing.write_bytes(msgspec.msgpack.encode((self._edition, self._known)))
+        os.replace(passing, self.root / ".shelf")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

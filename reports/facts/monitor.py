@@ -37,14 +37,6 @@ class ErrorRow(Struct, frozen=True):
     """Occurrences in each quarter of the last 7 days, ending with the running hour."""
 
 
-def newest(store: Store) -> list[int]:
-    """The numbers of all errors, unresolved first, then by their newest occurrence."""
-    query = ErrorLog.select(ErrorLog.id).where(ErrorLog.merged_into.is_null())
-    with store.reading():
-        ordered = query.order_by(ErrorLog.resolved, ErrorLog.last_seen.desc(), ErrorLog.id.desc())
-        return [error_id for (error_id,) in tuples(ordered)]
-
-
 def rows(store: Store, config: Config, error_ids: Iterable[int], now: float) -> list[ErrorRow]:
     """The lines of some errors, in the order given. `now` in epoch seconds."""
     wanted = list(error_ids)

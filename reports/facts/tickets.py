@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
-from peewee import JOIN
+from peewee import JOIN, Case
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store
@@ -104,9 +104,13 @@ def tickets(
     open_only: bool = False,
     error_ids: Iterable[int] | None = None,
     client_id: str | None = None,
+    limit: int | None = None,
 ) -> list[TicketFacts]:
-    """Tickets, newest first."""
-    query = _select().order_by(Ticket.created_at.desc(), Ticket.id.desc())
+    """Tickets, newest first; with a `limit`, those not closed before the closed ones."""
+    newest = (Ticket.created_at.desc(), Ticket.id.desc())
+    query = _select().order_by(*newest)
+    if limit is not None:
+        query = query.order_by(Case(None, [(Ticket.status == "closed", 1)], 0), *newest).limit(limit)
     if open_only:
         query = query.where(Ticket.status != "closed")
     if error_ids is not None:
@@ -207,6 +211,12 @@ def _watch(row: dict[str, Any], config: Config) -> WatchFacts:
         min_seen=config.watch.min_seen if config.watch.evidence == "seen" else 0.0,
         inconclusive_at=moment(row["inconclusive_at"]),
     )
+
+
+def count_tickets(store: Store) -> tuple[int, int]:
+    """(not closed, all)."""
+    with store.reading():
+        return Ticket.select().where(Ticket.status != "closed").count(), Ticket.select().count()
 
 
 def clients(store: Store) -> list[ClientFacts]:
