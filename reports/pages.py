@@ -12,8 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from msgspec import Struct
 
 from tocsin.daemon.config import Config
 from tocsin.reports import code
@@ -47,6 +49,16 @@ FOR_CLIENTS = frozenset(
 STATES = ("open", "in_progress", "monitoring", "new", "muted", "resolved")
 TICKET_STATES = ("open", "in_progress", "monitoring", "closed")
 TEST_STATES = ("pending", "passed", "failed")
+
+
+class Evidence(Struct, frozen=True):
+    """What a closing rested on, as the ticket keeps it. Durations in seconds; `chance` 0 to 1."""
+
+    watched_seconds: float
+    seen_seconds: float | None = None
+    chance: float | None = None
+    evidence: str = "seen"
+    verified_by_tests: bool = False
 
 
 class Pages:
@@ -125,7 +137,9 @@ class Pages:
 
     def ticket(self, ticket: TicketDetail) -> str:
         """One ticket, for admins."""
-        return self._render("ticket.html", "tickets", "../", ticket=ticket)
+        return self._render(
+            "ticket.html", "tickets", "../", ticket=ticket, evidence=evidence(ticket.metadata)
+        )
 
     def corrections(self, corrections: Sequence[CorrectionFacts]) -> str:
         """All corrections."""
@@ -162,7 +176,15 @@ class Pages:
     def client_ticket(self, client: ClientFacts, ticket: TicketDetail) -> str:
         """One ticket as its client sees it: no description that could name somebody else."""
         history = [one for one in ticket.history if one.action in FOR_CLIENTS]
-        return self._render("client_ticket.html", "", "../", client=client, ticket=ticket, history=history)
+        return self._render(
+            "client_ticket.html",
+            "",
+            "../",
+            client=client,
+            ticket=ticket,
+            history=history,
+            evidence=evidence(ticket.metadata),
+        )
 
     def _render(self, template: str, section: str, up: str, **values: Any) -> str:
         return self._templates.get_template(template).render(section=section, up=up, **values)
@@ -245,6 +267,14 @@ def brief(text: str, limit: int) -> str:
 def tail(path: str) -> str:
     """The last two parts of a path."""
     return "/".join(path.rsplit("/", 2)[-2:])
+
+
+def evidence(metadata: Any) -> Evidence | None:
+    """What the closing rested on; None where the ticket does not say."""
+    try:
+        return msgspec.convert(metadata["watch"], Evidence)
+    except (msgspec.ValidationError, KeyError, TypeError):
+        return None
 
 
 def pretty(value: Any) -> str:

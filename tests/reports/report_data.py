@@ -366,7 +366,11 @@ def _resolved(text: Text, number: int) -> None:
     count(row, {96: 9, 97: 10}, "bakery")
     made = ticket(
         text, row, "bakery", "closed", 4 * DAY, closed_at=NOW - 3 * DAY, resolution="corrected",
-        metadata={"auto_closed": True, "evidence": text("seen alive for 23 h 51 min of 24 h")},
+        metadata={
+            "auto_closed": True, "note": text("told by telephone"),
+            "watch": {"quiet_since": NOW - 4 * DAY, "watched_seconds": DAY, "seen_seconds": DAY - 540.0,
+                      "evidence": "seen", "chance": 0.0004, "corrections": 1, "verified_by_tests": True},
+        },
     )  # fmt: skip
     correction(text, row, 4 * DAY - HOUR)
     history(text, made, "auto_closed", "24 h of silence, seen alive for 23 h 51 min", 3 * DAY)

@@ -242,4 +242,4 @@ def test_many_errors_make_several_pages_and_a_small_first_one(make_site: Callabl
     assert (site.root / "admin/page-3.html").is_file()
     assert (site.root / "admin/index.html").stat().st_size < 500_000
     assert "Error number 319" in site.read("admin/search.js")
-    assert "Error number 319" in site.read("admin/page-3.html")
+    assert "Error number 319" in site.read("admin/page-4.html")
