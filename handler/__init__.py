@@ -1,4 +1,7 @@
-"""`tocsin.handler`: a logging handler that loses nothing, and words about the work at hand. Opens nothing on import."""
+"""`tocsin.handler`: a logging handler that loses nothing, and words about the work at hand.
+
+Opens nothing on import.
+"""
 
 from tocsin.handler.context import bind, unbind
 from tocsin.handler.emit import TocsinHandler

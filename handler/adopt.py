@@ -1,4 +1,7 @@
-"""Sessions whose owner is dead: found by their free lock, shipped as what they were, then deleted. No sockets."""
+"""Sessions whose owner is dead: found by their free lock, shipped as what they were, then deleted.
+
+No sockets.
+"""
 
 from __future__ import annotations
 

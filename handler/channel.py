@@ -1,4 +1,5 @@
-"""One destination in one process: its session, spool, memory and thread, shared by the handlers that go there.
+"""One destination in one process: its session, spool, memory and thread, shared by the handlers that go
+there.
 
 Takes records in the application's threads: no lock, no exception, no log call, one write.
 """
@@ -59,7 +60,10 @@ class Channel:
     # For handlers
 
     def take(self, record: logging.LogRecord) -> None:
-        """Counts the record as one event: in the spool, in memory or as lost when this returns. Never raises."""
+        """Counts the record as one event: in the spool, in memory or as lost when this returns.
+
+        Never raises.
+        """
         try:
             shipper = self._shipper
             if shipper is None or not shipper.running or self._pid != os.getpid():
@@ -157,7 +161,10 @@ class Channel:
             self._repeats.told(glance.key, glance.occurred_at, segment)
 
     def _write_anew(self, glance: Glance) -> None:
-        """The session has just ended: a new one, or where another thread is at that, one for this event alone."""
+        """The session has just ended.
+
+        A new one, or where another thread is at that, one for this event alone.
+        """
         self._open()
         spool, shipper = self._spool, self._shipper
         if spool is not None and shipper is not None and not shipper.ended:

@@ -1,4 +1,7 @@
-"""One session's side of the talk with the daemon: hello, batches, acks, rewinds. No socket, no clock, no files."""
+"""One session's side of the talk with the daemon: hello, batches, acks, rewinds.
+
+No socket, no clock, no files.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class Source(Protocol):
 
 
 class Delivery:
-    """One session's talk with the daemon. Times are seconds of a monotonic clock (`now`) and of the epoch (`wall`)."""
+    """One session's talk with the daemon.
+
+    Times are seconds of a monotonic clock (`now`) and of the epoch (`wall`).
+    """
 
     def __init__(self, source: Source, header: Header, *, live: bool, database: str | None = None) -> None:
         self.source = source
@@ -83,6 +89,11 @@ class Delivery:
         self.welcomed = False
         self._asked_at = None
         self._outstanding.clear()
+
+    def shrink(self) -> None:
+        """A message was too large: begins anew with batches of one record."""
+        self._most = 1
+        self.restart()
 
     def stale(self, now: float) -> bool:
         """The daemon has been silent for longer than our patience, which grows."""
@@ -177,7 +188,10 @@ class Delivery:
         self.tidy()
 
     def _refused(self, message: wire.Refusal, now: float) -> None:
-        """Nothing is given up: the spool is kept, whatever the daemon says, and the talk begins anew, later."""
+        """Nothing is given up.
+
+        The spool is kept, whatever the daemon says, and the talk begins anew, later.
+        """
         self.refusal = message
         self.restart()
         if message.reason in ("gap", "unknown_session"):

@@ -20,8 +20,8 @@ _MARK = "_tocsin"
 class TocsinHandler(logging.Handler):
     """Ships every record at or above its level to the Tocsin daemon, through a spool on disk.
 
-    Every argument may come from the environment as `TOCSIN_<NAME>` when it is not given. Raises ValueError for
-    nonsense given in code, and for nothing else: an unusable spool or an absent daemon is no error.
+    Every argument may come from the environment as `TOCSIN_<NAME>` when it is not given. Raises ValueError
+    for nonsense given in code, and for nothing else: an unusable spool or an absent daemon is no error.
     """
 
     def __init__(

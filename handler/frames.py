@@ -1,9 +1,10 @@
 """Frames of a spool file: bytes and back, and what damaged bytes held. Pure: no files here.
 
-A frame is magic (2 bytes), length of the payload (4), crc32 of what follows it (4), counter (8), payload. Every
-event of a session, and every segment's header, takes the next counter; frames that are no event carry 0. Counters
-are taken before a lockless write, so their order in the file may differ a little; they only say how many events a
-damaged range held. A frame with a counter and no payload says that this event went another way.
+A frame is magic (2 bytes), length of the payload (4), crc32 of what follows it (4), counter (8), payload.
+Every event of a session, and every segment's header, takes the next counter; frames that are no event carry
+0. Counters are taken before a lockless write, so their order in the file may differ a little; they only say
+how many events a damaged range held. A frame with a counter and no payload says that this event went another
+way.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def resume(data: bytes, at: int) -> Found | None:
 class Survey(NamedTuple):
     """A whole segment looked at: its sound frames' end, the counters it holds, its damaged ranges.
 
-    `tail` is the offset of bytes at the end that are no whole frame (a write in flight, or a torn one), else None.
+    `tail` is the offset of bytes at the end that are no whole frame (a write in flight, or a torn one), else
+    None.
     """
 
     counters: frozenset[int]
@@ -90,9 +92,9 @@ def survey(
 ) -> Survey:
     """What the segment `data` holds and what damage has taken from it.
 
-    `first`: the counter of the segment's own header. `sealed`: nobody writes to it any more, so an unreadable tail
-    is a range too. `until`: the first counter of the next segment, 0 when there is none. `elsewhere`: counters
-    known to stand in other segments.
+    `first`: the counter of the segment's own header. `sealed`: nobody writes to it any more, so an unreadable
+    tail is a range too. `until`: the first counter of the next segment, 0 when there is none. `elsewhere`:
+    counters known to stand in other segments.
     """
     counters: set[int] = set()
     ranges: list[tuple[int, int, int]] = []
@@ -118,7 +120,10 @@ def survey(
 
 
 def _laid(missing: set[int], ranges: list[tuple[int, int, int]]) -> list[int]:
-    """How many of the missing counters each range held: the last one before which only lower counters stood."""
+    """How many of the missing counters each range held.
+
+    The last one before which only lower counters stood.
+    """
     counts = [0] * len(ranges)
     for number in missing if ranges else ():
         owner = 0

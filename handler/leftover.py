@@ -1,4 +1,7 @@
-"""Ships what dead processes left in a spool directory, from the command line: no thread, nothing adopted for long."""
+"""Ships what dead processes left in a spool directory, from the command line.
+
+No thread, nothing adopted for long.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ class Outcome(NamedTuple):
 def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None = None) -> Iterator[Outcome]:
     """Ships every session whose owner is dead, each to where it was meant to go (or to `endpoint`).
 
-    `patience`: seconds without any progress after which a session is left as it is, per endpoint. Raises OSError
-    when the directory cannot be read.
+    `patience`: seconds without any progress after which a session is left as it is, per endpoint. Raises
+    OSError when the directory cannot be read.
     """
     for session in sorted(sessions(directory)):
         taken = take(directory, session)

@@ -16,7 +16,10 @@ LIMIT = 1000
 
 
 class Tally:
-    """A count that any thread, signal handler or finaliser may raise without a lock; one thread takes from it."""
+    """A count that any thread, signal handler or finaliser may raise without a lock.
+
+    One thread takes from it.
+    """
 
     def __init__(self) -> None:
         self._next = itertools.count().__next__

@@ -11,7 +11,10 @@ KEYS = 4096
 
 
 class Repeats:
-    """Keys of events that stand in the spool. A race between threads costs a full sample too many, no more."""
+    """Keys of events that stand in the spool.
+
+    A race between threads costs a full sample too many, no more.
+    """
 
     def __init__(self) -> None:
         self._told: dict[int, tuple[float, int, int]] = {}

@@ -1,7 +1,8 @@
-"""What a handler was told: arguments and `TOCSIN_...` variables become one frozen `Settings`; no sockets, no files.
+"""What a handler was told: arguments and `TOCSIN_...` variables become one frozen `Settings`; no sockets, no
+files.
 
-Nonsense given in code raises ValueError; a nonsensical environment variable must not break somebody's program, so
-its default is used and one line goes to standard error.
+Nonsense given in code raises ValueError; a nonsensical environment variable must not break somebody's
+program, so its default is used and one line goes to standard error.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def complain(text: str) -> None:
 
 
 def default_service() -> str:
-    """The main module's package or name, else the script's stem, else the virtual environment's directory name."""
+    """The main module's package or name, else the script's stem, else the virtual environment's
+    directory name.
+    """
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name:

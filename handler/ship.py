@@ -1,6 +1,7 @@
 """The shipping thread: it alone owns the socket, the reading of the spool and its rotation. It logs nothing.
 
-Nothing here is needed for safety: what it has not shipped stays in the files, for it or for whoever adopts them.
+Nothing here is needed for safety: what it has not shipped stays in the files, for it or for whoever adopts
+them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tocsin.handler.event import Header, Lost
 from tocsin.handler.link import Link
 from tocsin.handler.memory import Memory, Tally
 from tocsin.handler.settings import Settings, complain
-from tocsin.handler.spool import Slot, Spool, size
+from tocsin.handler.spool import Slot, Spool, Unusable, prepare, size
 from tocsin.handler.stream import Stream
 
 SEGMENT_BYTES = 4 * 1024 * 1024
@@ -46,7 +47,9 @@ TIDY = 30.0
 
 
 class Shipper:
-    """Ships one channel's session, what its memory holds, and dead processes' sessions of the same destination."""
+    """Ships one channel's session, what its memory holds, and dead processes' sessions of the same
+    destination.
+    """
 
     def __init__(self, settings: Settings, header: Header, spool: Spool | None, memory: Memory) -> None:
         self.running = False
@@ -77,7 +80,8 @@ class Shipper:
         self._stopping = self._renewing = False
         self._faults = 0
         self._repair_at, self._repair_after = 0.0, REPAIR
-        self._used_at, self._foreign_at = time.monotonic(), 0.0
+        self._used_at = self._begun_at = time.monotonic()
+        self._foreign_at = 0.0
         self._connected = False
         self._passed: dict[str, float] = {}
         self._around_at = self._reported_at = self._measured_at = 0.0
@@ -210,7 +214,10 @@ class Shipper:
                 self._mind_refusal(delivery, now)
 
     def _mind_refusal(self, delivery: Delivery, now: float) -> None:
-        """A daemon of another database: the next endpoint; if all are such for long, a session that may go there."""
+        """A daemon of another database: the next endpoint.
+
+        If all are such for long, a session that may go there.
+        """
         if delivery.refusal is None or delivery.refusal.reason != "other_database":
             self._foreign_at = 0.0
             return
@@ -245,7 +252,11 @@ class Shipper:
             message = delivery.next(now, time.time())
             if message is None:
                 continue
-            said = self._link.send(message)
+            try:
+                said = self._link.send(message)
+            except wire.WireError:
+                delivery.shrink()
+                continue
             if not said:
                 delivery.restart()
             elif not isinstance(message, wire.Heartbeat):
@@ -259,6 +270,7 @@ class Shipper:
         self._tried_at = now
         self._connected = False
         self._link.next()
+        self._link.open()
         for delivery in self._deliveries():
             delivery.restart()
 
@@ -313,6 +325,12 @@ class Shipper:
             self.pressure = self._measure(stream.held(), now)
             if spool.voids and now >= self._repair_at:
                 self._repair(spool, now)
+        elif now - self._begun_at > LATER and not len(self._memory):
+            # Nothing waits in memory: the moment to see whether the spool can be used by now.
+            self._begun_at = now
+            with contextlib.suppress(Unusable):
+                prepare(self._settings.spool)
+                self._stopping = self._renewing = True
         if self.users():
             self._used_at = now
         elif now - self._used_at > UNUSED and all(one.done for one in self._own()):
@@ -322,7 +340,10 @@ class Shipper:
             self._report()
 
     def _crowded(self, written: int, now: float) -> bool:
-        """Whether a fresh segment is due: this one is large, or all of it is acknowledged and only takes room."""
+        """Whether a fresh segment is due.
+
+        This one is large, or all of it is acknowledged and only takes room.
+        """
         if written >= min(SEGMENT_BYTES, self._settings.spool_limit // 8):
             return True
         quiet = self._settled_for(now)
@@ -371,7 +392,10 @@ class Shipper:
     # The end
 
     def _end(self) -> None:
-        """Goodbye, and no file stays when all is acknowledged. Without a daemon everything stays for adoption."""
+        """Goodbye, and no file stays when all is acknowledged.
+
+        Without a daemon everything stays for adoption.
+        """
         self._report()
         self.ended = True
         spool, stream = self._spool, self._stream

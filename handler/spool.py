@@ -1,7 +1,9 @@
-"""The files of a session: written without a lock, owned by a process, adopted when it is dead. No sockets, no bodies.
+"""The files of a session: written without a lock, owned by a process, adopted when it is dead. No sockets, no
+bodies.
 
-A spool directory holds, per session, a lock file (`<session>.lock`: flock held while the owner lives; its content is
-the header and the database the session is pinned to) and segments (`<session>.<number>.<first counter>.seg`).
+A spool directory holds, per session, a lock file (`<session>.lock`: flock held while the owner lives; its
+content is the header and the database the session is pinned to) and segments (`<session>.<number>.<first
+counter>.seg`).
 """
 
 from __future__ import annotations
@@ -177,28 +179,22 @@ class Claim:
 class Slot:
     """A file descriptor number that stays ours for good, whatever file stands behind it.
 
-    An emit may hold the number for as long as it likes between reading and writing: closing it could let the frame
-    end in a file of the application's. Numbers given up are parked on a read-only /dev/null (a write fails) and used
-    again. They are high ones, which an application that closes and opens everything does not soon meet.
+    An emit may hold the number for as long as it likes between reading and writing: closing it could let the
+    frame end in a file of the application's. Numbers given up are parked on a read-only /dev/null (a write
+    fails) and used again. They are high ones, which an application that closes and opens everything does not
+    soon meet.
     """
 
     _parked: ClassVar[deque[int]] = deque()
+    _null: ClassVar[int] = -1
+    """Kept open, so that parking needs no free descriptor."""
 
     def __init__(self) -> None:
+        """Raises OSError when no descriptor is free."""
         try:
             self.fd = self._parked.pop()
         except IndexError:
-            self.fd = self._reserve()
-
-    @staticmethod
-    def _reserve() -> int:
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            lowest = min(512, soft // 2) if soft > 0 else 512
-            return fcntl.fcntl(null, fcntl.F_DUPFD_CLOEXEC, lowest)
-        finally:
-            os.close(null)
+            self.fd = _high(self._nothing())
 
     def point(self, fd: int) -> None:
         """From now on writes go to the file of `fd`, which is closed. Raises OSError."""
@@ -208,13 +204,39 @@ class Slot:
             os.close(fd)
 
     def park(self) -> None:
-        """Writes fail from now on; another spool may use the number."""
-        self.point(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        """Writes fail from now on; another spool may use the number. Raises OSError."""
+        os.dup2(self._nothing(), self.fd, inheritable=False)
         self._parked.append(self.fd)
+
+    @classmethod
+    def _nothing(cls) -> int:
+        """A descriptor of /dev/null that cannot be written to, opened again where an application closed
+        it.
+        """
+        try:
+            if cls._null >= 0 and stat.S_ISCHR(os.fstat(cls._null).st_mode):
+                return cls._null
+        except OSError:
+            pass
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            cls._null = _high(null)
+        finally:
+            os.close(null)
+        return cls._null
+
+
+def _high(fd: int) -> int:
+    """A second descriptor of the same file, with a number few programs come to. Raises OSError."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(512, soft // 2) if soft > 0 else 512)
 
 
 class Spool:
-    """The writing side of this process's own session. `append` may be called anywhere, the rest by one thread."""
+    """The writing side of this process's own session.
+
+    `append` may be called anywhere, the rest by one thread.
+    """
 
     def __init__(self, directory: str, header: Header, slot: Slot | None = None) -> None:
         """Raises Unusable or OSError."""
@@ -271,8 +293,8 @@ class Spool:
     def sealed(self, segment: Segment) -> bool:
         """Nobody can be writing to this segment any more.
 
-        A read lease is granted only on a file that nobody has open for writing, a write in flight included; where
-        leases do not exist, a grace period stands for it.
+        A read lease is granted only on a file that nobody has open for writing, a write in flight included;
+        where leases do not exist, a grace period stands for it.
         """
         if segment.number >= self.segment:
             return False

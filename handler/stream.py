@@ -116,8 +116,8 @@ class Stream:
     def batch(self, start: int, cursor: int, now: float, *, most: int = BATCH_RECORDS) -> wire.Batch | None:
         """The records from `cursor` on that fit into one batch, None when there is nothing new.
 
-        It covers the positions from `start` (where the last one ended); up to `cursor` stands nothing to ship. One
-        without frames needs no sending: `cursor` may go on to its end.
+        It covers the positions from `start` (where the last one ended); up to `cursor` stands nothing to
+        ship. One without frames needs no sending: `cursor` may go on to its end.
         """
         self._refresh()
         draft = Draft(cursor)
@@ -209,7 +209,10 @@ class Stream:
         return None
 
     def _gather(self, number: int) -> bool:
-        """Learns the definitions and places of the segments up to `number`; False when all are known already."""
+        """Learns the definitions and places of the segments up to `number`.
+
+        False when all are known already.
+        """
         new = [one for one in self.segments if one.number <= number and one.number not in self._index]
         for segment in new:
             self._index.add(segment.number)
@@ -233,8 +236,10 @@ class Stream:
             if self._spool is None and self.segments:
                 self._gather(self.segments[-1].number)
             place = self._known.get((path, line)) or self._resolve(path, line, module)
+            if draft.size > 2 * BATCH_BYTES:
+                return
             draft.places[path, line] = place
-            draft.size += 120 + sum(map(len, place.source))
+            draft.size += 120 + sum(len(text.encode("utf-8", "replace")) for text in place.source)
             if self._spool is not None and self._noted.get((path, line), -1) < segment.number:
                 with contextlib.suppress(OSError):
                     self._spool.note(wire.encode_record(place))
@@ -246,10 +251,11 @@ class Stream:
     # Giving up what was acknowledged
 
     def forget(self, watermark: int) -> None:
-        """Deletes the segments that nobody needs: acknowledged, sealed, and followed by one that stands alone.
+        """Deletes the segments that nobody needs: acknowledged, sealed, and followed by one that stands
+        alone.
 
-        A repeat written around a rotation may name an event of the segment before; so this one stays until what its
-        successor held a grace period later is acknowledged too.
+        A repeat written around a rotation may name an event of the segment before; so this one stays until
+        what its successor held a grace period later is acknowledged too.
         """
         number, offset = split(watermark)
         while len(self.segments) > 1 and self.segments[0].number < number:
@@ -318,7 +324,9 @@ class Stream:
         return found and frames.Found(offset, offset + found.end, found.counter, found.payload)
 
     def _damage(self, segment: Segment, offset: int, sealed: bool) -> frames.Damage | None:
-        """The damaged range that begins at `offset`, None when the file ends there or a write is in flight."""
+        """The damaged range that begins at `offset`, None when the file ends there or a write is in
+        flight.
+        """
         size = self._size(segment)
         if offset >= size and not (sealed and size == 0):
             return None
@@ -331,7 +339,10 @@ class Stream:
         return self._abandoned(segment, offset, size)
 
     def _abandoned(self, segment: Segment, offset: int, size: int) -> frames.Damage | None:
-        """The fragment that a failed write has left at the end: its event went another way, nobody completes it."""
+        """The fragment that a failed write has left at the end.
+
+        Its event went another way, nobody completes it.
+        """
         if self._spool is None or not self._spool.voids or self._surveyed is None:
             return None
         tail = self._surveyed[1].tail

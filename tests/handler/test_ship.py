@@ -77,3 +77,80 @@ def test_a_daemon_killed_in_the_stream_loses_and_doubles_nothing(address: str, l
         assert until(lambda: memory.counted >= 6000, 30)
     assert set(memory.messages.values()) == {1}
     assert memory.counted == 6000
+
+
+def test_messages_that_get_lost_on_the_way_are_said_again(address: str, logger_to: Make) -> None:
+    logger = logger_to()
+    with DaemonDouble(address, drop_every=5) as daemon:
+        for number in range(12000):
+            logger.error(f"{number}")
+        assert until(lambda: daemon.memory.counted >= 12000, 60)
+        assert set(daemon.memory.messages.values()) == {1}
+
+
+def test_a_daemon_that_refuses_the_version_leaves_the_spool_as_it_is(
+    place: Path, address: str, logger_to: Make
+) -> None:
+    logger = logger_to()
+    logger.error("kept")
+    channel = logger.handlers[0].channel
+    with DaemonDouble(address, refuse=True):
+        assert until(lambda: channel.trouble == "too old")
+    assert any(path.suffix == ".seg" for path in (place / "spool").iterdir())
+
+
+def test_when_an_endpoint_does_not_answer_the_next_one_is_tried(
+    place: Path, logger_to: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.handler.ship.FAILOVER", 0.2)
+    logger = logger_to(endpoint=[f"ipc://{place}/nobody", f"ipc://{place}/second"])
+    with DaemonDouble(f"ipc://{place}/second") as daemon:
+        logger.error("found")
+        assert until(lambda: daemon.memory.messages["found"] == 1)
+
+
+def test_a_session_is_never_shipped_into_a_second_database(
+    place: Path, address: str, logger_to: Make
+) -> None:
+    logger = logger_to()
+    with DaemonDouble(address, Memory("one")) as first:
+        logger.error("for one")
+        assert until(lambda: first.memory.counted == 1)
+    logger.error("for one as well")
+    channel = logger.handlers[0].channel
+    with DaemonDouble(address, Memory("two")) as second:
+        assert until(lambda: channel.trouble == "this is two")
+        assert second.memory.counted == 0
+    with DaemonDouble(address, first.memory):
+        assert until(lambda: first.memory.counted == 2, 30)
+
+
+def test_heartbeats_tell_that_an_idle_process_lives(address: str, logger_to: Make) -> None:
+    logger_to(heartbeat=0.1)
+    with DaemonDouble(address) as daemon:
+        assert until(lambda: sum(daemon.memory.heartbeats.values()) >= 3)
+
+
+def test_places_travel_with_the_events_that_name_them(address: str, logger_to: Make) -> None:
+    logger = logger_to()
+    with DaemonDouble(address) as daemon:
+        logger.error("number %d", 1)
+        assert until(lambda: daemon.memory.counted == 1)
+        event = daemon.memory.events[0]
+        assert daemon.memory.places[event.path, event.line].template == "number *"
+
+
+@pytest.mark.parametrize("free", [0, 1, 2, 3, 5, 8, 16, 32])
+def test_few_free_descriptors_never_abort_the_program(free: int, place: Path) -> None:
+    body = (
+        "import os, resource\n"
+        "from tocsin.handler import TocsinHandler\n"
+        f"n = len(os.listdir('/proc/self/fd')) - 1 + {free}\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))\n"
+        "import logging, time\n"
+        f"handler = TocsinHandler('ipc://{place}/s', 'shop', spool='{place}/spool')\n"
+        "log = logging.Logger('x'); log.addHandler(handler); log.error('x')\n"
+        "handler.channel.await_delivery(0.3)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", body], capture_output=True, timeout=30, check=False)
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False)
