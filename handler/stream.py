@@ -131,7 +131,7 @@ class Stream:
             start=start,
             end=draft.end,
             frames=draft.frames,
-            definitions=[raw for key, raw in draft.definitions.items() if key not in draft.defined],
+            definitions=list(draft.definitions.values()),
             places=list(draft.places.values()),
             sent_at=now,
         )

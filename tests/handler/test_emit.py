@@ -50,8 +50,11 @@ def test_messages_with_another_text_are_no_repeats(address: str, logger_to: Make
         assert len(daemon.memory.messages) == 100
 
 
-def test_repeats_over_many_segments_are_all_defined(address: str, logger_to: Make) -> None:
-    logger = logger_to(spool_limit="256KB")
+def test_repeats_over_many_segments_are_all_defined(
+    address: str, logger_to: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.handler.ship.SEGMENT_BYTES", 32 * 1024)
+    logger = logger_to()
     with DaemonDouble(address) as daemon:
         for number in range(3000):
             logger.error("the same again")
