@@ -57,9 +57,9 @@ def record(
     for index, change in enumerate(changes, 1):
         try:
             _check(change, project)
-        except CorrectionError as error:
+        except CorrectionError as reason:
             raise CorrectionError(
-                f"correction {index}: {error}" if len(changes) > 1 else str(error)
+                f"correction {index}: {reason}" if len(changes) > 1 else str(reason)
             ) from None
     with store.transaction():
         known = {row.id: row for row in ErrorLog.select().where(

@@ -116,14 +116,20 @@ def _session_of(message: FromHandler) -> str:
 
 
 def _singly(batch: Batch) -> list[Batch]:
-    """The batch as batches of one record each, covering the same range."""
+    """The batch as batches of one record each, covering the same range; each explains its repeats' keys."""
     bounds = [batch.start, *(at for at, _ in batch.frames[1:]), batch.end]
+    definitions = [*batch.definitions, *(raw for _, raw in batch.frames if _is_event(raw))]
     return [
-        Batch(
-            batch.session, bounds[i], bounds[i + 1], [frame], batch.definitions, batch.places, batch.sent_at
-        )
+        Batch(batch.session, bounds[i], bounds[i + 1], [frame], definitions, batch.places, batch.sent_at)
         for i, frame in enumerate(batch.frames)
     ] or [batch]
+
+
+def _is_event(raw: Raw) -> bool:
+    try:
+        return isinstance(wire.decode_record(raw), Event)
+    except wire.WireError:
+        return False
 
 
 def _occurrences(record: Repeat | Collapsed) -> list[tuple[float, int]]:

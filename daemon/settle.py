@@ -20,7 +20,7 @@ from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch
 from tocsin.daemon.tally import Occurrences, Sampled, Sum, merged_moments, thin
 from tocsin.daemon.tickets import Tickets
 from tocsin.handler.event import Event, Raised
-from tocsin.handler.places import canonical
+from tocsin.handler.source import canonical
 
 ERRORS_PER_PLACE = 100
 """Errors of one coarse signature, at most: what is over goes to the place's overflow error."""

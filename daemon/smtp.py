@@ -180,7 +180,7 @@ class _PatientTLS(_Patient, smtplib.SMTP_SSL):
     pass
 
 
-class _Client(yagmail.SMTP):  # type: ignore[misc]
+class _Client(yagmail.SMTP):
     """yagmail's client over our connections; its own OAuth2 log-in skips STARTTLS and checks no answer."""
 
     @property

@@ -110,9 +110,10 @@ FromHandler: TypeAlias = Hello | Batch | Heartbeat | Goodbye
 FromDaemon: TypeAlias = Welcome | Ack | Refusal
 
 _encoder = msgspec.msgpack.Encoder()
-_from_handler = msgspec.msgpack.Decoder(FromHandler)
-_from_daemon = msgspec.msgpack.Decoder(FromDaemon)
-_record = msgspec.msgpack.Decoder(Record)
+# A union is no class to a type checker: the decoders of unions are annotated by hand.
+_from_handler: msgspec.msgpack.Decoder[FromHandler] = msgspec.msgpack.Decoder(FromHandler)
+_from_daemon: msgspec.msgpack.Decoder[FromDaemon] = msgspec.msgpack.Decoder(FromDaemon)
+_record: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 _event = msgspec.msgpack.Decoder(Event)
 
 

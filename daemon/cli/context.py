@@ -37,9 +37,7 @@ pass_context = click.make_pass_decorator(Context)
 as_json = click.option("--json", "as_json", is_flag=True, help="A stable JSON shape, for scripts.")
 
 
-def by_option(default: str | None = None) -> Any:
-    """The option `--by NAME`; default: the user's log-in name."""
-    return click.option("--by", default=default or _user, help="Who does it, for the history.")
+by_option = click.option("--by", default=lambda: _user(), help="Who does it, for the history.")
 
 
 def _user() -> str:

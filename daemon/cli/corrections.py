@@ -15,7 +15,7 @@ from tocsin.daemon.corrections import CorrectionError, NewCorrection, record
 from tocsin.reports import facts
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[float]):
     """An ISO 8601 moment, UTC when it names no zone; becomes epoch seconds."""
 
     name = "time"

@@ -58,14 +58,14 @@ def error(context: Context, error_id: int, as_json: bool) -> None:
     say()
     say_table(
         ["moment", "what", "text", "by"],
-        [[h.at, h.what, h.text, h.by] for h in found.timeline],
+        [[h.at, h.kind, h.text, h.by] for h in found.timeline],
         "Nothing has happened to it yet.",
     )
 
 
 @click.command()
 @click.argument("error_id", type=int)
-@by_option()
+@by_option
 @pass_context
 def resolve(context: Context, error_id: int, by: str) -> None:
     """Mark an error resolved by hand; its open tickets close."""

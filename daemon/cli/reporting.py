@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import click
 import msgspec
@@ -18,7 +19,7 @@ from tocsin.reports.shelf import Shelf
 @as_json
 @pass_context
 def metrics(context: Context, as_json: bool) -> None:
-    """The numbers: tickets opened and closed automatically, time to resolution, and the honest ones beside them."""
+    """Tickets opened and closed automatically, time to resolution, and the honest numbers beside them."""
     found = facts.metrics(context.store)
     if as_json:
         say_json(found)
@@ -53,7 +54,7 @@ def report(context: Context, out: Path | None) -> None:
 @click.command()
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="surrogateescape"))
 @as_json
-def signature(file: click.utils.LazyFile, as_json: bool) -> None:
+def signature(file: TextIO, as_json: bool) -> None:
     """Signatures of recorded events in FILE.jsonl; of pairs, which fail (exit 1)."""
     found = recorded.check(file)
     if as_json:

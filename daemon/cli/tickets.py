@@ -57,9 +57,7 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
         say_json(found)
         return
     say(f"ticket {found.id}  {found.status}  {found.priority}  {found.subject}")
-    say(
-        f"error {found.error_id}  client {found.client_id or 'none'}  opened {found.created_at}, {found.source}"
-    )
+    say(f"error {found.error_id}  client {found.client_id or 'none'}  {found.created_at} {found.source}")
     if found.closed_at:
         say(f"closed {found.closed_at}: {found.resolution}")
     if found.watch:
@@ -83,7 +81,7 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
 @click.option("--message", default="", help="What happened, in more words.")
 @click.option("--client", "client_id", help="The client's id.")
 @click.option("--error", "error_id", type=int, help="The error it is about.")
-@by_option()
+@by_option
 @pass_context
 def open_(
     context: Context, subject: str, message: str, client_id: str | None, error_id: int | None, by: str
@@ -97,7 +95,7 @@ def open_(
 @ticket.command()
 @click.argument("ticket_id", type=int)
 @click.option("--note", default="", help="Why.")
-@by_option()
+@by_option
 @pass_context
 def close(context: Context, ticket_id: int, note: str, by: str) -> None:
     """Close a ticket by hand."""
@@ -108,7 +106,7 @@ def close(context: Context, ticket_id: int, note: str, by: str) -> None:
 @ticket.command()
 @click.argument("ticket_id", type=int)
 @click.option("--note", default="", help="Why.")
-@by_option()
+@by_option
 @pass_context
 def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
     """Open a closed ticket again."""
@@ -120,7 +118,7 @@ def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
 @click.argument("ticket_id", type=int)
 @click.option("--priority", type=click.Choice(PRIORITIES))
 @click.option("--category")
-@by_option()
+@by_option
 @pass_context
 def set_(context: Context, ticket_id: int, priority: str | None, category: str | None, by: str) -> None:
     """Set a ticket's priority or category."""
@@ -134,7 +132,7 @@ def set_(context: Context, ticket_id: int, priority: str | None, category: str |
 @ticket.command()
 @click.argument("ticket_id", type=int)
 @click.argument("text")
-@by_option()
+@by_option
 @pass_context
 def note(context: Context, ticket_id: int, text: str, by: str) -> None:
     """Add a note to a ticket's history."""

@@ -87,7 +87,7 @@ class Store:
             try:
                 self.database.close()
             except PeeweeException:
-                self.database._state.reset()  # type: ignore[attr-defined]
+                self.database._state.reset()
 
     def close(self) -> None:
         self.disconnect()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from peewee import fn
 
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Quarantined, Sample, Signature
+
+T = TypeVar("T")
 
 CHUNK = 400
 """Values in one IN list, below every database's limit on parameters."""
@@ -139,5 +141,5 @@ def drop_counts_before(hour: int) -> int:
     return int(HourCount.delete().where(HourCount.hour < hour).execute())
 
 
-def _chunks(values: Sequence, size: int = CHUNK) -> Iterable:
+def _chunks(values: Sequence[T], size: int = CHUNK) -> Iterable[Sequence[T]]:
     return (values[start : start + size] for start in range(0, len(values), size))

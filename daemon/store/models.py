@@ -6,7 +6,7 @@ Moments are epoch seconds (float, UTC) in Python and naive UTC timestamps in the
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import (
     SQL,
@@ -28,6 +28,11 @@ from peewee import (
 
 class MomentField(DateTimeField):
     """A moment: epoch seconds in Python, a naive UTC timestamp in the database (EXTRACT works on it)."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> Any: ...
+        def __set__(self, instance: Any, value: float | None) -> None: ...
 
     def db_value(self, value: Any) -> Any:
         if isinstance(value, int | float):

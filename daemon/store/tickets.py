@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from typing import Any
 
 from peewee import fn
 
@@ -31,7 +32,7 @@ def watched_errors() -> list[ErrorLog]:
     return list(ErrorLog.select().where(ErrorLog.id.in_(_errors_with_open_tickets())).order_by(ErrorLog.id))
 
 
-def _errors_with_open_tickets():
+def _errors_with_open_tickets() -> Any:
     return Ticket.select(Ticket.error).where((Ticket.status != "closed") & Ticket.error.is_null(False))
 
 

