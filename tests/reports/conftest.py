@@ -105,10 +105,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a file in a new window; its complaints and requests to elsewhere are in `page.complaints`."""
+    """Opens a file or an address in a new window; its complaints and requests to elsewhere are in `page.complaints`."""
     contexts = []
 
-    def go(path: Path, **options: Any) -> Page:
+    def go(address: Path | str, **options: Any) -> Page:
         context = browser.new_context(
             **{
                 "viewport": {"width": 1280, "height": 900},
@@ -122,11 +122,13 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.complaints = complaints  # type: ignore[attr-defined]
         page.on("console", lambda message: complaints.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        home = address if isinstance(address, str) else address.as_uri()
+        root = home.partition("/admin/")[0].partition("/clients/")[0]
         page.on(
             "request",
-            lambda request: request.url.startswith("file://") or complaints.append(f"request: {request.url}"),
+            lambda request: request.url.startswith(root) or complaints.append(f"request: {request.url}"),
         )
-        page.goto(path.as_uri())
+        page.goto(home)
         return page
 
     yield go

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +61,7 @@ CONTRAST = """() => {
 NAMELESS = """() => {
   const name = (node) => (node.getAttribute("aria-label") || node.textContent || node.placeholder
     || (node.labels && [...node.labels].map((l) => l.textContent).join("")) || "").trim();
-  const named = "a, button, input, select, progress, summary, [role=region], [role=img], nav";
+  const named = "a, button, input, select, progress, summary, [role=group], [role=img], nav";
   const bad = [...document.querySelectorAll(named)]
     .filter((node) => !node.closest("[aria-hidden=true]") && !name(node))
     .map((node) => node.outerHTML.slice(0, 80));
@@ -104,6 +107,26 @@ def test_no_page_scrolls_sideways_on_a_narrow_screen(written: Any, open_page: Ca
         for width in (800, 390, 320):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+
+
+def test_the_pages_work_behind_a_web_server_below_a_path(
+    written: Any, open_page: Callable[..., Page]
+) -> None:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    serve = functools.partial(Quiet, directory=str(written.root.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = open_page(f"http://127.0.0.1:{server.server_port}/report/admin/index.html")
+        page.locator("#e1").get_by_role("button", name="2 corrections").click()
+        expect(page.locator("dialog")).to_contain_text("An empty cart has no item.")
+        page.keyboard.press("Escape")
+        page.get_by_role("link", name="Metrics").click()
+        expect(page.locator("h1")).to_have_text("Metrics")
+        assert complaints(page) == []
+        server.shutdown()
 
 
 def test_dark_and_light_have_different_grounds(written: Any, open_page: Callable[..., Page]) -> None:
