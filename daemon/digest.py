@@ -256,6 +256,9 @@ class _Work:
             if at >= session.watermark:
                 self._record(session, at, raw, places, known)
         session.watermark = max(session.watermark, batch.end)
+        session.backlog = max(batch.backlog, 0)
+        if session.live:
+            self._signs.setdefault(session.id, []).append(self._now)
         return Ack(session.id, session.watermark)
 
     def _define(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from tocsin.handler import wire
 from tocsin.handler.event import Header
 
@@ -158,7 +160,7 @@ class Delivery:
             self._outstanding.append(batch.end)
             self._start = batch.end
             self._said_at = now
-            return batch
+            return replace(batch, backlog=self.source.backlog(batch.end))
         return None
 
     def _welcome(self, message: wire.Welcome, now: float) -> None:

@@ -28,7 +28,7 @@ def split(at: int) -> tuple[int, int]:
 
 
 class Frame(Struct, frozen=True, array_like=True, omit_defaults=True):
-    """One call in a traceback, outermost first in `Raised.frames`. Raw facts; the place's source is in `Place`."""
+    """One call in a traceback, outermost first in `Raised.frames`. Raw facts; its source is in `Place`."""
 
     path: str
     module: str
@@ -36,7 +36,7 @@ class Frame(Struct, frozen=True, array_like=True, omit_defaults=True):
     line: int
     locals: dict[str, str] | None = None
     arguments: dict[str, Any] | None = None
-    """Of an in-app frame: the call's arguments that are plain data (None, bool, int, float, str, lists, dicts)."""
+    """Of an in-app frame: the call's arguments, when they are plain data (None, bool, numbers, str, lists, dicts)."""
 
 
 class Syntax(Struct, frozen=True, array_like=True):

@@ -60,6 +60,8 @@ class Batch(Struct, frozen=True, array_like=True, tag=2):
     places: list[Place] = []
     """The places that the frames' and definitions' events name."""
     sent_at: float = 0.0
+    backlog: int = 0
+    """Bytes in the spool behind this batch."""
 
 
 class Heartbeat(Struct, frozen=True, array_like=True, tag=3):

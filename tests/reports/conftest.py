@@ -105,7 +105,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a file or an address in a new window; its complaints and requests to elsewhere are in `page.complaints`."""
+    """Opens a file or an address; what it complained of or asked elsewhere is in `page.complaints`."""
     contexts = []
 
     def go(address: Path | str, **options: Any) -> Page:
