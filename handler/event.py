@@ -36,7 +36,7 @@ class Frame(Struct, frozen=True, array_like=True, omit_defaults=True):
     line: int
     locals: dict[str, str] | None = None
     arguments: dict[str, Any] | None = None
-    """Of an in-app frame: the call's arguments, when they are plain data (None, bool, numbers, str, lists, dicts)."""
+    """Of an in-app frame: the call's arguments, when they are plain data (numbers, str, lists, ...)."""
 
 
 class Syntax(Struct, frozen=True, array_like=True):
@@ -48,7 +48,7 @@ class Syntax(Struct, frozen=True, array_like=True):
 
 
 class Raised(Struct, frozen=True, array_like=True, omit_defaults=True):
-    """One exception with its chain. `type` is `module.QualName` (builtins without module), `text` its str()."""
+    """One exception with its chain. `type` is `module.QualName`, a builtin's without module; `text` its str()."""
 
     type: str
     text: str
@@ -66,7 +66,7 @@ class Raised(Struct, frozen=True, array_like=True, omit_defaults=True):
 
 
 class Event(Struct, frozen=True, array_like=True, tag=1):
-    """One logged error as the application saw it. Times are epoch seconds, UTC, by the application's clock."""
+    """One logged error as the application saw it. Times are epoch seconds by the application's clock."""
 
     occurred_at: float
     level: int
@@ -91,14 +91,14 @@ class Event(Struct, frozen=True, array_like=True, tag=1):
 
 
 class Repeat(Struct, frozen=True, array_like=True, tag=2):
-    """One more occurrence of the event with this key: same place, text, exception frames, client, fingerprint."""
+    """One more occurrence of the event with this key: same place, text, frames, client, fingerprint."""
 
     key: int
     occurred_at: float
 
 
 class Place(Struct, frozen=True, array_like=True, tag=3):
-    """What the source says of one (path, line), read once by the shipping thread. None where it is unknown."""
+    """What the source says of one (path, line), read once by the shipping thread. None: unknown."""
 
     path: str
     line: int

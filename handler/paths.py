@@ -11,7 +11,7 @@ SERVICE_RUNTIME = Path("/run/tocsin")
 
 
 def state_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """/var/lib/tocsin for the user who owns it (the service), else $XDG_STATE_HOME/tocsin, ~/.local/state/tocsin.
+    """/var/lib/tocsin for its owner (the service), else $XDG_STATE_HOME/tocsin, ~/.local/state/tocsin.
 
     The owner decides, not the environment: an application's own $STATE_DIRECTORY says nothing of ours.
     """
