@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -28,6 +29,8 @@ TICK = 5.0
 DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds a thread gets to end after the signal."""
+PAGES_WITHIN = 1.0
+"""Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
 
 log = structlog.get_logger()
 
@@ -102,7 +105,7 @@ def _start(
     jobs = [
         Job("tick", TICK, life.tick),
         Job("round", config.watch.every, round_.run, first),
-        Job("report", config.report.every, shelf.write),
+        Job("report", config.report.every, partial(shelf.write, budget=PAGES_WITHIN)),
         Job("retention", DAY, lambda now: _forget(store, now - keep), DAY / 24),
     ]
     loops = [

@@ -8,6 +8,7 @@ from typing import TextIO
 
 import click
 import msgspec
+from rich.progress import Progress
 
 from tocsin.daemon import clock, recorded
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
@@ -47,7 +48,15 @@ def report(context: Context, out: Path | None) -> None:
         config = msgspec.structs.replace(
             config, report=msgspec.structs.replace(config.report, dir=str(out.absolute()))
         )
-    written = Shelf(context.store, config).write(clock.now())
+    shelf = Shelf(context.store, config)
+    if sys.stdout.isatty():
+        with Progress() as bar:
+            pages = bar.add_task("pages", total=None)
+            written = shelf.write(
+                clock.now(), progress=lambda done, of: bar.update(pages, completed=done, total=of)
+            )
+    else:
+        written = shelf.write(clock.now())
     say(f"{written} pages written; open {config.report_dir / 'admin' / 'index.html'}")
 
 
