@@ -48,7 +48,7 @@ class Syntax(Struct, frozen=True, array_like=True):
 
 
 class Raised(Struct, frozen=True, array_like=True, omit_defaults=True):
-    """One exception with its chain. `type` is `module.QualName`, a builtin's without module; `text` its str()."""
+    """One exception with its chain. `type`: `module.QualName`, builtins without module; `text`: its str()."""
 
     type: str
     text: str
