@@ -1,4 +1,4 @@
-"""Real mail servers (TLS, log-in, every way to fail), an outbox in SQLite, and facts to write mails from."""
+"""Real mail servers (TLS, log-in, every way to fail), couriers, and facts to write mails from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import default
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tocsin.daemon.config import Config, Mail, Smtp
 from tocsin.daemon.courier import Courier
-from tocsin.daemon.store.database import Store, open_store
+from tocsin.daemon.store.database import Store
 
 USER, PASSWORD = "tocsin", "correct-horse-battery"
 START = 1_790_000_000.0
@@ -147,11 +146,13 @@ class Script:
         self.received = b""
         self.connections = 0
         self._answers, self._greeting = answers, greeting
+        # Its loop runs in its own thread only: a browser's one may be running in the test's.
         self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._talk, "127.0.0.1", 0))
-        self.port: int = self._server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+        listening = asyncio.start_server(self._talk, "127.0.0.1", 0)
+        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(30)
+        self.port: int = self._server.sockets[0].getsockname()[1]
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -184,14 +185,6 @@ def script() -> Iterator[Callable[..., Script]]:
     yield start
     for one in running:
         one.stop()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty database."""
-    store = open_store(f"sqlite:///{tmp_path}/tocsin.db")
-    yield store
-    store.close()
 
 
 @pytest.fixture

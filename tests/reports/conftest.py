@@ -1,16 +1,14 @@
-"""What the pages' tests share: a filled database, the pages written from it, a real browser."""
+"""What the pages' tests share: a filled database, the pages written from it, pages opened in a browser."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tocsin.daemon import config as configuration
 from tocsin.daemon.config import Config
@@ -22,16 +20,6 @@ from tocsin.reports.shelf import Shelf
 sys.path.insert(0, str(Path(__file__).parent))
 
 from report_data import NOW, Text, fill, plain, write_config
-
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Site:
@@ -86,21 +74,6 @@ def site(make_site: Callable[..., Site]) -> Site:
     made = make_site()
     made.fill()
     return made
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    path = shutil.which("chromium")
-    if path is None:
-        reason = "no chromium on this machine: apt-get install chromium"
-        if os.environ.get("TOCSIN_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
-        yield started
-        started.close()
 
 
 @pytest.fixture

