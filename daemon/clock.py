@@ -16,6 +16,8 @@ import schedule
 import structlog
 from msgspec import Struct
 
+from tocsin.daemon.pulse import Beat
+
 STEP = 60.0
 """Seconds by which wall and monotonic clock may part before the wake-ups are planned anew."""
 WAKE = 1.0
@@ -86,12 +88,13 @@ class Ticker:
             log.exception("job_failed", job=self._job.name)
 
 
-def start(job: Job, stop: threading.Event) -> threading.Thread:
-    """Runs the job in a thread of its own until `stop` is set."""
+def start(job: Job, stop: threading.Event, beat: Beat = lambda: None) -> threading.Thread:
+    """Runs the job in a thread of its own until `stop` is set; `beat` is called at every turn."""
 
     def run() -> None:
         ticker = Ticker(job)
         while not stop.wait(min(WAKE, job.every)):
+            beat()
             ticker.pulse()
 
     thread = threading.Thread(target=run, name=f"clock-{job.name}", daemon=True)

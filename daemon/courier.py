@@ -17,6 +17,7 @@ import structlog
 
 from tocsin.daemon import mail
 from tocsin.daemon.config import Config
+from tocsin.daemon.pulse import Beat
 from tocsin.daemon.smtp import Connection, SendError
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import Store
@@ -48,11 +49,15 @@ class Courier:
         self._paused_until = 0.0
         self._pause = 0.0
 
-    def run(self, stop: threading.Event, now: Callable[[], float]) -> None:
-        """Sends until `stop` is set. What fails is logged and tried again: the thread never dies of it."""
+    def run(self, stop: threading.Event, now: Callable[[], float], beat: Beat = lambda: None) -> None:
+        """Sends until `stop` is set, calling `beat` at every turn.
+
+        What fails is logged and tried again: the thread never dies of it.
+        """
         self._guarded(self.recover)
         try:
             while not stop.is_set():
+                beat()
                 if not self._guarded(lambda: self.step(now())):
                     self._close_idle(now())
                     stop.wait(LOOK_EVERY)

@@ -18,6 +18,7 @@ import structlog
 import zmq
 
 from tocsin.daemon.digest import Received
+from tocsin.daemon.pulse import Beat
 from tocsin.daemon.store.database import StoreError
 from tocsin.handler import wire
 from tocsin.handler.wire import FromDaemon, Refusal, WireError
@@ -81,9 +82,14 @@ class Intake:
         stop: threading.Event,
         take: Callable[[Sequence[Received], float], list[FromDaemon | None]],
         now: Callable[[], float],
+        beat: Beat = lambda: None,
     ) -> None:
-        """Takes messages until `stop` is set. A database that cannot be written makes it wait, unanswered."""
+        """Takes messages until `stop` is set, calling `beat` at every turn.
+
+        A database that cannot be written makes it wait, unanswered.
+        """
         while not stop.is_set():
+            beat()
             try:
                 self.step(take, now)
             except StoreError as error:
@@ -172,5 +178,7 @@ def _admit(path: Path, socket_group: str | None) -> None:
         raise IntakeError(
             f"daemon.socket_group = {socket_group!r}: no such group; create it or name another"
         ) from None
-    os.chown(path, -1, group)
+    # A hardened service may not change owners, and need not where the group is its own.
+    if path.stat().st_gid != group:
+        os.chown(path, -1, group)
     path.chmod(0o660)

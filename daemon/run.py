@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import threading
+import time
 from functools import partial
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -17,18 +19,21 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.courier import Courier
 from tocsin.daemon.digest import Digest
 from tocsin.daemon.intake import Intake
+from tocsin.daemon.notify import notify, watchdog_interval
+from tocsin.daemon.pulse import Pulses
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store, StoreError, claim, open_store
 from tocsin.daemon.store.models import Run
 from tocsin.daemon.watch import LAST_CHECK, Round
+from tocsin.daemon.watchdog import Watchdog
 from tocsin.reports.shelf import Shelf
 
 TICK = 5.0
 """Seconds between two notes that the daemon is up."""
 DAY = 86400.0
 STOP_WITHIN = 10.0
-"""Seconds a thread gets to end after the signal."""
+"""Seconds the threads get to end after the signal, together."""
 PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
 
@@ -64,9 +69,10 @@ def run(config: Config) -> None:
         stop = threading.Event()
         threads = _start(store, config, intake, life, stop)
         log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())
-        _wait_for_signal(stop)
-        for thread in threads:
-            thread.join(STOP_WITHIN)
+        notify("READY=1", "STATUS=listening on " + " ".join(config.daemon.listen))
+        _wait_for_signal(stop, _reload)
+        notify("STOPPING=1")
+        _join(threads)
         life.end(clock.now())
         log.info("daemon_down")
     finally:
@@ -108,13 +114,22 @@ def _start(
         Job("report", config.report.every, partial(shelf.write, budget=PAGES_WITHIN)),
         Job("retention", DAY, lambda now: _forget(store, now - keep), DAY / 24),
     ]
+    pulses = Pulses()
+    beat = pulses.beat
     loops = [
-        threading.Thread(target=intake.serve, args=(stop, digest.take, clock.now), name="intake"),
-        threading.Thread(target=courier.run, args=(stop, clock.now), name="courier", daemon=True),
+        threading.Thread(
+            target=intake.serve, args=(stop, digest.take, clock.now, beat("intake")), name="intake"
+        ),
+        threading.Thread(
+            target=courier.run, args=(stop, clock.now, beat("courier")), name="courier", daemon=True
+        ),
     ]
     for loop in loops:
         loop.start()
-    return [*loops, *(clock.start(job, stop) for job in jobs)]
+    started = [*loops, *(clock.start(job, stop, beat(f"clock-{job.name}")) for job in jobs)]
+    if interval := watchdog_interval(os.getpid()):
+        started.append(clock.start(Job("watchdog", interval / 4, Watchdog(pulses, interval).feed), stop))
+    return started
 
 
 def _forget(store: Store, before: float) -> None:
@@ -123,12 +138,36 @@ def _forget(store: Store, before: float) -> None:
     log.info("retention", hourly_counts_dropped=dropped)
 
 
-def _wait_for_signal(stop: threading.Event) -> None:
-    """Blocks until a signal asks to stop. Handlers only set the flag."""
+def _join(threads: list[threading.Thread]) -> None:
+    """Waits for the threads to end. One that hangs is left to the process's end: what counts is committed."""
+    deadline = time.monotonic() + STOP_WITHIN
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+def _reload() -> None:
+    """SIGHUP: what can change without a restart is read anew."""
+    notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    log.info("reloaded")
+    notify("READY=1")
+
+
+def _wait_for_signal(stop: threading.Event, reload: Callable[[], None]) -> None:
+    """Blocks until a signal asks to stop; SIGHUP asks to reload. Handlers only set flags."""
+    woken = threading.Event()
+    asked: list[int] = []
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        woken.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, ask)
-    stop.wait()
+    while not stop.is_set():
+        woken.wait()
+        woken.clear()
+        while asked:
+            if asked.pop(0) == signal.SIGHUP:
+                reload()
+            else:
+                stop.set()

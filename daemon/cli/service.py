@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 import click
-import structlog
 
-from tocsin.daemon import clock
+from tocsin.daemon import clock, logs
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
 from tocsin.daemon.run import run
 from tocsin.daemon.watch import Round
@@ -19,25 +17,8 @@ from tocsin.reports import facts
 @pass_context
 def daemon(context: Context) -> None:
     """Run the daemon in the foreground."""
-    _log_to_stderr()
+    logs.configure()
     run(context.config)
-
-
-def _log_to_stderr() -> None:
-    """One line per event: JSON in a service, where text from outside must stay one value; else readable."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer()
-            if not sys.stderr.isatty()
-            else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 @click.command()
