@@ -1,4 +1,4 @@
-"""Signs of life of the daemon's threads: each loop gives one at every turn; who has fallen silent is named."""
+"""Signs of life of the daemon's threads: each loop gives one at every turn; the silent ones are named."""
 
 from __future__ import annotations
 

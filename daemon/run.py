@@ -7,8 +7,8 @@ import signal
 import socket
 import threading
 import time
-from functools import partial
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import structlog
