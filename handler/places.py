@@ -208,7 +208,8 @@ def _loaded() -> dict[str, str]:
     """File → name of what is imported. Asks module dictionaries only: an attribute could import more."""
     names: dict[str, str] = {}
     for name, module in list(sys.modules.items()):
-        if not isinstance(module, ModuleType):
+        # By its real type: a foreign object in sys.modules may say of itself that it is a module.
+        if not issubclass(type(module), ModuleType):
             continue
         facts = _dict_of(module, "__dict__")
         file, own = facts.get("__file__"), facts.get("__name__")

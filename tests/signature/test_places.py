@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import linecache
+import sys
 import os
 import time
 from pathlib import Path
@@ -81,6 +82,19 @@ def test_a_module_of_this_process_is_known_by_its_name(tmp_path: Path) -> None:
     assert (
         read(tmp_path, live=True, sys_path=()).of(str(module.__file__), 1).module == "tocsin.handler.places"
     )
+
+
+def test_an_object_that_claims_to_be_a_module_disturbs_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Claims:
+        @property
+        def __class__(self) -> type:
+            return type(sys)
+
+    monkeypatch.setitem(sys.modules, "claims", Claims())
+    places = read(tmp_path, live=True, sys_path=())
+    assert places.of(str(module.__file__), 1).module == "tocsin.handler.places"
 
 
 def test_main_is_the_stem_of_its_file(tmp_path: Path, file: Path) -> None:
