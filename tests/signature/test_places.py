@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import linecache
-import sys
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
