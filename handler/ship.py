@@ -28,7 +28,7 @@ SEGMENT_BYTES = 4 * 1024 * 1024
 ACTIVE = 0.05
 """Seconds between two looks at the spool while something happens."""
 IDLE = 0.25
-LOOK_AROUND = 2.0
+LOOK_AROUND = 1.0
 """Seconds between two looks for dead processes' files and at the size of the directory."""
 REPORT = 5.0
 """Seconds between two reports of what only memory counts."""
