@@ -115,7 +115,7 @@ class Mail(_Section, frozen=True):
     per_hour: Count = 20
     """Mails an hour, to one recipient and in all; what is over goes into one digest."""
     password_file: str | None = None
-    """File that holds the SMTP password, instead of SMTP_PASS."""
+    """File that holds the SMTP password, instead of SMTP_PASS; default: systemd's tocsin.smtp-password."""
     oauth2_file: str | None = None
     """yagmail's OAuth2 file for Gmail."""
 
@@ -330,13 +330,25 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
             raise ConfigError(f"{name}: {address!r} is not a mail address; write name@example.org")
     return msgspec.structs.replace(
         config,
-        daemon=msgspec.structs.replace(config.daemon, state_dir=str(state), listen=listen),
+        daemon=msgspec.structs.replace(
+            config.daemon,
+            state_dir=str(state),
+            listen=listen,
+            key=config.daemon.key or _credential(environ, "tocsin.key"),
+        ),
         database=msgspec.structs.replace(config.database, url=url),
         report=msgspec.structs.replace(
             config.report, dir=str(Path(config.report.dir or state / "report").expanduser().absolute())
         ),
         smtp=_smtp(environ, config, name),
     )
+
+
+def _credential(environ: Mapping[str, str], name: str) -> str | None:
+    """The file systemd's LoadCredential= put there for this service, if it did."""
+    directory = environ.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(directory) / name
+    return str(path) if directory and path.is_file() else None
 
 
 def _smtp(environ: Mapping[str, str], config: Config, name: str) -> Smtp | None:
@@ -351,13 +363,12 @@ def _smtp(environ: Mapping[str, str], config: Config, name: str) -> Smtp | None:
     if security not in ("starttls", "ssl", "none"):
         raise ConfigError(f"SMTP_SECURITY = {security!r}: write starttls, ssl or none")
     password = environ.get("SMTP_PASS") or None
-    if config.mail.password_file:
+    password_file = config.mail.password_file or _credential(environ, "tocsin.smtp-password")
+    if password_file:
         try:
-            password = Path(config.mail.password_file).expanduser().read_text("utf-8").strip() or None
+            password = Path(password_file).expanduser().read_text("utf-8").strip() or None
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{name}: mail.password_file = {config.mail.password_file!r}: {error}"
-            ) from None
+            raise ConfigError(f"{name}: mail.password_file = {password_file!r}: {error}") from None
     user = environ.get("SMTP_USER") or None
     sender = environ.get("SMTP_FROM") or user or ""
     if not re.fullmatch(r"[^\r\n\x00]*[^@\s]+@[^@\s]+", sender):
