@@ -1,7 +1,7 @@
-"""The ROUTER socket: takes messages in, hands them over together, answers after the commit. No SQL, no rules.
+"""The ROUTER sockets: take messages in, hand them over together, answer after the commit. No SQL, no rules.
 
-One thread owns the socket. What is not a message of ours is dropped and counted; a peer that speaks another
-version is told so.
+One thread owns them: one socket for unix sockets and loopback without keys, one for TCP with CURVE. What is
+not a message of ours is dropped and counted; a peer that speaks another version is told so.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import fcntl
 import grp
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 import zmq
@@ -20,13 +22,24 @@ import zmq
 from tocsin.daemon.digest import Received
 from tocsin.daemon.pulse import Beat
 from tocsin.daemon.store.database import StoreError
+from tocsin.daemon.zap import Gate
 from tocsin.handler import wire
-from tocsin.handler.wire import FromDaemon, Refusal, WireError
+from tocsin.handler.wire import FromDaemon, FromHandler, Hello, Refusal, WireError
 
 MESSAGES_AT_ONCE = 64
 """Messages handed over together, at most: one transaction."""
+BYTES_AT_ONCE = 16 * wire.MESSAGE_LIMIT
+"""Bytes handed over together, at most but for the last message."""
 PATIENCE = 0.5
 """Seconds to wait after the database could not be written, before the next try."""
+LOOK = 0.05
+"""Seconds between two looks at the memory, at most, while nothing is being digested."""
+SWELL = 96 * 1024 * 1024
+"""Bytes by which the process may grow before its connections are dropped: libzmq holds the parts of an
+unfinished message without any limit and out of our sight. What was cut off is said again by the handlers."""
+
+_Take = Callable[[Sequence[Received], float], list[FromDaemon | None]]
+_Socket = zmq.Socket[bytes]
 
 log = structlog.get_logger()
 
@@ -35,102 +48,189 @@ class IntakeError(Exception):
     """The daemon cannot listen; the text names the address and the remedy."""
 
 
+class _Asked(NamedTuple):
+    """Where a message came from, and so where its answer goes."""
+
+    socket: _Socket
+    peer: bytes
+    received: Received
+
+
 class Intake:
     """The listening side. Made in the main thread (so that errors reach the user), then run by one thread."""
 
-    def __init__(self, listen: Sequence[str], socket_group: str | None = None) -> None:
+    def __init__(
+        self, listen: Sequence[str], socket_group: str | None = None, gate: Gate | None = None
+    ) -> None:
+        """Raises IntakeError. With a `gate` every TCP address takes CURVE connections of its keys only."""
         if zmq.zmq_version_info() < (4, 3, 3):
             raise IntakeError(f"libzmq {zmq.zmq_version()} has remote holes; install 4.3.3 or newer")
-        self._locks: list[int] = []
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.ROUTER)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.MAXMSGSIZE, wire.MESSAGE_LIMIT),
-            (zmq.RCVHWM, 200),
-            (zmq.SNDHWM, 1000),
-            (zmq.HANDSHAKE_IVL, 3000),
-            (zmq.HEARTBEAT_IVL, 1000),
-            (zmq.HEARTBEAT_TIMEOUT, 2000),
-            (zmq.IPV6, 1),
-        ):
-            self._socket.setsockopt(option, value)
+        self._listen = tuple(listen)
+        self._group = socket_group
+        self._gate = gate
+        self._locks: dict[str, int] = {}
+        self._context: zmq.Context[_Socket] | None = None
+        self._sockets: list[_Socket] = []
+        self._poller = zmq.Poller()
+        self._room = 0
+        self._looked_at = 0.0
         self.malformed = 0
+        self.failure: IntakeError | None = None
+        """Why the thread ended before it was asked to."""
         try:
-            for address in listen:
-                self._bind(address, socket_group)
+            self._open()
         except BaseException:
             self.close()
             raise
 
-    def _bind(self, address: str, socket_group: str | None) -> None:
+    def reload(self) -> None:
+        """Reads the clients' keys again; for any thread."""
+        if self._gate is not None:
+            self._gate.reload()
+
+    def serve(
+        self, stop: threading.Event, take: _Take, now: Callable[[], float], beat: Beat = lambda: None
+    ) -> None:
+        """Takes messages until `stop` is set, calling `beat` at every turn.
+
+        A database that cannot be written makes it wait, unanswered. What else breaks sets `stop` and
+        `failure`: a daemon that hears nobody must end, to be started again.
+        """
+        try:
+            while not stop.is_set():
+                beat()
+                try:
+                    self.step(take, now, int(LOOK * 1000))
+                except StoreError as error:
+                    log.error("not_stored", reason=str(error))
+                    stop.wait(PATIENCE)
+        except Exception as error:
+            if isinstance(error, IntakeError):
+                self.failure = error
+            else:
+                self.failure = IntakeError(f"the intake broke: {error!r}")
+            log.critical("intake_broken", reason=str(self.failure), exc_info=True)
+            stop.set()
+
+    def step(self, take: _Take, now: Callable[[], float], timeout: int = 200) -> bool:
+        """Takes what has come, waiting `timeout` ms for the first; returns whether there was anything.
+
+        Raises IntakeError when nobody could be admitted any more.
+        """
+        self._keep_house()
+        if not self._poller.poll(timeout):
+            return False
+        asked = self._collect()
+        if asked:
+            for one, answer in zip(asked, take([one.received for one in asked], now()), strict=True):
+                if answer is not None:
+                    self._answer(one.socket, one.peer, answer)
+        return True
+
+    def close(self) -> None:
+        """Closes the sockets and gives the addresses free."""
+        self._shut()
+        for lock in self._locks.values():
+            os.close(lock)
+        self._locks.clear()
+
+    # Sockets
+
+    def _open(self) -> None:
+        self._context = zmq.Context()
+        if self._gate is not None:
+            self._gate.start(self._context)
+        guarded = [one for one in self._listen if self._gate is not None and one.startswith("tcp://")]
+        plain = [one for one in self._listen if one not in guarded]
+        for addresses, gate in ((guarded, self._gate), (plain, None)):
+            if addresses:
+                self._listen_on(addresses, self._context.socket(zmq.ROUTER), gate)
+        self._room = _resident() + SWELL
+
+    def _listen_on(self, addresses: Sequence[str], socket: _Socket, gate: Gate | None) -> None:
+        self._sockets.append(socket)
+        self._poller.register(socket, zmq.POLLIN)
+        for option, value in _OPTIONS.items():
+            socket.setsockopt(option, value)
+        if gate is not None:
+            gate.secure(socket)
+        for address in addresses:
+            self._bind(socket, address)
+
+    def _bind(self, socket: _Socket, address: str) -> None:
         path = Path(address.removeprefix("ipc://")) if address.startswith("ipc://") else None
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._locks.append(_lock(path, address))
-            self._socket.bind(address)
+                if address not in self._locks:
+                    self._locks[address] = _lock(path, address)
+            socket.bind(address)
             if path is not None:
-                _admit(path, socket_group)
+                _admit(path, self._group)
         except (zmq.ZMQError, OSError) as error:
             raise IntakeError(
                 f"daemon.listen = {address!r}: {error.strerror or error}; choose another address"
             ) from None
 
-    def serve(
-        self,
-        stop: threading.Event,
-        take: Callable[[Sequence[Received], float], list[FromDaemon | None]],
-        now: Callable[[], float],
-        beat: Beat = lambda: None,
-    ) -> None:
-        """Takes messages until `stop` is set, calling `beat` at every turn.
+    def _shut(self) -> None:
+        for socket in self._sockets:
+            self._poller.unregister(socket)
+            socket.close(0)
+        self._sockets.clear()
+        if self._gate is not None:
+            self._gate.stop()
+        if self._context is not None:
+            # Waits until all is closed: only then can the same addresses be bound again.
+            self._context.term()
+            self._context = None
 
-        A database that cannot be written makes it wait, unanswered.
-        """
-        while not stop.is_set():
-            beat()
-            try:
-                self.step(take, now)
-            except StoreError as error:
-                log.error("not_stored", reason=str(error))
-                stop.wait(PATIENCE)
+    def _keep_house(self) -> None:
+        if self._gate is not None and not self._gate.alive:
+            raise IntakeError("the thread that admits clients (ZAP) has ended: nobody could connect")
+        if (clock := time.monotonic()) - self._looked_at >= LOOK:
+            self._looked_at = clock
+            if self._room and _resident() > self._room:
+                log.warning("connections_dropped", reason="unfinished messages fill the memory")
+                self._shut()
+                self._open()
 
-    def step(
-        self,
-        take: Callable[[Sequence[Received], float], list[FromDaemon | None]],
-        now: Callable[[], float],
-        timeout: int = 200,
-    ) -> bool:
-        """Takes what has come, waiting `timeout` ms for the first; returns whether there was anything."""
-        if not self._socket.poll(timeout):
-            return False
-        peers: list[bytes] = []
-        received: list[Received] = []
-        while len(received) < MESSAGES_AT_ONCE and self._socket.poll(0):
-            peer, *parts = self._socket.recv_multipart()
-            message = self._message(peer, parts)
-            if message is not None:
-                peers.append(peer)
-                received.append(message)
-        if received:
-            for peer, answer in zip(peers, take(received, now()), strict=True):
-                if answer is not None:
-                    self._answer(peer, answer)
-        return True
+    # Messages
 
-    def _message(self, peer: bytes, parts: list[bytes]) -> Received | None:
+    def _collect(self) -> list[_Asked]:
+        asked: list[_Asked] = []
+        taken = size = 0
+        while taken < MESSAGES_AT_ONCE and size < BYTES_AT_ONCE and (ready := self._poller.poll(0)):
+            for socket, _ in ready:
+                peer, *parts = socket.recv_multipart(copy=False)
+                taken += 1
+                size += sum(map(len, parts))
+                one = self._message(socket, peer.bytes, parts)
+                if one is not None:
+                    asked.append(one)
+        return asked
+
+    def _message(self, socket: _Socket, peer: bytes, parts: Sequence[zmq.Frame]) -> _Asked | None:
         if len(parts) != 1:
             self._drop(f"{len(parts)} parts")
             return None
         try:
-            return Received("", wire.decode_from_handler(parts[0]))
+            message = wire.decode_from_handler(parts[0].bytes)
         except WireError as error:
             self._drop(str(error))
             if error.version is not None:
                 refusal = Refusal("", "version", f"this daemon speaks version {wire.VERSION}")
-                self._answer(peer, refusal)
+                self._answer(socket, peer, refusal)
             return None
+        key = ""
+        if self._gate is not None and socket.getsockopt(zmq.CURVE_SERVER):
+            # A connection outlives its key's admission: so it is asked for with each message.
+            key = str(parts[0].get("User-Id"))
+            if not self._gate.admits(key):
+                self._drop("its key was revoked")
+                text = "the key of this application is not admitted any more"
+                self._answer(socket, peer, Refusal(_session_of(message), "not_allowed", text, permanent=True))
+                return None
+        return _Asked(socket, peer, Received(key, message))
 
     def _drop(self, reason: str) -> None:
         """Counts what is not ours; said at the first and at each doubling, so that no peer floods the log."""
@@ -138,17 +238,37 @@ class Intake:
         if self.malformed & (self.malformed - 1) == 0:
             log.warning("message_dropped", reason=reason[:200], dropped=self.malformed)
 
-    def _answer(self, peer: bytes, answer: FromDaemon) -> None:
+    def _answer(self, socket: _Socket, peer: bytes, answer: FromDaemon) -> None:
         # A peer that is gone, or reads nothing, asks again when it is back.
         with contextlib.suppress(zmq.ZMQError):
-            self._socket.send_multipart([peer, wire.encode(answer)], zmq.NOBLOCK)
+            socket.send_multipart([peer, wire.encode(answer)], zmq.NOBLOCK)
 
-    def close(self) -> None:
-        """Closes the socket and gives the address free."""
-        self._socket.close(0)
-        self._context.term()
-        for lock in self._locks:
-            os.close(lock)
+
+_OPTIONS = {
+    zmq.LINGER: 0,
+    zmq.MAXMSGSIZE: wire.MESSAGE_LIMIT,
+    # A few messages of each peer at most: the rest waits at its own side.
+    zmq.RCVHWM: 16,
+    zmq.SNDHWM: 1000,
+    zmq.BACKLOG: 1024,
+    zmq.HANDSHAKE_IVL: 3000,
+    zmq.HEARTBEAT_IVL: 1000,
+    zmq.HEARTBEAT_TIMEOUT: 2000,
+    zmq.IPV6: 1,
+}
+
+
+def _session_of(message: FromHandler) -> str:
+    return message.header.session if isinstance(message, Hello) else message.session
+
+
+def _resident() -> int:
+    """Bytes of this process in memory; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _lock(path: Path, address: str) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import socket
 import threading
@@ -27,6 +29,7 @@ from tocsin.daemon.store.database import Store, StoreError, claim, open_store
 from tocsin.daemon.store.models import Run
 from tocsin.daemon.watch import LAST_CHECK, Round
 from tocsin.daemon.watchdog import Watchdog
+from tocsin.daemon.zap import gate_for
 from tocsin.reports.shelf import Shelf
 
 TICK = 5.0
@@ -34,6 +37,8 @@ TICK = 5.0
 DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds the threads get to end after the signal, together."""
+DESCRIPTORS = 65536
+"""Files and connections the daemon may have open, where the system allows as many."""
 PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
 
@@ -58,11 +63,16 @@ class _Life:
 
 
 def run(config: Config) -> None:
-    """Runs the daemon until SIGTERM or SIGINT. Raises StoreError or IntakeError when it cannot start."""
+    """Runs the daemon until SIGTERM or SIGINT.
+
+    Raises ConfigError, StoreError or IntakeError when it cannot start; IntakeError when it has become deaf.
+    """
+    gate = gate_for(config.daemon)
+    _raise_descriptors()
     _make_state_dir(config)
     store = open_store(config.database.url)
     lock = claim(store, config.state_dir)
-    intake = Intake(config.daemon.listen, config.daemon.socket_group)
+    intake = Intake(config.daemon.listen, config.daemon.socket_group, gate)
     try:
         _introduce(store, config)
         life = _Life(store, clock.now())
@@ -70,11 +80,13 @@ def run(config: Config) -> None:
         threads = _start(store, config, intake, life, stop)
         log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())
         notify("READY=1", "STATUS=listening on " + " ".join(config.daemon.listen))
-        _wait_for_signal(stop, _reload)
+        _wait_for_signal(stop, partial(_reload, intake))
         notify("STOPPING=1")
         _join(threads)
         life.end(clock.now())
         log.info("daemon_down")
+        if intake.failure is not None:
+            raise intake.failure
     finally:
         intake.close()
         store.close()
@@ -145,11 +157,20 @@ def _join(threads: list[threading.Thread]) -> None:
         thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _reload() -> None:
-    """SIGHUP: what can change without a restart is read anew."""
+def _reload(intake: Intake) -> None:
+    """SIGHUP: what can change without a restart, the clients' keys, is read anew."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    intake.reload()
     log.info("reloaded")
     notify("READY=1")
+
+
+def _raise_descriptors() -> None:
+    """Each connection takes one: asks for as many as are allowed."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _wait_for_signal(stop: threading.Event, reload: Callable[[], None]) -> None:
@@ -164,7 +185,8 @@ def _wait_for_signal(stop: threading.Event, reload: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, ask)
     while not stop.is_set():
-        woken.wait()
+        # A thread that breaks sets `stop` too.
+        woken.wait(1.0)
         woken.clear()
         while asked:
             if asked.pop(0) == signal.SIGHUP:

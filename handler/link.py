@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 import zmq
@@ -13,6 +14,9 @@ from tocsin.handler.settings import IPC_PATH_LIMIT
 
 FREE_DESCRIPTORS = 16
 """libzmq aborts the process when it runs out of them."""
+KEY_FILE_LIMIT = 10_000
+"""Characters of a key's file that are looked at."""
+_Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
 
 class Link:
@@ -85,8 +89,14 @@ class Link:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.ZMQError:
                 return
-            with contextlib.suppress(wire.WireError):
-                yield wire.decode_from_daemon(parts[0])
+            try:
+                message = wire.decode_from_daemon(parts[0])
+            except wire.WireError as error:
+                if error.version is not None:
+                    self.trouble = f"{self.endpoint}: the daemon speaks {error}"
+                continue
+            self.trouble = ""
+            yield message
 
     def next(self) -> None:
         """Drops the connection; the next `open` tries the next endpoint."""
@@ -112,7 +122,8 @@ class Link:
         try:
             for option, value in _OPTIONS.items():
                 socket.setsockopt(option, value)
-            if self._server_key is not None:
+            # A unix socket is guarded by its file's mode; the daemon speaks CURVE over TCP only.
+            if self._server_key is not None and self.endpoint.startswith("tcp://"):
                 socket.curve_serverkey = read_key(self._server_key, "public-key")
                 secret = read_key(self._key, "secret-key") if self._key else zmq.curve_keypair()[1]
                 socket.curve_secretkey = secret
@@ -141,22 +152,27 @@ _OPTIONS = {
 }
 
 
-def read_key(text: str, name: str) -> bytes:
-    """A CURVE key of 40 characters: the text itself, or the line `name = "..."` or the only line of the file.
+def is_key(text: str) -> bool:
+    """Whether the text is a CURVE key of 40 characters itself, and not a file's name."""
+    return _Z85.fullmatch(text) is not None and not os.path.exists(text)
 
-    Raises ValueError or OSError.
+
+def read_key(text: str, name: str) -> bytes:
+    """A CURVE key in Z85: the text itself, or the line `name = "..."` or the only line of the file.
+
+    Raises ValueError or OSError; neither shows the key.
     """
-    if len(text) == 40 and not os.path.exists(text):
+    if is_key(text):
         return text.encode("ascii")
-    with open(text, encoding="ascii") as file:
-        lines = [line.strip() for line in file if line.strip() and not line.lstrip().startswith("#")]
-    for line in lines:
-        label, sign, value = line.partition("=")
-        if sign and label.strip() == name:
-            return value.strip().strip('"').encode("ascii")
-    if lines and len(lines[0]) == 40:
-        return lines[0].encode("ascii")
-    raise ValueError(f"{text}: no {name} in it")
+    with open(text, encoding="ascii", errors="replace") as file:
+        lines = [line.strip() for line in file.read(KEY_FILE_LIMIT).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    parted = [line.partition("=") for line in lines]
+    values = {label.strip(): value.strip().strip('"') for label, _, value in parted}
+    key = values.get(name, lines[0] if len(lines) == 1 else "")
+    if not _Z85.fullmatch(key):
+        raise ValueError(f"{text}: no {name} of 40 characters in it")
+    return key.encode("ascii")
 
 
 def _room() -> bool:

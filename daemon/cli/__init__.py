@@ -6,17 +6,18 @@ import sys
 
 import click
 
-from tocsin.daemon.cli import corrections, errors, mail, reporting, service, setup, tickets
+from tocsin.daemon.cli import corrections, errors, keys, mail, reporting, service, setup, ship, tickets
 from tocsin.daemon.cli.context import Context
 from tocsin.daemon.config import ConfigError
 from tocsin.daemon.corrections import CorrectionError
 from tocsin.daemon.intake import IntakeError
+from tocsin.daemon.keys import KeysError
 from tocsin.daemon.manual import ManualError
 from tocsin.daemon.store.database import DatabaseError, StoreError
 from tocsin.reports.shelf import ShelfError
 
 WRONG_USE = (ConfigError,)
-FAILED = (CorrectionError, DatabaseError, IntakeError, ManualError, ShelfError, StoreError)
+FAILED = (CorrectionError, DatabaseError, IntakeError, KeysError, ManualError, ShelfError, StoreError)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -44,6 +45,8 @@ for command in (
     reporting.report,
     reporting.signature,
     mail.mail,
+    keys.keys,
+    ship.ship,
 ):
     tocsin.add_command(command)
 

@@ -1,0 +1,57 @@
+"""`tocsin ship`: ships what dead processes left behind."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tocsin.daemon.cli.context import as_json, say, say_json
+from tocsin.handler.leftover import Outcome, ship_spool
+from tocsin.handler.settings import settle
+
+
+@click.command()
+@click.argument("spool_dir", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--endpoint", help="Where to, instead of where the processes meant to.")
+@click.option("--patience", type=float, default=10.0, show_default=True, help="Seconds without an answer.")
+@as_json
+def ship(spool_dir: Path | None, endpoint: str | None, patience: float, as_json: bool) -> None:
+    """Ship what dead processes left in SPOOL_DIR (default: TOCSIN_SPOOL or the user's state directory).
+
+    Exit 1 when something stays there.
+    """
+    outcomes: list[Outcome] = []
+    try:
+        settings, _, _ = settle({"spool": spool_dir, "endpoint": endpoint, "service": "ship"})
+        for outcome in ship_spool(settings.spool, patience=patience, endpoint=endpoint):
+            outcomes.append(outcome)
+            if not as_json:
+                became = f"stays: {outcome.reason}" if outcome.reason else "shipped"
+                say(f"{outcome.service} (pid {outcome.pid}, {outcome.size} bytes): {became}")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except FileNotFoundError:
+        if spool_dir is not None:
+            raise click.ClickException(f"{spool_dir}: no such directory") from None
+    except OSError as error:
+        raise click.ClickException(f"{settings.spool}: {error.strerror}") from None
+    if as_json:
+        say_json([_shape(outcome) for outcome in outcomes])
+    elif not outcomes:
+        say("Nothing was left behind.")
+    if any(outcome.reason for outcome in outcomes):
+        sys.exit(1)
+
+
+def _shape(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "session": outcome.session,
+        "service": outcome.service,
+        "pid": outcome.pid,
+        "bytes": outcome.size,
+        "shipped": not outcome.reason,
+        "reason": outcome.reason,
+    }
