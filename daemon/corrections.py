@@ -78,10 +78,29 @@ def inside(project: Path, file_path: str) -> Path:
     if "\0" in file_path:
         raise CorrectionError("the file path holds a NUL character")
     root = project.resolve()
-    path = (root / file_path).resolve()
+    try:
+        path = (root / file_path).resolve()
+    except (OSError, RuntimeError, ValueError):  # a circle of links, a name too long or with half characters
+        raise CorrectionError("the file path cannot be followed") from None
     if not path.is_relative_to(root):
         raise CorrectionError(f"{file_path} is outside the project {root}; name a file inside (--project)")
     return path
+
+
+def read_text(project: Path, file_path: str) -> str:
+    """A file of the project with its line ends as \\n. Raises CorrectionError when it is no such text."""
+    path = inside(project, file_path)
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(2, "there is no such file")
+        if path.stat().st_size > FILE_LIMIT:
+            raise CorrectionError(f"{file_path} is larger than {FILE_LIMIT // 1024 // 1024} MB")
+        return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise CorrectionError(
+            f"{file_path} cannot be read: {reason} (looked in {project.resolve()})"
+        ) from None
 
 
 def _check(change: NewCorrection, project: Path) -> None:
@@ -91,17 +110,8 @@ def _check(change: NewCorrection, project: Path) -> None:
         raise CorrectionError("the new code is empty; give the lines that stand there now, with those around")
     if not change.applied_by.strip():
         raise CorrectionError("say who applied it (--by)")
-    path = inside(project, change.file_path)
-    try:
-        if path.stat().st_size > FILE_LIMIT:
-            raise CorrectionError(f"{change.file_path} is larger than {FILE_LIMIT // 1024 // 1024} MB")
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise CorrectionError(
-            f"{change.file_path} cannot be read: {reason} (looked in {project.resolve()})"
-        ) from None
-    if change.new_code not in text:
+    text = read_text(project, change.file_path)
+    if change.new_code.replace("\r\n", "\n") not in text:
         raise CorrectionError(
             f"the new code is not in {change.file_path}; apply the change first, then record it"
         )

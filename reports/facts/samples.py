@@ -23,7 +23,8 @@ class FrameFacts(Struct, frozen=True):
     line: int
     in_app: bool
     locals: dict[str, str]
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] | None
+    """Of the innermost call of ours, when they were plain data; {}: called without any."""
     statement: str | None
     first: int
     source: list[str]
@@ -121,7 +122,7 @@ def _frame(frame: Frame, places: dict[tuple[str, int], Place]) -> FrameFacts:
         line=frame.line,
         in_app=place.in_app if place else True,
         locals=frame.locals or {},
-        arguments=frame.arguments or {},
+        arguments=frame.arguments,
         statement=place.statement if place else None,
         first=place.first if place else 0,
         source=list(place.source) if place else [],
