@@ -40,6 +40,7 @@ class Kind(StrEnum):
     QUIET = "auto_closed"
     UNSEEN = "inconclusive"
     RESOLVED = "resolved"
+    MERGED = "merged"
     REOPENED = "reopened"
 
 
@@ -109,6 +110,8 @@ TABLE: Mapping[tuple[State | None, Kind], Step] = {
         for state in _ACTIVE
     },
     **{(state, Kind.RESOLVED): _QUIET_CLOSES for state in _ACTIVE},
+    # The younger of two open tickets of one client for one error, once two errors are found to be one.
+    **{(state, Kind.MERGED): Step(State.CLOSED, (A.RECORD, A.CLOSE)) for state in _ACTIVE},
     # By hand: the client is told by the person, not by a mail about an error that did not come back.
     (State.CLOSED, Kind.REOPENED): Step(State.OPEN, (A.RECORD, A.REOPEN, A.WATCH)),
 }  # fmt: skip
@@ -126,7 +129,7 @@ def step(state: State | None, fact: Fact) -> Step:
 
 
 def _told_lately(fact: Fact) -> bool:
-    return fact.told_at is not None and fact.at - fact.told_at < NEWS_EVERY
+    return fact.told_at is not None and abs(fact.at - fact.told_at) < NEWS_EVERY
 
 
 def reached(moments: Sequence[float], count: int, window: float) -> bool:

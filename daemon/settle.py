@@ -265,8 +265,8 @@ class Settlement:
         if not corrections:
             return False
         applied_at = max(correction.applied_at for correction in corrections)
-        return session.started_at < applied_at and any(
-            other.started_at >= applied_at for other in sessions.of_service(error.service, error.environment)
+        return session.started_at < applied_at and sessions.any_began_since(
+            error.service, error.environment, applied_at
         )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import structlog
 
 from tocsin.daemon import evidence
 from tocsin.daemon.config import Config
-from tocsin.daemon.evidence import REACH, Finding, Rule, Silence, Stretch, Verdict
+from tocsin.daemon.evidence import Finding, Process, Rule, Silence, Verdict
 from tocsin.daemon.lifecycle import Fact, Kind, State
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store import tickets as rows
@@ -22,6 +21,62 @@ log = structlog.get_logger()
 
 LAST_CHECK = "last_check"
 """Key of the fact that holds the moment of the last complete round."""
+
+
+def rule_for(config: Config, service: str) -> Rule:
+    """The settings that hold for a service's watches."""
+    watch = config.watch
+    return Rule(
+        duration=watch.duration,
+        min_seen=watch.min_seen,
+        max_chance=watch.max_chance,
+        unseen_after=watch.unseen_after,
+        by_clock=watch.evidence == "clock",
+        batch=config.service_named(service).kind == "batch",
+    )
+
+
+def gather(
+    error: ErrorLog, quiet_since: float, corrections: Sequence[Correction], rule: Rule, now: float
+) -> Silence:
+    """All that is known at `now` of an error's silence since then. Reads only."""
+    up = sessions.runs(quiet_since, now)
+    gone_before = quiet_since - rule.unseen_after
+    processes = [_process(one) for one in sessions.heard_since(error.service, error.environment, gone_before)]
+    seen = evidence.intersection(sessions.seen(error.service, error.environment, quiet_since), up)
+    return Silence(
+        quiet_since=quiet_since,
+        up=up,
+        seen=seen,
+        last_seen_alive=max((end for _, end in seen), default=None),
+        held_back=evidence.held_back(processes, up, quiet_since, rule.unseen_after),
+        failed_tests=bool(corrections) and corrections[-1].test_status == "failed",
+        runs_ended=evidence.runs_ended(processes, quiet_since),
+        rate=evidence.rate_before(error.occurrences, error.first_seen, error.last_seen),
+    )
+
+
+def _process(session: Session) -> Process:
+    return Process(
+        f"process {session.pid} on {session.host}",
+        session.started_at,
+        session.last_heard,
+        session.interval,
+        session.backlog,
+        session.ended_at,
+    )
+
+
+def finding(store: Store, config: Config, error_id: int, now: float) -> Finding | None:
+    """How far the watch over an error has come now; None when there is none. Reads only."""
+    with store.reading():
+        watch = rows.watches([error_id]).get(error_id)
+        if watch is None:
+            return None
+        error = ErrorLog.get_by_id(error_id)
+        rule = rule_for(config, error.service)
+        silence = gather(error, watch.quiet_since, rows.corrections(error_id), rule, now)
+    return evidence.judge(silence, rule, now)
 
 
 class Round:
@@ -57,8 +112,8 @@ class Round:
         if not tickets or watch is None:
             return None
         corrections = rows.corrections(error_id)
-        rule = self.rule(error.service)
-        silence = self._silence(error, watch, corrections, rule, now)
+        rule = rule_for(self._config, error.service)
+        silence = gather(error, watch.quiet_since, corrections, rule, now)
         finding = evidence.judge(silence, rule, now)
         watch.checked_at, watch.seen_seconds = now, finding.seen_seconds
         watch.waiting_for = finding.waiting_for
@@ -68,37 +123,6 @@ class Round:
         elif finding.verdict is Verdict.UNSEEN and watch.inconclusive_at is None:
             self._unseen(error, tickets, watch, silence, finding, now)
         return finding
-
-    def rule(self, service: str) -> Rule:
-        """The settings that hold for a service's watches."""
-        watch = self._config.watch
-        return Rule(
-            duration=watch.duration,
-            min_seen=watch.min_seen,
-            max_chance=watch.max_chance,
-            unseen_after=watch.unseen_after,
-            by_clock=watch.evidence == "clock",
-            batch=self._config.service_named(service).kind == "batch",
-        )
-
-    def _silence(
-        self, error: ErrorLog, watch: Watch, corrections: Sequence[Correction], rule: Rule, now: float
-    ) -> Silence:
-        since = watch.quiet_since
-        up = sessions.runs(since)
-        of_service = sessions.of_service(error.service, error.environment)
-        seen = evidence.intersection(sessions.seen(error.service, error.environment, since), up)
-        return Silence(
-            quiet_since=since,
-            seen=seen,
-            last_seen_alive=max((end for _, end in seen), default=None),
-            held_back=_held_back(of_service, up, now),
-            failed_tests=bool(corrections) and corrections[-1].test_status == "failed",
-            runs_ended=sum(
-                1 for s in of_service if s.started_at >= since and s.ended_at is not None and not s.backlog
-            ),
-            rate=evidence.rate_before(error.occurrences, error.first_seen, error.last_seen),
-        )
 
     def _close(
         self,
@@ -112,7 +136,7 @@ class Round:
         verified = bool(corrections) and corrections[-1].test_status == "passed"
         details: dict[str, Any] = {
             "quiet_since": watch.quiet_since,
-            "watched_seconds": now - watch.quiet_since,
+            "watched_seconds": finding.quiet_seconds,
             "seen_seconds": finding.seen_seconds,
             "evidence": self._config.watch.evidence,
             "chance": finding.chance,
@@ -121,7 +145,7 @@ class Round:
         }
         resolution = "corrected" if corrections else "no_reappearance"
         text = (
-            f"quiet for {now - watch.quiet_since:.0f} s, the application seen alive "
+            f"quiet for {finding.quiet_seconds:.0f} s, the application seen alive "
             f"for {finding.seen_seconds:.0f} s of them"
         )
         if corrections and not verified:
@@ -151,23 +175,3 @@ class Round:
             description=f"silence proves nothing yet: waiting for {finding.waiting_for}",
             details={"unseen_since": unseen_since, "seen_seconds": finding.seen_seconds},
         )
-
-
-def _held_back(of_service: Sequence[Session], up: Sequence[Stretch], now: float) -> str:
-    """Which session may still hold occurrences (DESIGN "Evidence" c), '' when none does."""
-    for session in of_service:
-        name = f"process {session.pid} on {session.host}"
-        if session.backlog:
-            return name
-        if session.ended_at is None and _outlived_a_daemon(session, up):
-            return name
-    return ""
-
-
-def _outlived_a_daemon(session: Session, up: Sequence[Stretch]) -> bool:
-    """Alive when a daemon went down, and not heard since: what it logged meanwhile is not known."""
-    reach = REACH * session.interval
-    return any(
-        end - reach <= session.last_heard <= end and start_again > session.last_heard
-        for (_, end), (start_again, _) in pairwise(up)
-    )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from tocsin.daemon.evidence import REACH, Stretch, union
+from peewee import fn
+
+from tocsin.daemon.evidence import REACH, RUN_GAP, Stretch, union
+from tocsin.daemon.store import setback
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Interval, Loss, Run, Session
-
-RUN_GAP = 30.0
-"""Seconds without a tick after which a run counts as interrupted (a suspended machine, a set clock)."""
 
 
 def by_id(store: Store, ids: Collection[str]) -> dict[str, Session]:
@@ -49,12 +49,29 @@ def add_loss(session_id: str, reason: str, count: int) -> None:
     ).execute()
 
 
-def of_service(service: str, environment: str) -> list[Session]:
-    """All sessions of a service, newest first."""
+def heard_since(service: str, environment: str, moment: float) -> list[Session]:
+    """The sessions of a service that were heard since then, newest first."""
     return list(
         Session.select()
-        .where((Session.service == service) & (Session.environment == environment))
+        .where(
+            (Session.service == service)
+            & (Session.environment == environment)
+            & (Session.last_heard >= moment)
+        )
         .order_by(Session.started_at.desc())
+    )
+
+
+def any_began_since(service: str, environment: str, moment: float) -> bool:
+    """Whether a process of the service began then or later."""
+    return bool(
+        Session.select()
+        .where(
+            (Session.service == service)
+            & (Session.environment == environment)
+            & (Session.started_at >= moment)
+        )
+        .exists()
     )
 
 
@@ -71,13 +88,19 @@ def seen(service: str, environment: str, since: float) -> list[Stretch]:
     return union(query)
 
 
-def runs(since: float) -> list[Stretch]:
-    """Where a daemon was up, from `since` on."""
-    return union(Run.select(Run.started_at, Run.alive_until).where(Run.alive_until >= since).tuples())
+def runs(since: float, until: float) -> list[Stretch]:
+    """Where a daemon was up until then: all that reaches beyond `since`, and the run before."""
+    before = Run.select(fn.MAX(Run.alive_until)).where(Run.alive_until < since).scalar()
+    query = Run.select(Run.started_at, Run.alive_until).where(
+        (Run.alive_until >= (since if before is None else before)) & (Run.started_at <= until)
+    )
+    return union((start, min(end, until)) for start, end in query.tuples())
 
 
 def begin_run(host: str, pid: int, now: float) -> Run:
-    """Notes that a daemon is up."""
+    """Notes that a daemon is up. A clock set back since the last note is dealt with first."""
+    if Run.select().where(Run.alive_until > now + RUN_GAP).exists():
+        setback.cut(now)
     return Run.create(host=host, pid=pid, started_at=now, alive_until=now)
 
 

@@ -63,9 +63,14 @@ def watch_anew(error: ErrorLog, quiet_since: float) -> None:
 
 
 def opened_since(moment: float, coarse: str | None = None) -> int:
-    """Automatic tickets opened since then, in all or for one place."""
+    """Automatic tickets opened in the two hours from then on, in all or for one place.
+
+    Those of a time that has not come yet (the clock was set back) do not count.
+    """
     query = Ticket.select(fn.COUNT(Ticket.id)).where(
-        (Ticket.created_at >= moment) & (Ticket.source == "auto_detection")
+        (Ticket.created_at >= moment)
+        & (Ticket.created_at <= moment + 7200)
+        & (Ticket.source == "auto_detection")
     )
     if coarse is not None:
         query = query.join(ErrorLog).where(ErrorLog.coarse == coarse)

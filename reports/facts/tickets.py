@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from peewee import JOIN, Case
 
+from tocsin.daemon import watch
 from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Ticket, Watch
@@ -122,8 +123,23 @@ def tickets(
 
 
 def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDetail | None:
-    """One ticket with everything about it, None when there is none. `now` in epoch seconds."""
-    return ticket_details(store, [ticket_id], config, now).get(ticket_id)
+    """One ticket with everything about it, None when there is none. `now` in epoch seconds.
+
+    Its watch is judged at this moment, not as the last round wrote it down.
+    """
+    found = ticket_details(store, [ticket_id], config, now).get(ticket_id)
+    if found is None or found.watch is None or found.error_id is None:
+        return found
+    judged = watch.finding(store, config, found.error_id, now)
+    if judged is None:
+        return found
+    as_of_now = structs.replace(
+        found.watch,
+        seen_seconds=judged.seen_seconds,
+        earliest_close=moment(judged.earliest_close),
+        waiting_for=judged.waiting_for,
+    )
+    return structs.replace(found, watch=as_of_now)
 
 
 def ticket_details(

@@ -50,7 +50,9 @@ def test_signs_of_life_join_within_three_intervals_in_any_order(signs):
 
 
 def silence(**known):
-    return Silence(**{"quiet_since": 0.0, "seen": [(0.0, DAY)], "last_seen_alive": DAY, **known})
+    always = [(0.0, 99 * DAY)]
+    usual = {"quiet_since": 0.0, "up": always, "seen": [(0.0, DAY)], "last_seen_alive": DAY}
+    return Silence(**{**usual, **known})
 
 
 def test_a_full_day_quiet_and_seen_closes():
@@ -118,6 +120,7 @@ def test_a_clock_set_back_behind_the_last_occurrence_counts_nothing():
 def test_the_rate_needs_two_moments():
     assert rate_before(1, 0.0, 0.0) is None
     assert rate_before(5, 0.0, 8.0) == 0.5
+    assert rate_before(3, 7.0, 7.0) == 2.0
 
 
 def test_length_adds_up():

@@ -57,10 +57,10 @@ def test_an_illegal_step_is_one_error_that_names_state_and_fact(kind):
         step(State.CLOSED, Fact(kind, 1.0))
 
 
-def test_only_a_quiet_watch_or_a_person_closes_a_ticket():
+def test_only_a_quiet_watch_or_a_person_who_resolves_or_merges_closes_a_ticket():
     closing = {kind for (state, kind), found in TABLE.items()
                if found.state is State.CLOSED and state is not State.CLOSED}  # fmt: skip
-    assert closing == {Kind.QUIET, Kind.RESOLVED}
+    assert closing == {Kind.QUIET, Kind.RESOLVED, Kind.MERGED}
 
 
 def test_every_step_that_changes_the_state_is_written_to_the_history():
