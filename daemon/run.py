@@ -15,7 +15,7 @@ from types import FrameType
 
 import structlog
 
-from tocsin.daemon import clock
+from tocsin.daemon import clock, prometheus
 from tocsin.daemon.clock import Job
 from tocsin.daemon.config import Config
 from tocsin.daemon.courier import Courier
@@ -124,6 +124,7 @@ def _start(
         Job("tick", TICK, life.tick),
         Job("round", config.watch.every, round_.run, first),
         Job("report", config.report.every, partial(shelf.write, budget=PAGES_WITHIN)),
+        Job("prometheus", prometheus.EVERY, prometheus.Prometheus(store, config).write),
         Job("retention", DAY, lambda now: _forget(store, now - keep), DAY / 24),
     ]
     pulses = Pulses()

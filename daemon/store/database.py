@@ -6,12 +6,21 @@ import fcntl
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from peewee import Database, DatabaseError, PeeweeException, PostgresqlDatabase, SqliteDatabase
+from peewee import (
+    Database,
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    PeeweeException,
+    PostgresqlDatabase,
+    SqliteDatabase,
+    __exception_wrapper__,
+)
 from playhouse.migrations import MigrationError, Runner
 
 from tocsin.daemon.store.models import MODELS, Fact
@@ -60,22 +69,67 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A write transaction; IMMEDIATE on SQLite, where a deferred one fails when another writer is in."""
-        self.connect()
-        with self.database.atomic() if self.postgres else self.database.atomic("IMMEDIATE"):
-            yield
+        """A write transaction; IMMEDIATE on SQLite, where a deferred one fails when another writer is in.
+
+        A connection that broke is closed: the next use opens a fresh one. Whether a commit that was cut off
+        took place is not known; what runs in here must bear being done again.
+        """
+        try:
+            with self._begun(() if self.postgres else ("IMMEDIATE",)):
+                yield
+        except (OperationalError, InterfaceError):
+            self._drop_broken()
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """One short, consistent read."""
-        self.connect()
-        with self.database.atomic():
+        try:
+            with self._begun(()):
+                yield
+        except (OperationalError, InterfaceError):
+            self._drop_broken()
+            raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Inside a transaction: what fails in here can be caught. Free on SQLite, with its one writer."""
+        if self.postgres:
+            with self.database.atomic():
+                yield
+        else:
             yield
 
-    def run_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """One prepared statement over many rows, placeholders written `?`: four times Peewee's own speed."""
-        if rows:
-            self.database.cursor().executemany(sql.replace("?", "%s") if self.postgres else sql, rows)
+    @contextmanager
+    def _begun(self, how: tuple[str, ...]) -> Iterator[None]:
+        """A transaction, on a fresh connection where a restart of the server has broken the old one."""
+        self.connect()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.database.atomic(*how))
+            except (OperationalError, InterfaceError):
+                if not self.postgres or self.database.in_transaction():
+                    raise
+                self.disconnect()
+                self.connect()
+                stack.enter_context(self.database.atomic(*how))
+            yield
+
+    def _drop_broken(self) -> None:
+        if self.postgres and not self.database.is_closed() and self.database.connection().closed:
+            self.disconnect()
+
+    def run_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """One prepared statement over many rows, placeholders written `?`: four times Peewee's own speed.
+
+        Returns how many rows were changed in all.
+        """
+        if not rows:
+            return 0
+        with __exception_wrapper__:
+            cursor = self.database.cursor()
+            cursor.executemany(sql.replace("?", "%s") if self.postgres else sql, rows)
+            return int(cursor.rowcount)
 
     def connect(self) -> None:
         """This thread's connection, opened when it is not."""
@@ -93,8 +147,10 @@ class Store:
         self.disconnect()
 
 
-def open_store(url: str, *, migrate: bool = True) -> Store:
+def open_store(url: str, *, migrate: bool = True, made: bool = True) -> Store:
     """Opens the database at `sqlite:///file` or `postgresql://...` and brings its tables up to date.
+
+    Without `migrate` they must be there (`made`), or whatever is there is left as it is.
 
     Raises StoreError with one line that names the database and the remedy.
     """
@@ -103,7 +159,7 @@ def open_store(url: str, *, migrate: bool = True) -> Store:
         store.connect()
         if migrate:
             upgrade(store)
-        elif not Fact.table_exists():
+        elif made and not Fact.table_exists():
             raise StoreError(f"{url}: no Tocsin database there yet; start `tocsin daemon`", permanent=True)
     except (PeeweeException, MigrationError, OSError) as error:
         raise StoreError(f"database.url = {_shown(url)}: {error}", permanent=True) from error
@@ -113,7 +169,7 @@ def open_store(url: str, *, migrate: bool = True) -> Store:
 def upgrade(store: Store) -> list[str]:
     """Runs the migrations that are still due; returns their names."""
     if not store.postgres:
-        with _file_lock(_sqlite_path(store.url).with_suffix(".migration")):
+        with _file_lock(sqlite_path(store.url).with_suffix(".migration")):
             return _migrate(store)
     return _migrate(store)
 
@@ -131,7 +187,12 @@ def claim(store: Store, state_dir: Path) -> int:
 
     Raises StoreError that names the daemon already there.
     """
-    path = state_dir / "daemon.lock" if store.postgres else _sqlite_path(store.url).with_suffix(".lock")
+    path = state_dir / "daemon.lock" if store.postgres else sqlite_path(store.url).with_suffix(".lock")
+    return hold(path, store.url)
+
+
+def hold(path: Path, url: str) -> int:
+    """Locks the file until the returned descriptor is closed. Raises StoreError that names who holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,7 +200,7 @@ def claim(store: Store, state_dir: Path) -> int:
         holder = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(descriptor)
         raise StoreError(
-            f"another tocsin daemon (pid {holder}) already runs on {_shown(store.url)}; stop it first",
+            f"another tocsin daemon (pid {holder}) already runs on {_shown(url)}; stop it first",
             permanent=True,
         ) from None
     os.ftruncate(descriptor, 0)
@@ -160,7 +221,7 @@ def _file_lock(path: Path) -> Iterator[None]:
 def _database(url: str) -> Database:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        path = _sqlite_path(url)
+        path = sqlite_path(url)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -188,7 +249,8 @@ def _database(url: str) -> Database:
     return PostgresqlDatabase(name, **{key: value for key, value in options.items() if value is not None})
 
 
-def _sqlite_path(url: str) -> Path:
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///file` URL."""
     return Path(unquote(url.removeprefix("sqlite:///"))).expanduser().absolute()
 
 
@@ -197,4 +259,4 @@ def _shown(url: str) -> str:
     return url.replace(f":{parts.password}@", ":***@") if parts.password else url
 
 
-__all__ = ["DatabaseError", "Store", "StoreError", "claim", "open_store", "upgrade"]
+__all__ = ["DatabaseError", "Store", "StoreError", "claim", "hold", "open_store", "sqlite_path", "upgrade"]

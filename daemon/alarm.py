@@ -1,0 +1,78 @@
+"""The mail that says the daemon itself is dead. Needs neither the database nor the daemon, only a mail server."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, make_msgid, parseaddr
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.mail import MailError, mail_address
+from tocsin.daemon.smtp import Connection, SendError
+
+_TEXT = {
+    "en": (
+        "[Tocsin] {unit} has failed on {host}",
+        "{unit} on {host} has failed and is not started again by itself. Until it runs, no error is counted and no\n"
+        "ticket is opened; nothing is lost, the applications keep their errors.\n\n"
+        "What happened:   journalctl -u {unit} -n 50\nWhat is wrong:   tocsin doctor\n"
+        "Start it again:  systemctl reset-failed {unit} && systemctl start {unit}\n",
+    ),
+    "fr": (
+        "[Tocsin] {unit} est en échec sur {host}",
+        "{unit} sur {host} est en échec et ne sera pas relancé automatiquement. D'ici là, aucune erreur n'est\n"
+        "comptée et aucun ticket n'est ouvert ; rien n'est perdu, les applications gardent leurs erreurs.\n\n"
+        "Ce qui s'est passé :  journalctl -u {unit} -n 50\nCe qui ne va pas :    tocsin doctor\n"
+        "Le relancer :         systemctl reset-failed {unit} && systemctl start {unit}\n",
+    ),
+}
+
+
+class AlarmError(Exception):
+    """No admin could be told; the text says why and what to do."""
+
+
+def raise_alarm(config: Config, unit: str, now: float, host: str | None = None) -> list[str]:
+    """Mails every admin at once, past the outbox; returns who was told. Raises AlarmError when nobody was."""
+    if config.smtp is None:
+        raise AlarmError("SMTP_HOST is not set, so nobody can be told; set it in the environment or .env")
+    if not config.mail.admin:
+        raise AlarmError('mail.admin names nobody; write admin = ["you@example.org"]')
+    try:
+        sender = mail_address(parseaddr(config.smtp.sender)[1])
+        connection = Connection(config.smtp, config.mail.oauth2_file)
+    except (MailError, SendError) as error:
+        raise AlarmError(f"{error}; `tocsin mail test` says more") from error
+    told: list[str] = []
+    reason = ""
+    try:
+        for address in config.mail.admin:
+            message = _message(config, unit, address, now, host or socket.gethostname())
+            try:
+                connection.send(message, sender, address)
+                told.append(address)
+            except SendError as error:
+                reason = str(error)
+    finally:
+        connection.close()
+    if not told:
+        raise AlarmError(f"{reason}; `tocsin mail test` says more")
+    return told
+
+
+def _message(config: Config, unit: str, address: str, now: float, host: str) -> EmailMessage:
+    assert config.smtp is not None
+    subject, text = _TEXT[config.mail.language]
+    # A unit's name comes from a command line: one line, whatever it is.
+    names = {"unit": " ".join(unit.split())[:200], "host": host}
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = subject.format(**names)
+    message["From"] = config.smtp.sender
+    message["To"] = address
+    message["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
+    message["Message-ID"] = make_msgid(domain=address.rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text.format(**names))
+    return message
