@@ -7,21 +7,25 @@ the watermark moves in the transaction that counts. Knows no sockets and no SMTP
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
 from msgspec import Raw
-from peewee import InterfaceError, OperationalError
+from peewee import IntegrityError, InterfaceError, OperationalError
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.glance import Glance, glance, glance_event
 from tocsin.daemon.settle import Settlement
-from tocsin.daemon.sign import Signature, cache_key, sign
+from tocsin.daemon.sign import Signature
+from tocsin.daemon.signatures import Signatures
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store.database import Store, StoreError
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import Session
-from tocsin.daemon.tally import Sampled, Sum
+from tocsin.daemon.store.stretches import Stretches
+from tocsin.daemon.tally import Occurrences, Sampled, Sum
 from tocsin.handler import wire
 from tocsin.handler.event import Collapsed, Event, Lost, Place, Repeat
 from tocsin.handler.wire import (
@@ -39,6 +43,12 @@ from tocsin.handler.wire import (
 OFFSET_NOISE = 1.0
 """Seconds of clock difference that a busy machine makes by itself; below it no correction is applied."""
 CLIENT_LIMIT = 200
+TRIES = 5
+"""Of a transaction that met another daemon's, or a server that restarts."""
+PAUSE = 0.05
+"""Seconds before the second try; each later one waits twice as long."""
+
+Places = Mapping[tuple[str, int], Place]
 
 log = structlog.get_logger()
 
@@ -57,6 +67,7 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
+        self._memory = _Memory(Signatures(), Stretches(store))
 
     def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
         """Digests what came together and returns an answer for each message, None where none is due.
@@ -64,17 +75,35 @@ class Digest:
         Raises StoreError when the database cannot be written now: nothing was taken, the handlers send again.
         """
         try:
-            return self._together(received, now)
-        except (OperationalError, InterfaceError) as error:
-            self._store.disconnect()
-            raise StoreError(f"the database cannot be written: {error}", permanent=False) from error
+            return self._persistently(received, now)
+        except StoreError:
+            raise
         except Exception as error:  # one poison record must not hold back the others
             log.warning("batch_split", reason=repr(error)[:500])
             return [self._carefully(one, now) for one in received]
 
+    def _persistently(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
+        """One transaction, tried again where Postgres breaks it: a deadlock, another daemon, a restart.
+
+        A commit whose outcome is unknown is safe to repeat: the watermark tells what it has done.
+        """
+        tries = TRIES if self._store.postgres else 1
+        for attempt in range(1, tries + 1):
+            try:
+                return self._together(received, now)
+            except (OperationalError, InterfaceError) as error:
+                if attempt == tries:
+                    text = f"the database cannot be written: {error}"
+                    raise StoreError(text, permanent=False) from error
+                time.sleep(PAUSE * 2 ** (attempt - 1))
+            except IntegrityError:
+                if attempt == tries:
+                    raise
+        raise AssertionError("unreachable")
+
     def _together(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
         with self._store.transaction():
-            work = _Work(self._store, self._config, received, self._identity, now)
+            work = _Work(self._store, self._config, received, self._identity, self._memory, now)
             answers = [work.take(one) for one in received]
             work.settle()
         return answers
@@ -83,17 +112,17 @@ class Digest:
         """One message alone; of a batch, one record after the other, and what still fails is quarantined."""
         if not isinstance(one.message, Batch):
             try:
-                return self._together([one], now)[0]
-            except (OperationalError, InterfaceError) as error:
-                raise StoreError(f"the database cannot be written: {error}", permanent=False) from error
+                return self._persistently([one], now)[0]
+            except StoreError:
+                raise
             except Exception as error:
                 return Refusal(_session_of(one.message), "malformed", repr(error)[:200], permanent=True)
         answer: FromDaemon | None = None
         for part in _singly(one.message):
             try:
-                answer = self._together([Received(one.peer_key, part)], now)[0]
-            except (OperationalError, InterfaceError) as error:
-                raise StoreError(f"the database cannot be written: {error}", permanent=False) from error
+                answer = self._persistently([Received(one.peer_key, part)], now)[0]
+            except StoreError:
+                raise
             except Exception as error:
                 log.error("record_quarantined", session=part.session, reason=repr(error)[:500])
                 answer = self._quarantined(part, repr(error), now)
@@ -132,32 +161,50 @@ def _is_event(raw: Raw) -> bool:
         return False
 
 
-def _occurrences(record: Repeat | Collapsed) -> list[tuple[float, int]]:
-    """(moment, how many) of a record without a body: of a collapsed one the first and the last are known."""
-    if isinstance(record, Repeat):
-        return [(record.occurred_at, 1)]
-    return (
-        [(record.first_at, 1), (record.last_at, record.count - 1)]
-        if record.count > 1
-        else [(record.last_at, max(record.count, 0))]
-    )
+def _ends(record: Collapsed) -> list[tuple[float, int]]:
+    """(moment, how many) of collapsed occurrences: the first one's and the last one's moments are known."""
+    if record.count > 1:
+        return [(record.first_at, 1), (record.last_at, record.count - 1)]
+    return [(record.last_at, max(record.count, 0))]
+
+
+class _Memory(NamedTuple):
+    """What is remembered from one transaction to the next; none of it has to be right."""
+
+    signatures: Signatures
+    stretches: Stretches
+
+
+class _Known(NamedTuple):
+    """What a key stands for in one batch: repeats of it are counted as this event is."""
+
+    event: Event
+    total: Sum
+    hits: Occurrences
 
 
 class _Work:
     """One transaction's work: sessions, sums per error, signs of life; written by `settle`."""
 
     def __init__(
-        self, store: Store, config: Config, received: Sequence[Received], identity: str, now: float
+        self,
+        store: Store,
+        config: Config,
+        received: Sequence[Received],
+        identity: str,
+        memory: _Memory,
+        now: float,
     ) -> None:
         self._store = store
         self._config = config
         self._identity = identity
+        self._signatures, self._stretches = memory
         self._now = now
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
         self._sums: dict[Key, Sum] = {}
-        self._signs: dict[str, list[float]] = {}
-        self._signatures: dict[object, Signature] = {}
+        self._heard: set[str] = set()
+        """Sessions that spoke themselves: a sign of life now."""
 
     def take(self, one: Received) -> FromDaemon | None:
         message = one.message
@@ -180,10 +227,15 @@ class _Work:
 
     def settle(self) -> None:
         """Writes everything that came together."""
-        Settlement(self._store, self._config, self._now).write(self._sums, self._sessions)
-        for session in self._sessions.values():
-            session.save()
-            sessions.extend(session, self._signs.get(session.id, ()))
+        sums = {key: total for key, total in self._sums.items() if total.count}
+        Settlement(self._store, self._config, self._now).write(sums, self._sessions)
+        signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._heard}
+        for total in sums.values():
+            for (_, session_id), hits in total.hits.items():
+                self._sessions[session_id].events += hits.count
+                signs.setdefault(session_id, []).append([*hits.moments, *(at for at, _ in hits.many)])
+        sessions.save(self._store, self._sessions.values())
+        self._stretches.extend([(self._sessions[one], signs[one]) for one in sorted(signs)])
 
     def _hello(self, hello: Hello, peer_key: str) -> FromDaemon:
         header = hello.header
@@ -217,23 +269,28 @@ class _Work:
         if hello.live:
             session.ended_at = None
             session.clock_offset = self._offset(hello.sent_at)
-            self._signs.setdefault(session.id, []).append(self._now)
+            self._heard.add(session.id)
         if hello.oldest > session.watermark:
-            self._gone(session, hello.oldest)
+            self._gone(session, hello)
         return Welcome(session.id, self._identity, session.watermark, self._now)
 
-    def _gone(self, session: Session, oldest: int) -> None:
-        """The handler no longer holds what follows our watermark: a database restored from a backup."""
-        if session.watermark or session.events:
+    def _gone(self, session: Session, hello: Hello) -> None:
+        """The handler no longer holds what follows our watermark: a database restored from a backup.
+
+        One made before the session began does not know it; the session knows the database.
+        """
+        if session.watermark or session.events or hello.database == self._identity:
             sessions.add_loss(session.id, "not_held_any_more", 1)
-            log.error("records_not_held", session=session.id, watermark=session.watermark, oldest=oldest)
-        session.watermark = oldest
+            log.error(
+                "records_not_held", session=session.id, watermark=session.watermark, oldest=hello.oldest
+            )
+        session.watermark = hello.oldest
 
     def _alive(self, session: Session, message: Heartbeat | Goodbye) -> None:
         session.backlog = max(message.backlog, 0)
         if session.live:
             session.ended_at = None
-            self._signs.setdefault(session.id, []).append(self._now)
+            self._heard.add(session.id)
 
     def _offset(self, sent_at: float) -> float:
         offset = self._now - sent_at if math.isfinite(sent_at) else 0.0
@@ -249,86 +306,74 @@ class _Work:
                 session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
             )
         places = {(place.path, place.line): place for place in batch.places}
-        known: dict[int, tuple[Event, Signature]] = {}
+        self._signatures.tell(session.id, batch.places)
+        known: dict[int, _Known] = {}
         for raw in batch.definitions:
-            self._define(raw, places, known)
+            self._define(session, raw, places, known)
         for at, raw in batch.frames:
             if at >= session.watermark:
                 self._record(session, at, raw, places, known)
         session.watermark = max(session.watermark, batch.end)
         session.backlog = max(batch.backlog, 0)
         if session.live:
-            self._signs.setdefault(session.id, []).append(self._now)
+            self._heard.add(session.id)
         return Ack(session.id, session.watermark)
 
-    def _define(
-        self, raw: Raw, places: dict[tuple[str, int], Place], known: dict[int, tuple[Event, Signature]]
-    ) -> None:
+    def _define(self, session: Session, raw: Raw, places: Places, known: dict[int, _Known]) -> None:
         try:
-            event = wire.decode_event(raw)
+            event = glance_event(raw)
         except wire.WireError:
             return
-        known[event.key] = (event, self._sign(event, places))
+        known[event.key] = self._known(session, event, places)
 
     def _record(
-        self,
-        session: Session,
-        position: int,
-        raw: Raw,
-        places: dict[tuple[str, int], Place],
-        known: dict[int, tuple[Event, Signature]],
+        self, session: Session, position: int, raw: Raw, places: Places, known: dict[int, _Known]
     ) -> None:
         try:
-            record = wire.decode_record(raw)
+            record = glance(raw)
         except wire.WireError as error:
             errors.quarantine(session.id, position, str(error), bytes(raw), self._now)
             return
-        if isinstance(record, Event):
-            signature = self._sign(record, places)
+        if isinstance(record, Glance):
+            found = self._known(session, record, places)
             if record.key:
-                known[record.key] = (record, signature)
-            self._count(session, position, record, signature, record.occurred_at, 1, places, full=True)
-        elif isinstance(record, Repeat | Collapsed):
+                known[record.key] = found
+            at = self._moment(record.occurred_at, session.clock_offset)
+            found.hits.moments.append(at)
+            client = self._client(session, record)
+            found.total.keep(Sampled(record, raw, places, session.id, position, at, client))
+        elif isinstance(record, Repeat):
             definition = known.get(record.key)
             if definition is None:
-                errors.quarantine(session.id, position, "names an unknown event", bytes(raw), self._now)
+                self._unknown(session, position, raw)
                 return
-            for at, count in _occurrences(record):
-                self._count(session, position, *definition, at, count, places, full=False)
+            definition.hits.moments.append(self._moment(record.occurred_at, session.clock_offset))
+        elif isinstance(record, Collapsed):
+            definition = known.get(record.key)
+            if definition is None:
+                self._unknown(session, position, raw)
+                return
+            for moment, count in _ends(record):
+                definition.hits.add(self._moment(moment, session.clock_offset), count)
         elif isinstance(record, Lost):
             sessions.add_loss(session.id, record.reason, max(record.count, 0))
 
-    def _count(
-        self,
-        session: Session,
-        position: int,
-        event: Event,
-        signature: Signature,
-        occurred_at: float,
-        count: int,
-        places: dict[tuple[str, int], Place],
-        *,
-        full: bool,
-    ) -> None:
-        at = self._moment(occurred_at, session.clock_offset)
-        client = event.client or self._config.service_named(session.service).client or ""
-        client = client[:CLIENT_LIMIT]
+    def _unknown(self, session: Session, position: int, raw: Raw) -> None:
+        errors.quarantine(session.id, position, "names an unknown event", bytes(raw), self._now)
+
+    def _known(self, session: Session, event: Glance, places: Places) -> _Known:
+        """Where the event's occurrences are counted."""
+        signature = self._signatures.of(session.id, event, places)
+        total = self._sum(session, signature, event, places)
+        return _Known(event, total, total.hit(self._client(session, event), session.id))
+
+    def _sum(self, session: Session, signature: Signature, event: Glance, places: Places) -> Sum:
         key = Key(session.service, session.environment, signature.fine)
         total = self._sums.get(key)
         if total is None:
             total = self._sums[key] = Sum(signature, event, places, session.id)
-        total.add(at, client, session.id, count)
-        if full:
-            total.keep(Sampled(event, list(places.values()), session.id, position, at, client))
-        session.events += count
-        self._signs.setdefault(session.id, []).append(at)
+        return total
 
-    def _sign(self, event: Event, places: dict[tuple[str, int], Place]) -> Signature:
-        """The signature, computed once per batch for events that cannot differ in it."""
-        key = cache_key(event)
-        if key is None:
-            return sign(event, places)
-        found = self._signatures.get((id(places), key))
-        if found is None:
-            found = self._signatures[id(places), key] = sign(event, places)
-        return found
+    def _client(self, session: Session, event: Glance) -> str:
+        client = event.client or self._config.service_named(session.service).client or ""
+        return client[:CLIENT_LIMIT]

@@ -6,20 +6,22 @@ Runs inside the digest's transaction. Takes sums, knows nothing of messages or p
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from tocsin.daemon import lifecycle
 from tocsin.daemon.config import Config
-from tocsin.daemon.lifecycle import Fact, Kind, State, reached
+from tocsin.daemon.lifecycle import Action, Fact, Kind, State, reached
 from tocsin.daemon.sign import where
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.bodies import encode_body
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key
-from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch
-from tocsin.daemon.tally import Occurrences, Sampled, Sum, merged_moments, thin
+from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch, moment
+from tocsin.daemon.tally import SAMPLES_AT_ONCE, Occurrences, Sampled, Sum, merged_moments, thin
 from tocsin.daemon.tickets import Tickets
 from tocsin.handler.event import Event, Raised
+from tocsin.handler.places import wanted
 from tocsin.handler.source import canonical
 
 ERRORS_PER_PLACE = 100
@@ -48,12 +50,23 @@ class Settlement:
         self._config = config
         self._tickets = Tickets(config)
         self._now = now
+        self._numbers: dict[tuple[str, str, str], int] = {}
+        """Errors of a (service, environment, place), or of all its places."""
+        self._corrected: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
+        self._overflows: dict[Key, ErrorLog] = {}
+        self._opened: dict[str, int] = {}
+        """Automatic tickets of the last hour by place, '' for all."""
+        self._folded: set[int] = set()
+        """Errors known to have an open ticket that stands for those over the caps."""
+        self._restarts: dict[int, float] = {}
+        """Watches that only begin anew."""
 
     def write(self, sums: Mapping[Key, Sum], known: Mapping[str, Session]) -> None:
         """Writes what the sums say. `known`: the sessions they came from."""
         found = errors.by_key(self._store, sums)
         totals: dict[int, tuple[ErrorLog, list[Sum]]] = {}
-        for key, total in sums.items():
+        for key in sorted(sums):
+            total = sums[key]
             error = found.get(key) or self._new(key, total)
             totals.setdefault(error.id, (error, []))[1].append(total)
         for error, parts in totals.values():
@@ -67,10 +80,10 @@ class Settlement:
                 self._ticketed(error, parts, tickets[error.id], watches.get(error.id), known)
             else:
                 self._unticketed(error, parts)
+        rows.restart_watches(self._store, self._restarts)
         self._save(totals.values())
 
     def _save(self, totals: Collection[tuple[ErrorLog, list[Sum]]]) -> None:
-        moment = ErrorLog.last_seen.db_value
         self._store.run_many(
             _UPDATE,
             [
@@ -83,9 +96,10 @@ class Settlement:
         counts: dict[tuple[int, str, int], int] = {}
         for error, parts in totals:
             for part in parts:
-                for (client, hour), count in part.hours.items():
-                    slot = (error.id, client, hour)
-                    counts[slot] = counts.get(slot, 0) + count
+                for (client, _), hit in part.hits.items():
+                    for hour, count in hit.hours().items():
+                        slot = (error.id, client, hour)
+                        counts[slot] = counts.get(slot, 0) + count
         errors.add_counts(self._store, [(*slot, count) for slot, count in counts.items()])
 
     # New errors
@@ -96,16 +110,19 @@ class Settlement:
         coarse = total.signature.coarse
         place = total.places.get((path, line))
         if place is not None and place.statement:
-            for error_id, new_code in errors.corrected_at_place(key.service, key.environment, coarse):
+            for error_id, new_code in self._corrections(key, coarse):
                 if place.statement in canonical(new_code):
                     error = ErrorLog.get_by_id(error_id)
                     errors.point(key, error)
                     return error
-        if errors.count_errors(key.service, key.environment, coarse) >= ERRORS_PER_PLACE:
+        if self._number(key, coarse) >= ERRORS_PER_PLACE:
             return self._overflow(key, coarse, path, line, module, function)
-        if errors.count_errors(key.service, key.environment) >= ERRORS_PER_SERVICE:
+        if self._number(key, "") >= ERRORS_PER_SERVICE:
             return self._overflow(key, "", "", 0, "", "")
+        self._numbers[key.service, key.environment, coarse] += 1
+        self._numbers[key.service, key.environment, ""] += 1
         return errors.create(
+            self._store,
             key,
             coarse=coarse,
             source=path,
@@ -120,14 +137,36 @@ class Settlement:
             last_seen=total.last_at,
         )
 
+    def _corrections(self, key: Key, coarse: str) -> list[tuple[int, str]]:
+        place = (key.service, key.environment, coarse)
+        if place not in self._corrected:
+            self._corrected[place] = errors.corrected_at_place(*place)
+        return self._corrected[place]
+
+    def _number(self, key: Key, coarse: str) -> int:
+        """How many errors the place has, or ('') the service."""
+        place = (key.service, key.environment, coarse)
+        if place not in self._numbers:
+            self._numbers[place] = errors.count_errors(key.service, key.environment, coarse or None)
+        return self._numbers[place]
+
     def _overflow(self, key: Key, coarse: str, path: str, line: int, module: str, function: str) -> ErrorLog:
         """The one error for what is over a cap: of a place, or ('' as coarse) of the whole service."""
         own = Key(key.service, key.environment, OVERFLOW + coarse)
+        if own in self._overflows:
+            return self._overflows[own]
         found = errors.by_key(self._store, [own])
-        if own in found:
-            return found[own]
-        spot = f"{module}.{function}" if coarse else f"the service {key.service}"
+        if own not in found:
+            found[own] = self._new_overflow(own, coarse, path, line, module, function)
+        self._overflows[own] = found[own]
+        return found[own]
+
+    def _new_overflow(
+        self, own: Key, coarse: str, path: str, line: int, module: str, function: str
+    ) -> ErrorLog:
+        spot = f"{module}.{function}" if coarse else f"the service {own.service}"
         return errors.create(
+            self._store,
             own,
             coarse=own.signature,
             source=path,
@@ -144,10 +183,10 @@ class Settlement:
 
     def _sample(self, totals: Collection[tuple[ErrorLog, list[Sum]]]) -> None:
         keep = self._config.retention.samples
-        added: list[dict[str, object]] = []
+        added: list[tuple[object, ...]] = []
         full: list[ErrorLog] = []
         for error, parts in totals:
-            samples = [sample for part in parts for sample in part.samples]
+            samples = _few([sample for part in parts for sample in part.samples])
             if error.samples >= keep:
                 newest = max(samples, key=lambda sample: sample.at, default=None)
                 due = newest is not None and newest.at - (error.sampled_at or 0.0) >= SAMPLE_EVERY
@@ -158,17 +197,18 @@ class Settlement:
                 error.sampled_at = max(error.sampled_at or 0.0, *(sample.at for sample in samples))
             if error.samples > keep:
                 full.append(error)
-        errors.add_samples(added)
+        errors.add_samples(self._store, added)
+        dropped: list[int] = []
         for kept in errors.sample_moments([error.id for error in full]).values():
-            drop = thin([moment for moment, _ in kept], keep)
-            errors.drop_samples([kept[index][1] for index in drop])
+            dropped += (kept[index][1] for index in thin([moment for moment, _ in kept], keep))
+        errors.drop_samples(dropped)
         for error in full:
             error.samples = keep
 
     # Tickets
 
     def _unticketed(self, error: ErrorLog, parts: Sequence[Sum]) -> None:
-        moments = [moment for part in parts for moment in part.moments]
+        moments = [moment for part in parts for moment in part.moments()]
         if error.resolved:
             moments = [(at, client) for at, client in moments if at > (error.resolved_at or 0.0)]
             if not moments:
@@ -176,16 +216,19 @@ class Settlement:
             error.resolved = False
             error.save(only=[ErrorLog.resolved])
         count, window = self._config.threshold(error.service)
-        error.recent = merged_moments(error.recent, moments, max(count, RECENT))
-        last = _last_of_window([at for at, _ in error.recent], count, window)
+        recent = merged_moments(error.recent, moments)
+        error.recent = recent[-max(count, RECENT) :]
+        last = _last_of_window([at for at, _ in recent], count, window)
         if last is None or self._muted(error):
             return
-        clients = {client for at, client in error.recent if at >= last - window}
+        clients = {client for at, client in recent if at >= last - window}
         if not self._room(error):
             self._fold(error)
             return
         for index, client in enumerate(sorted(clients)):
             self._open(error, client, tell_admin=index == 0)
+            self._opened[""] += 1
+            self._opened[error.coarse] += 1
         error.recent = []
 
     def _open(self, error: ErrorLog, client: str, *, tell_admin: bool) -> None:
@@ -197,18 +240,23 @@ class Settlement:
     def _room(self, error: ErrorLog) -> bool:
         """Whether the caps on new tickets leave room for one more error's."""
         caps = self._config.tickets
-        since = self._now - 3600
-        return (
-            rows.opened_since(since) < caps.new_per_hour
-            and rows.opened_since(since, error.coarse) < caps.new_per_place
-        )
+        return self._lately("") < caps.new_per_hour and self._lately(error.coarse) < caps.new_per_place
+
+    def _lately(self, coarse: str) -> int:
+        """Automatic tickets of the last hour for a place, or ('') in all."""
+        if coarse not in self._opened:
+            self._opened[coarse] = rows.opened_since(self._now - 3600, coarse or None)
+        return self._opened[coarse]
 
     def _fold(self, error: ErrorLog) -> None:
         """One ticket stands for all that are over the caps: of the place, else of the service."""
         key = Key(error.service, error.environment, error.signature)
-        place_full = rows.opened_since(self._now - 3600, error.coarse) >= self._config.tickets.new_per_place
+        place_full = self._lately(error.coarse) >= self._config.tickets.new_per_place
         coarse = error.coarse if place_full and not error.coarse.startswith(OVERFLOW) else ""
         fold = self._overflow(key, coarse, error.source, error.line, error.module, error.function)
+        if fold.id in self._folded:
+            return
+        self._folded.add(fold.id)
         if not any(ticket.status != State.CLOSED for ticket in rows.of_errors([fold.id]).get(fold.id, [])):
             self._tickets.open(fold, None, self._now, description=f"first folded error: {error.id}")
 
@@ -225,8 +273,11 @@ class Settlement:
         last_at = max(part.last_at for part in parts)
         if active and watch is not None and last_at > watch.quiet_since:
             fact = Fact(Kind.REAPPEARED, last_at, told_at=watch.reappeared_at)
-            late = self._now - last_at > LATE_AFTER
-            self._tickets.take(error, active, fact, self._now, details=_seen(last_at, late))
+            if _only_restarts(active, fact):
+                self._restarts[error.id] = last_at
+            else:
+                late = self._now - last_at > LATE_AFTER
+                self._tickets.take(error, active, fact, self._now, details=_seen(last_at, late))
         if self._muted(error):
             return
         latest = {ticket.client_id or "": ticket for ticket in tickets}
@@ -280,6 +331,11 @@ def _grow(error: ErrorLog, part: Sum, session: Session) -> None:
     error.last_seen = max(error.last_seen, part.last_at)
 
 
+def _only_restarts(tickets: Iterable[Ticket], fact: Fact) -> bool:
+    """Whether the fact does nothing but begin the watch anew: so it is for all but the first in an hour."""
+    return all(lifecycle.step(State(ticket.status), fact).actions == (Action.WATCH,) for ticket in tickets)
+
+
 def _last_of_window(moments: Sequence[float], count: int, window: float) -> float | None:
     """The end of the newest window that holds `count` of the moments, None when there is none."""
     for end in range(len(moments), count - 1, -1):
@@ -310,12 +366,16 @@ def _said(raised: Raised | None) -> str:
     return f"{raised.type.rpartition('.')[2]}: {raised.text}" if raised else ""
 
 
-def _sample_row(error: ErrorLog, sample: Sampled) -> dict[str, object]:
-    return {
-        "error": error.id,
-        "session_id": sample.session_id,
-        "position": sample.position,
-        "occurred_at": sample.at,
-        "client_id": sample.client,
-        "body": encode_body(sample.event, sample.places),
-    }
+def _few(samples: list[Sampled]) -> list[Sampled]:
+    """The first ones and the newest, where many events of one transaction became one error's."""
+    if len(samples) <= SAMPLES_AT_ONCE:
+        return samples
+    samples = sorted(samples, key=lambda sample: sample.at)
+    return [*samples[: SAMPLES_AT_ONCE - 1], samples[-1]]
+
+
+def _sample_row(error: ErrorLog, sample: Sampled) -> tuple[object, ...]:
+    spots = dict.fromkeys((path, line) for path, line, _ in wanted(sample.event))
+    places = [sample.places[spot] for spot in spots if spot in sample.places]
+    body = encode_body(sample.body, places)
+    return error.id, sample.session_id, sample.position, moment(sample.at), sample.client, body

@@ -156,7 +156,9 @@ def cache_key(
     With `places` an exception's text is left out of the key when it has no say in the signature.
     """
     raised = event.exception
-    if raised is None or raised.group or raised.syntax or raised.recursive:
+    if raised is None:
+        return _message_cache_key(event, places) if places is not None else None
+    if raised.group or raised.syntax or raised.recursive:
         return None
     chain: list[tuple[str, str | None]] = []
     one: Raised | None = raised
@@ -374,6 +376,30 @@ def _message_key(event: Event, code: _Code) -> _Key:
             break
     title = text[:TITLE_LIMIT] or f"(empty message in {at.function or at.module})"[:TITLE_LIMIT]
     return _Key(["message", at.module, at.function, kept], [at.module, at.function], title, at)
+
+
+def _message_cache_key(event: Event, places: Places) -> Hashable | None:
+    """What stands for a message whose own text has no say: its template does, and the place of the call."""
+    if event.logger == "py.warnings" or traceback_text.MARKER in event.message:
+        return None
+    place = places.get((event.path, event.line))
+    if place is not None and place.template is not None and _trusted(place, event.message):
+        template, known = place.template, True
+    elif event.template is not None:
+        template, known = event.template, False
+    else:
+        return None
+    if not _speaks(template, known):
+        return None
+    spot = (event.path, event.line, event.module, event.function, event.logger)
+    return template, known, place is not None, spot, event.fingerprint
+
+
+@lru_cache(maxsize=4096)
+def _speaks(template: str, known: bool) -> bool:
+    """Whether a template is enough to know a message by."""
+    text = _masked(_first_line(template if known else percent(template)))
+    return _WORDS.search(text.rstrip(_UNSPOKEN)) is not None
 
 
 def _warning_key(message: str, warning: re.Match[str]) -> _Key:

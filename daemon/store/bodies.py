@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from tocsin.handler.event import Event, Place
 
@@ -19,9 +19,12 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(SampleBody)
 
 
-def encode_body(event: Event, places: list[Place]) -> bytes:
-    """The bytes to store. Raises UnicodeEncodeError on a lone surrogate: text is sanitised before."""
-    return _encoder.encode(SampleBody(event, places))
+def encode_body(event: Event | Raw, places: list[Place]) -> bytes:
+    """The bytes to store, of an event or of one already encoded.
+
+    Raises UnicodeEncodeError on a lone surrogate: text is sanitised before.
+    """
+    return _encoder.encode((event, places))
 
 
 def decode_body(data: bytes | memoryview) -> SampleBody | None:

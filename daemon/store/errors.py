@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from peewee import fn
+from peewee import IntegrityError, fn
 
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Quarantined, Sample, Signature
@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 CHUNK = 400
 """Values in one IN list, below every database's limit on parameters."""
+_COLUMNS = [field for field in ErrorLog._meta.sorted_fields if field.name != "components"]
+"""What the digest asks of an error; the components are the largest part, and it never reads them."""
 
 
 class Key(NamedTuple):
@@ -29,7 +31,7 @@ def by_key(store: Store, keys: Collection[Key]) -> dict[Key, ErrorLog]:
     pointed = {key: error_id for chunk in _chunks(sorted(keys)) for key, error_id in _pointed(chunk)}
     errors: dict[int, ErrorLog] = {}
     for ids in _chunks(sorted(set(pointed.values()))):
-        query = ErrorLog.select().where(ErrorLog.id.in_(ids)).order_by(ErrorLog.id)
+        query = ErrorLog.select(*_COLUMNS).where(ErrorLog.id.in_(ids)).order_by(ErrorLog.id)
         errors |= {error.id: error for error in (query.for_update() if store.postgres else query)}
     return {key: errors[error_id] for key, error_id in pointed.items()}
 
@@ -47,11 +49,18 @@ def _pointed(keys: Sequence[Key]) -> Iterable[tuple[Key, int]]:
             yield key, error_id
 
 
-def create(key: Key, **columns: object) -> ErrorLog:
-    """A new error with its first signature."""
-    error = ErrorLog.create(
-        service=key.service, environment=key.environment, signature=key.signature, **columns
-    )
+def create(store: Store, key: Key, **columns: object) -> ErrorLog:
+    """A new error with its first signature; another daemon's, where that one was first."""
+    try:
+        with store.savepoint():
+            error = ErrorLog.create(
+                service=key.service, environment=key.environment, signature=key.signature, **columns
+            )
+    except IntegrityError:
+        known = by_key(store, [key])
+        if key not in known:
+            raise
+        return known[key]
     point(key, error)
     return error
 
@@ -102,10 +111,13 @@ def add_counts(store: Store, rows: Sequence[tuple[int, str, int, int]]) -> None:
     )
 
 
-def add_samples(rows: Sequence[dict[str, object]]) -> None:
-    """Stores full events."""
-    for chunk in _chunks(rows, 100):
-        Sample.insert_many(chunk).execute()
+def add_samples(store: Store, rows: Sequence[tuple[object, ...]]) -> None:
+    """Stores full events: (error id, session id, position, moment, client id or '', body)."""
+    store.run_many(
+        "INSERT INTO error_samples (error_id, session_id, position, occurred_at, client_id, body) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        rows,
+    )
 
 
 def sample_moments(error_ids: Collection[int]) -> dict[int, list[tuple[float, int]]]:
@@ -118,8 +130,8 @@ def sample_moments(error_ids: Collection[int]) -> dict[int, list[tuple[float, in
             .order_by(Sample.occurred_at, Sample.id)
             .tuples()
         )
-        for error_id, moment, sample_id in query:
-            found[error_id].append((moment, sample_id))
+        for error_id, at, sample_id in query:
+            found[error_id].append((at, sample_id))
     return found
 
 

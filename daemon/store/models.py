@@ -40,8 +40,17 @@ class MomentField(DateTimeField):
         return super().db_value(value)
 
     def python_value(self, value: Any) -> Any:
-        value = super().python_value(value)
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)  # ten times faster than Peewee's list of formats
+            except ValueError:
+                value = super().python_value(value)
         return value.replace(tzinfo=UTC).timestamp() if isinstance(value, datetime) else value
+
+
+def moment(at: float | None) -> datetime | None:
+    """A moment as the database takes it, for statements that go past the models."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
 
 
 class Table(Model):

@@ -9,13 +9,26 @@ from peewee import fn
 from tocsin.daemon.evidence import REACH, RUN_GAP, Stretch, union
 from tocsin.daemon.store import setback
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Interval, Loss, Run, Session
+from tocsin.daemon.store.models import Interval, Loss, Run, Session, moment
 
 
 def by_id(store: Store, ids: Collection[str]) -> dict[str, Session]:
     """These sessions, locked where the database has row locks."""
     query = Session.select().where(Session.id.in_(sorted(ids))).order_by(Session.id)
     return {session.id: session for session in (query.for_update() if store.postgres else query)}
+
+
+def save(store: Store, known: Iterable[Session]) -> None:
+    """Writes what a transaction may have changed of these sessions."""
+    store.run_many(
+        "UPDATE sessions SET last_heard = ?, clock_offset = ?, watermark = ?, events = ?, backlog = ?, "
+        "live = ?, ended_at = ? WHERE id = ?",
+        [
+            (moment(one.last_heard), one.clock_offset, one.watermark, one.events, one.backlog, one.live,
+             moment(one.ended_at), one.id)
+            for one in known
+        ],
+    )  # fmt: skip
 
 
 def extend(session: Session, signs: Iterable[float]) -> None:
@@ -49,27 +62,27 @@ def add_loss(session_id: str, reason: str, count: int) -> None:
     ).execute()
 
 
-def heard_since(service: str, environment: str, moment: float) -> list[Session]:
+def heard_since(service: str, environment: str, since: float) -> list[Session]:
     """The sessions of a service that were heard since then, newest first."""
     return list(
         Session.select()
         .where(
             (Session.service == service)
             & (Session.environment == environment)
-            & (Session.last_heard >= moment)
+            & (Session.last_heard >= since)
         )
         .order_by(Session.started_at.desc())
     )
 
 
-def any_began_since(service: str, environment: str, moment: float) -> bool:
+def any_began_since(service: str, environment: str, since: float) -> bool:
     """Whether a process of the service began then or later."""
     return bool(
         Session.select()
         .where(
             (Session.service == service)
             & (Session.environment == environment)
-            & (Session.started_at >= moment)
+            & (Session.started_at >= since)
         )
         .exists()
     )

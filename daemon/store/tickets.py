@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from peewee import fn
 
-from tocsin.daemon.store.models import Client, Correction, ErrorLog, Fact, History, Ticket, Watch
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Client, Correction, ErrorLog, Fact, History, Ticket, Watch, moment
 
 
 def of_errors(error_ids: Collection[int]) -> dict[int, list[Ticket]]:
@@ -41,11 +42,24 @@ def record(ticket: Ticket, action: str, now: float, description: str = "", by: s
     History.create(ticket=ticket, action=action, description=description, created_by=by, created_at=now)
 
 
-def recorded_since(ticket: Ticket, action: str, moment: float) -> bool:
+def record_mails(action: str, told: Iterable[tuple[int, str]], now: float) -> None:
+    """Writes history rows of (ticket id, description); tickets that are gone are passed over."""
+    told = list(told)
+    known = {row.id for row in Ticket.select(Ticket.id).where(Ticket.id << [one for one, _ in told])}
+    rows = [
+        {"ticket": ticket_id, "action": action, "description": description, "created_at": now}
+        for ticket_id, description in told
+        if ticket_id in known
+    ]
+    if rows:
+        History.insert_many(rows).execute()
+
+
+def recorded_since(ticket: Ticket, action: str, since: float) -> bool:
     """Whether the ticket has such a history row since then."""
     return bool(
         History.select()
-        .where((History.ticket == ticket) & (History.action == action) & (History.created_at >= moment))
+        .where((History.ticket == ticket) & (History.action == action) & (History.created_at >= since))
         .exists()
     )
 
@@ -62,14 +76,23 @@ def watch_anew(error: ErrorLog, quiet_since: float) -> None:
         watch.save()
 
 
-def opened_since(moment: float, coarse: str | None = None) -> int:
+def restart_watches(store: Store, quiet_since: Mapping[int, float]) -> None:
+    """Begins these errors' watches anew where the moment is later than the watch's own."""
+    store.run_many(
+        "UPDATE watches SET quiet_since = ?, seen_seconds = 0, inconclusive_at = NULL "
+        "WHERE error_id = ? AND quiet_since < ?",
+        [(moment(at), error_id, moment(at)) for error_id, at in sorted(quiet_since.items())],
+    )
+
+
+def opened_since(since: float, coarse: str | None = None) -> int:
     """Automatic tickets opened in the two hours from then on, in all or for one place.
 
     Those of a time that has not come yet (the clock was set back) do not count.
     """
     query = Ticket.select(fn.COUNT(Ticket.id)).where(
-        (Ticket.created_at >= moment)
-        & (Ticket.created_at <= moment + 7200)
+        (Ticket.created_at >= since)
+        & (Ticket.created_at <= since + 7200)
         & (Ticket.source == "auto_detection")
     )
     if coarse is not None:
