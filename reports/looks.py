@@ -20,7 +20,9 @@ _TICKETS = """
 SELECT id, error_id, client_id, status, priority, category, resolution, closed_at, client_email, subject,
        CAST(metadata AS TEXT) FROM support_tickets ORDER BY created_at DESC, id DESC"""
 _HISTORY = "SELECT ticket_id, COUNT(*), MAX(id) FROM support_ticket_history GROUP BY ticket_id"
-_CORRECTIONS = "SELECT id, error_id, test_status, CAST(test_results AS TEXT) FROM error_corrections"
+_CORRECTIONS = """
+SELECT id, error_id, test_status, CAST(test_results AS TEXT)
+  FROM error_corrections ORDER BY applied_at DESC, id DESC"""
 _WATCHES = "SELECT error_id, quiet_since, checked_at, seen_seconds, waiting_for, inconclusive_at FROM watches"
 _MAILS = (
     "SELECT ticket_id, state, COUNT(*), SUM(attempts) FROM outbox GROUP BY ticket_id, state ORDER BY state"
@@ -37,7 +39,11 @@ class Looks(Struct, frozen=True):
     tickets: dict[int, str]
     by_client: dict[str, dict[int, str]]
     """The same looks at tickets, by the client they belong to."""
-    corrections: str
+    ticket_order: list[int]
+    """As they are listed: those not closed first, the newest first."""
+    tickets_open: int
+    corrections: dict[int, str]
+    """The newest first."""
     history: str
     clients: str
 
@@ -46,7 +52,7 @@ def look(store: Store) -> Looks:
     """What every page depends on, now."""
     with store.reading():
         history = {row[0]: row for row in _rows(store, _HISTORY)}
-        changes, watches = _by(_rows(store, _CORRECTIONS), 1), _by(_rows(store, _WATCHES), 0)
+        corrections, watches = _rows(store, _CORRECTIONS), _by(_rows(store, _WATCHES), 0)
         mails = _by(_rows(store, _MAILS), 0)
         tickets = _rows(store, _TICKETS)
         errors = _rows(store, _ERRORS)
@@ -55,6 +61,7 @@ def look(store: Store) -> Looks:
         row[0]: _short(row, history.get(row[0]), mails.get(row[0]), watches.get(row[1]), clients)
         for row in tickets
     }
+    changes = _by(corrections, 1)
     of_error: dict[Any, list[str]] = defaultdict(list)
     by_client: dict[str, dict[int, str]] = defaultdict(dict)
     for row in tickets:
@@ -69,7 +76,9 @@ def look(store: Store) -> Looks:
         merged=frozenset(row[0] for row in errors if row[6] is not None),
         tickets=seen,
         by_client=by_client,
-        corrections=_short(sorted(changes.items())),
+        ticket_order=[row[0] for row in sorted(tickets, key=lambda row: bool(row[3] == "closed"))],
+        tickets_open=sum(row[3] != "closed" for row in tickets),
+        corrections={row[0]: _short(row) for row in corrections},
         history=_short(sorted(history.items())),
         clients=clients,
     )

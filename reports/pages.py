@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,11 @@ from msgspec import Struct
 
 from tocsin.daemon.config import Config
 from tocsin.reports import code
+from tocsin.reports.charts import bars, filled, series
 from tocsin.reports.facts.corrections import CorrectionFacts
-from tocsin.reports.facts.details import ErrorDetail, HourFacts
-from tocsin.reports.facts.metrics import Day, MetricsFacts
-from tocsin.reports.facts.moment import Moment, to_json
+from tocsin.reports.facts.details import ErrorDetail
+from tocsin.reports.facts.metrics import MetricsFacts, TopCorrected
+from tocsin.reports.facts.moment import to_json
 from tocsin.reports.facts.monitor import ErrorRow
 from tocsin.reports.facts.status import StatusFacts, problems
 from tocsin.reports.facts.tickets import ClientFacts, TicketDetail, TicketFacts, WatchFacts
@@ -35,11 +34,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 SAMPLES = 6
 """Samples of an error that its page shows in full."""
 
-TABLE = 300
-"""Tickets that one listing shows."""
-
-CORRECTIONS = 200
-"""Corrections that one listing shows: each with its difference."""
+CHARTED = 12
+"""Services, clients or hands that a chart compares; the table beneath holds all."""
 
 FOR_CLIENTS = frozenset(
     ("created", "email_sent", "status_changed", "reappeared", "auto_closed", "reopened", "validated")
@@ -116,21 +112,32 @@ class Pages:
         corrections = self._render("sheet.html", "errors", "", error=error)
         return script(f"error {error.id}", {"markdown": markdown(error), "corrections": corrections})
 
-    def tickets(self, tickets: Sequence[TicketFacts], open_count: int, total: int) -> str:
-        """Tickets, for admins: `total` in all, `open_count` not closed."""
+    def tickets(
+        self,
+        tickets: Sequence[TicketFacts],
+        open_count: int,
+        total: int,
+        *,
+        page: int,
+        pages: int,
+        services: Sequence[str],
+    ) -> str:
+        """One page of the tickets, for admins: `total` in all, `open_count` not closed."""
         threshold, window = self.config.tickets.threshold, float(self.config.tickets.window)
         return self._render(
             "tickets.html",
             "tickets",
             "../",
             tickets=tickets,
-            total=total,
-            sorts=(),
-            autofix=False,
             open_count=open_count,
+            total=total,
+            page=page,
+            pages=pages,
+            services=services,
             states=TICKET_STATES,
             state_words="",
-            services=sorted({ticket.service for ticket in tickets if ticket.service}),
+            sorts=(),
+            autofix=False,
             threshold=threshold,
             window=window,
         )
@@ -141,24 +148,36 @@ class Pages:
             "ticket.html", "tickets", "../", ticket=ticket, evidence=evidence(ticket.metadata)
         )
 
-    def corrections(self, corrections: Sequence[CorrectionFacts]) -> str:
-        """All corrections."""
+    def corrections(
+        self,
+        corrections: Sequence[CorrectionFacts],
+        top: Sequence[TopCorrected],
+        total: int,
+        *,
+        page: int,
+        pages: int,
+        services: Sequence[str],
+    ) -> str:
+        """One page of the corrections: `total` in all; the errors corrected most often come first."""
         return self._render(
             "corrections.html",
             "corrections",
             "",
-            corrections=corrections[:CORRECTIONS],
-            total=len(corrections),
+            corrections=corrections,
+            top=top,
+            total=total,
+            page=page,
+            pages=pages,
+            services=services,
             states=TEST_STATES,
             state_words="tests_",
-            services=sorted({one.service for one in corrections}),
             sorts=(),
             autofix=False,
         )
 
     def metrics(self, metrics: MetricsFacts) -> str:
         """The four numbers and the honest ones beside them."""
-        days = _filled(metrics.by_day)
+        days = filled(metrics.by_day)
         return self._render(
             "metrics.html",
             "metrics",
@@ -167,6 +186,9 @@ class Pages:
             days=days,
             opened=[(day.day, day.opened) for day in days],
             closed=[(day.day, day.closed) for day in days],
+            corrected=[(day.day, day.corrections) for day in days],
+            took=[(day.day, day.mean_hours_to_resolution or 0) for day in days],
+            charted=CHARTED,
         )
 
     def client(self, client: ClientFacts, tickets: Sequence[TicketFacts]) -> str:
@@ -175,7 +197,13 @@ class Pages:
 
     def client_ticket(self, client: ClientFacts, ticket: TicketDetail) -> str:
         """One ticket as its client sees it: no description that could name somebody else."""
-        history = [one for one in ticket.history if one.action in FOR_CLIENTS]
+        history = [
+            one
+            for one in ticket.history
+            if one.action in FOR_CLIENTS
+            # The mails to the admins are no news of the client's.
+            and (one.action != "email_sent" or " to the admin " not in one.description)
+        ]
         return self._render(
             "client_ticket.html",
             "",
@@ -198,45 +226,6 @@ def script(name: str, value: Any) -> str:
 def stamp(text: str) -> str:
     """A short name for exactly this content."""
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
-
-
-def series(hours: Sequence[HourFacts], last_seen: float) -> list[tuple[str, int]]:
-    """(label, occurrences) for a chart: by the hour for a life of up to 3 days, else by the day.
-
-    It ends at the last occurrence, not now: a page changes only when its error does.
-    """
-    if not hours:
-        return []
-    hourly = hours[-1].at - hours[0].at <= 72 * 3600
-    size, most = (3600, 73) if hourly else (86400, 60)
-    counts = Counter[int]()
-    for hour in hours:
-        counts[int(hour.at // size)] += hour.count
-    end = int(max(last_seen, hours[-1].at) // size)
-    start = max(end - most + 1, min(int(hours[0].at // size), end - 11))
-    cut = 16 if hourly else 10
-    return [(Moment(one * size).text[:cut], counts[one]) for one in range(start, end + 1)]
-
-
-def _filled(days: Sequence[Day]) -> list[Day]:
-    """The last 60 days at most, 14 at least, up to the newest one, those without tickets too."""
-    if not days:
-        return []
-    known = {date.fromisoformat(day.day): day for day in days}
-    newest = max(known)
-    count = min(60, max(14, (newest - min(known)).days + 1))
-    wanted = [newest - timedelta(days=ago) for ago in range(count - 1, -1, -1)]
-    return [known.get(day, Day(day.isoformat(), 0, 0)) for day in wanted]
-
-
-def bars(counts: Sequence[int], height: int) -> str:
-    """An SVG path of bars, 4 wide with 1 between; an hour with anything in it is at least 2 high."""
-    top = max(counts, default=0) or 1
-    tall = [max(2, round(height * count / top)) if count else 0 for count in counts]
-    return (
-        "".join(f"M{at * 4} {height}v-{one}h3v{one}z" for at, one in enumerate(tall) if one)
-        or f"M0 {height}h0"
-    )
 
 
 def plain_text(error: ErrorDetail) -> str:

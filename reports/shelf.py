@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store
@@ -27,14 +28,17 @@ from tocsin.reports.facts.metrics import MetricsFacts
 from tocsin.reports.facts.rows import first
 from tocsin.reports.facts.tickets import ClientFacts
 from tocsin.reports.looks import Looks
-from tocsin.reports.pages import SAMPLES, TABLE, Pages, script, stamp
+from tocsin.reports.pages import SAMPLES, Pages, script, stamp
 from tocsin.reports.words import LOCALE
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
 ROWS = 100
-"""Errors on one page of the monitoring: keeps it well under 500 KB."""
+"""Errors or tickets on one page of a listing: keeps it well under 500 KB."""
+
+CHANGES = 50
+"""Corrections on one page: each with its difference."""
 
 BATCH = 25
 """Errors or tickets read with one set of queries, and the grain of the budget."""
@@ -52,6 +56,30 @@ Progress = Callable[[int, int], None]
 
 class ShelfError(Exception):
     """The pages cannot be written; the text names the file and the reason."""
+
+
+class Listing(Struct, frozen=True):
+    """The files of a listing below the root: the first page, and the pattern of the others."""
+
+    first: str
+    others: str
+
+    def name(self, page: int) -> str:
+        return self.first if page == 1 else self.others.format(page)
+
+
+class Part(Struct, frozen=True):
+    """One page of a listing: what stands on it, by number."""
+
+    name: str
+    page: int
+    pages: int
+    numbers: list[int]
+
+
+ERRORS = Listing("admin/index.html", "admin/page-{}.html")
+TICKETS = Listing("admin/tickets/index.html", "admin/tickets/page-{}.html")
+CORRECTIONS = Listing("admin/corrections.html", "admin/corrections-{}.html")
 
 
 class Shelf:
@@ -102,7 +130,7 @@ class Shelf:
         self._static(self.admin / "static")
         self._monitoring(now, seen, slow)
         complete = self._single_pages(now, seen, progress)
-        self._listings(now, seen)
+        self._listings(now, seen, slow)
         self._clients(now, seen)
         self._prune({*map(_ticket_name, seen.tickets), *map(_error_name, seen.errors)})
         if slow:
@@ -115,30 +143,39 @@ class Shelf:
     def _monitoring(self, now: float, seen: Looks, slow: bool) -> None:
         status = facts.status(self.store, self.config, now)
         self._put(self.admin / "status.json", facts.to_json(status, indent=2) + "\n")
-        order = [one for one in seen.errors if one not in seen.merged]
         services = monitor.services(self.store)
-        buckets = [order[at : at + ROWS] for at in range(0, len(order), ROWS)] or [[]]
-        for number, bucket in enumerate(buckets if slow else buckets[:1], 1):
-            name = "admin/index.html" if number == 1 else f"admin/page-{number}.html"
-            look = stamp(
-                repr([(one, seen.errors[one]) for one in bucket] + [services, len(buckets), now // 3600])
-            )
-            if number > 1 and self._known.get(name) == look:
-                continue
-            rows = monitor.rows(self.store, self.config, bucket, now)
+        order = {one: look for one, look in seen.errors.items() if one not in seen.merged}
+        for part in self._parts(ERRORS, order, ROWS, [services, now // 3600], slow):
+            rows = monitor.rows(self.store, self.config, part.numbers, now)
             text = self.pages.monitoring(
-                rows, status, now, page=number, pages=len(buckets), services=services
+                rows, status, now, page=part.page, pages=part.pages, services=services
             )
-            self._put(self.root / name, text)
-            self._known[name] = look
-            if number == 1:
+            self._put(self.root / part.name, text)
+            if part.page == 1:
                 self._put(self.admin / "index.js", script("index", {"html": text}))
                 self._live(text)
         if slow:
-            self._put(self.admin / "search.js", script("search", monitor.titles(self.store)))
-            for path in self.admin.glob("page-*.html"):
-                if not 1 < int(path.stem.partition("-")[2] or 0) <= len(buckets):
-                    path.unlink(missing_ok=True)
+            self._put(self.admin / "search.js", script("search", monitor.titles(self.store, now)))
+
+    def _parts(
+        self, listing: Listing, order: Mapping[int, str], size: int, more: object, slow: bool
+    ) -> Iterator[Part]:
+        """The pages of a listing that must be written: the first one when anything changed, all when `slow`.
+
+        `order` holds the looks in the order of the listing; `more` is what every page depends on besides.
+        """
+        numbers = list(order)
+        parts = [numbers[at : at + size] for at in range(0, len(numbers), size)] or [[]]
+        for page, part in enumerate(parts if slow else parts[:1], 1):
+            name = listing.name(page)
+            look = stamp(repr(([(one, order[one]) for one in part], len(parts), more)))
+            if page == 1 or self._known.get(name) != look:
+                yield Part(name, page, len(parts), part)
+                self._known[name] = look
+        gone = len(parts) + 1
+        while slow and (self.root / listing.name(gone)).exists():
+            (self.root / listing.name(gone)).unlink(missing_ok=True)
+            gone += 1
 
     def _live(self, text: str) -> None:
         """What an open page asks for every few seconds: did anything change, is the daemon alive."""
@@ -191,28 +228,48 @@ class Shelf:
 
     # Listings and clients
 
-    def _listings(self, now: float, seen: Looks) -> None:
-        everything = stamp(repr((seen.tickets, seen.corrections, seen.history)))
-        self._make("admin/tickets/index.html", stamp(repr(seen.tickets)), now, self._ticket_list)
-        self._make("admin/corrections.html", seen.corrections, now, self._correction_list)
-        self._make("admin/metrics.html", everything, now, self._metrics)
+    def _listings(self, now: float, seen: Looks, slow: bool) -> None:
+        tickets, corrections = stamp(repr(seen.tickets)), stamp(repr(seen.corrections))
+        self._make("tickets", tickets, now, lambda: self._ticket_list(seen, slow), slow)
+        self._make("corrections", corrections, now, lambda: self._correction_list(seen, slow), slow)
+        self._make("metrics", stamp(tickets + corrections + seen.history), now, self._metrics, False)
 
-    def _make(self, name: str, look: str, now: float, make: Callable[[], None]) -> None:
+    def _make(self, name: str, look: str, now: float, make: Callable[[], None], slow: bool) -> None:
         """Makes a listing that changed; one that was dear the last time, at most every `SLOW` seconds."""
         made_at, took = self._dear.get(name, (float("-inf"), 0.0))
-        if self._known.get(name) == look or (took > DEAR and 0 <= now - made_at < SLOW):
+        if not slow and (self._known.get(name) == look or (took > DEAR and 0 <= now - made_at < SLOW)):
             return
         started = time.thread_time()
         make()
         self._known[name] = look
         self._dear[name] = (now, time.thread_time() - started)
 
-    def _ticket_list(self) -> None:
-        text = self.pages.tickets(facts.tickets(self.store, limit=TABLE), *facts.count_tickets(self.store))
-        self._put(self.admin / "tickets" / "index.html", text)
+    def _ticket_list(self, seen: Looks, slow: bool) -> None:
+        order = {one: seen.tickets[one] for one in seen.ticket_order}
+        services = monitor.services(self.store)
+        for part in self._parts(TICKETS, order, ROWS, services, slow):
+            found = {one.id: one for one in facts.tickets(self.store, ticket_ids=part.numbers)}
+            rows = [found[one] for one in part.numbers if one in found]
+            text = self.pages.tickets(
+                rows, seen.tickets_open, len(order), page=part.page, pages=part.pages, services=services
+            )
+            self._put(self.root / part.name, text)
+        if slow:
+            self._put(self.admin / "tickets" / "search.js", script("search", facts.ticket_titles(self.store)))
 
-    def _correction_list(self) -> None:
-        self._put(self.admin / "corrections.html", self.pages.corrections(facts.corrections(self.store)))
+    def _correction_list(self, seen: Looks, slow: bool) -> None:
+        services = monitor.services(self.store)
+        top = facts.top_corrected(self.store)
+        for part in self._parts(CORRECTIONS, seen.corrections, CHANGES, services, slow):
+            found = {one.id: one for one in facts.corrections(self.store, correction_ids=part.numbers)}
+            rows = [found[one] for one in part.numbers if one in found]
+            text = self.pages.corrections(
+                rows, top, len(seen.corrections), page=part.page, pages=part.pages, services=services
+            )
+            self._put(self.root / part.name, text)
+        if slow:
+            known = facts.correction_titles(self.store)
+            self._put(self.admin / "corrections-search.js", script("search", known))
 
     def _metrics(self) -> None:
         numbers = facts.metrics(self.store)

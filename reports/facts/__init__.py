@@ -1,9 +1,9 @@
 """Read-only queries into small frozen values, whose JSON is the documented shape."""
 
-from tocsin.reports.facts.corrections import CorrectionFacts, corrections
+from tocsin.reports.facts.corrections import CorrectionFacts, correction_titles, corrections
 from tocsin.reports.facts.details import ErrorDetail, details, error
 from tocsin.reports.facts.errors import ErrorFacts, errors, recent_hours
-from tocsin.reports.facts.metrics import MetricsFacts, metrics
+from tocsin.reports.facts.metrics import MetricsFacts, metrics, top_corrected
 from tocsin.reports.facts.moment import Moment, moment, to_builtins, to_json
 from tocsin.reports.facts.status import StatusFacts, status
 from tocsin.reports.facts.tickets import (
@@ -14,11 +14,11 @@ from tocsin.reports.facts.tickets import (
     TicketFacts,
     WatchFacts,
     clients,
-    count_tickets,
     history,
     mails,
     ticket,
     ticket_details,
+    ticket_titles,
     tickets,
     watches,
 )
@@ -37,8 +37,8 @@ __all__ = [
     "TicketFacts",
     "WatchFacts",
     "clients",
+    "correction_titles",
     "corrections",
-    "count_tickets",
     "details",
     "error",
     "errors",
@@ -50,8 +50,10 @@ __all__ = [
     "status",
     "ticket",
     "ticket_details",
+    "ticket_titles",
     "tickets",
     "to_builtins",
     "to_json",
+    "top_corrected",
     "watches",
 ]

@@ -10,7 +10,7 @@ from msgspec import Struct
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog
 from tocsin.reports.facts.moment import Moment, moment
-from tocsin.reports.facts.rows import dicts
+from tocsin.reports.facts.rows import dicts, tuples
 
 
 class CorrectionFacts(Struct, frozen=True):
@@ -34,9 +34,13 @@ class CorrectionFacts(Struct, frozen=True):
 
 
 def corrections(
-    store: Store, error_id: int | None = None, *, error_ids: Iterable[int] | None = None
+    store: Store,
+    error_id: int | None = None,
+    *,
+    error_ids: Iterable[int] | None = None,
+    correction_ids: Iterable[int] | None = None,
 ) -> list[CorrectionFacts]:
-    """Corrections, newest first; of one error, of some, or of all."""
+    """Corrections, newest first; of one error, of some, some of them, or all."""
     query = (
         Correction.select(Correction, ErrorLog.title, ErrorLog.service)
         .join(ErrorLog)
@@ -46,8 +50,27 @@ def corrections(
         query = query.where(Correction.error == error_id)
     if error_ids is not None:
         query = query.where(Correction.error.in_(list(error_ids)))
+    if correction_ids is not None:
+        query = query.where(Correction.id.in_(list(correction_ids)))
     with store.reading():
         return [_facts(row) for row in dicts(query)]
+
+
+def correction_titles(store: Store) -> list[tuple[int, str, str, str, str, int]]:
+    """(number, file, service, test status, who and title, error) of every correction, newest first."""
+    query = (
+        Correction.select(
+            Correction.id, Correction.file_path, ErrorLog.service, Correction.test_status,
+            Correction.applied_by, ErrorLog.title, Correction.error,
+        )
+        .join(ErrorLog)
+        .order_by(Correction.applied_at.desc(), Correction.id.desc())
+    )  # fmt: skip
+    with store.reading():
+        return [
+            (number, path[-120:], service, tested, f"{who[:60]} {title[:160]}", error_id)
+            for number, path, service, tested, who, title, error_id in tuples(query)
+        ]
 
 
 def _facts(row: dict[str, Any]) -> CorrectionFacts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from statistics import mean, median
 from typing import Any
@@ -61,11 +61,17 @@ class Holding(Struct, frozen=True):
 
 
 class Day(Struct, frozen=True):
-    """Automatic tickets opened and tickets closed on one day (UTC), written `2026-11-22`."""
+    """One day (UTC), written `2026-11-22`: automatic tickets opened and closed, corrections applied.
+
+    The mean is over the tickets closed on this day.
+    """
 
     day: str
-    opened: int
-    closed: int
+    opened: int = 0
+    closed: int = 0
+    auto_closed: int = 0
+    mean_hours_to_resolution: float | None = None
+    corrections: int = 0
 
 
 class MetricsFacts(Struct, frozen=True):
@@ -110,7 +116,7 @@ def metrics(store: Store) -> MetricsFacts:
         return MetricsFacts(
             *numbers,
             median_hours_to_resolution=_rounded(_median(_hours(rows)), 4),
-            top_corrected=_top_corrected(store),
+            top_corrected=top_corrected(store),
             false_closing_percent=_false_closing(),
             median_seconds_to_ticket=_rounded(_median(_waits(rows)), 4),
             by_applied_by=_holding(),
@@ -176,7 +182,8 @@ def _waits(rows: Iterable[_Row]) -> list[float]:
     return list(firsts.values())
 
 
-def _top_corrected(store: Store) -> list[TopCorrected]:
+def top_corrected(store: Store) -> list[TopCorrected]:
+    """The ten errors that were corrected most often."""
     count = fn.COUNT(Correction.id).alias("corrections_count")
     # Ties are broken by text, in one collation, so that both databases choose the same ten.
     collation = SQL('COLLATE "C"' if store.postgres else "COLLATE BINARY")
@@ -188,7 +195,8 @@ def _top_corrected(store: Store) -> list[TopCorrected]:
                   _collated(ErrorLog.message, collation))
         .limit(10)
     )  # fmt: skip
-    return [TopCorrected(*row) for row in tuples(query)]
+    with store.reading():
+        return [TopCorrected(*row) for row in tuples(query)]
 
 
 def _collated(column: Any, collation: Any) -> Any:
@@ -260,13 +268,27 @@ def _shares(rows: list[_Row], names: list[str]) -> list[Share]:
 
 
 def _days(rows: list[_Row]) -> list[Day]:
-    opened: dict[str, int] = defaultdict(int)
-    closed: dict[str, int] = defaultdict(int)
+    opened = Counter(_day(row.created_at) for row in rows)
+    applied = Counter(_day(at) for (at,) in tuples(Correction.select(Correction.applied_at)))
+    closed: dict[str, list[_Row]] = defaultdict(list)
     for row in rows:
-        opened[Moment(row.created_at).iso[:10]] += 1
         if row.closed_at is not None:
-            closed[Moment(row.closed_at).iso[:10]] += 1
-    return [Day(day, opened[day], closed[day]) for day in sorted(opened.keys() | closed.keys())]
+            closed[_day(row.closed_at)].append(row)
+    return [
+        Day(
+            day=day,
+            opened=opened[day],
+            closed=len(closed[day]),
+            auto_closed=sum(row.auto_closed for row in closed[day]),
+            mean_hours_to_resolution=_rounded(_mean(_hours(closed[day])), 4),
+            corrections=applied[day],
+        )
+        for day in sorted({*opened, *applied, *closed})
+    ]
+
+
+def _day(epoch: float) -> str:
+    return Moment(epoch).iso[:10]
 
 
 def _percent(part: int, whole: int) -> float | None:

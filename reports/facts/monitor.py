@@ -66,16 +66,24 @@ def rows(store: Store, config: Config, error_ids: Iterable[int], now: float) -> 
 
 def state(one: ErrorFacts, ticket_status: str, now: float) -> str:
     """In one word, what an error needs. `ticket_status` is the most urgent of its tickets, '' without."""
-    if one.resolved:
+    return _state(one.resolved, one.muted_until, one.muted_rate, ticket_status, now)
+
+
+def _state(
+    resolved: bool, muted_until: float | None, muted_rate: float | None, ticket_status: str, now: float
+) -> str:
+    if resolved:
         return "resolved"
-    if one.muted_rate is not None or (one.muted_until is not None and one.muted_until > now):
+    if muted_rate is not None or (muted_until is not None and muted_until > now):
         return "muted"
     return ticket_status if ticket_status in URGENCY else "new"
 
 
-def _tickets(error_ids: list[int]) -> dict[int, tuple[str, int]]:
+def _tickets(error_ids: list[int] | None) -> dict[int, tuple[str, int]]:
     """(status, number) of each error's most urgent ticket, the newest among equals; closed ones last."""
-    query = Ticket.select(Ticket.error, Ticket.status, Ticket.id).where(Ticket.error.in_(error_ids))
+    query = Ticket.select(Ticket.error, Ticket.status, Ticket.id)
+    if error_ids is not None:
+        query = query.where(Ticket.error.in_(error_ids))
     rank = {status: -place for place, status in enumerate(URGENCY)}
     found: dict[int, tuple[int, int, str]] = {}
     for error_id, status, ticket_id in tuples(query):
@@ -92,11 +100,22 @@ def services(store: Store) -> list[str]:
         ]
 
 
-def titles(store: Store) -> list[tuple[int, str, str, str]]:
-    """(number, title, service, file) of every error, newest first: for a search over all pages."""
-    query = ErrorLog.select(ErrorLog.id, ErrorLog.title, ErrorLog.service, ErrorLog.source)
+def titles(store: Store, now: float) -> list[tuple[int, str, str, str, str]]:
+    """(number, title, service, state, file) of every error, newest first: for a search over all pages."""
+    query = ErrorLog.select(
+        ErrorLog.id, ErrorLog.title, ErrorLog.service, ErrorLog.resolved, ErrorLog.muted_until,
+        ErrorLog.muted_rate, ErrorLog.source,
+    )  # fmt: skip
     with store.reading():
-        ordered = query.where(ErrorLog.merged_into.is_null()).order_by(ErrorLog.last_seen.desc())
-        return [
-            (number, title[:160], service, source[-80:]) for number, title, service, source in tuples(ordered)
-        ]
+        statuses = _tickets(None)
+        ordered = tuples(query.where(ErrorLog.merged_into.is_null()).order_by(ErrorLog.last_seen.desc()))
+    return [
+        (
+            number,
+            title[:160],
+            service,
+            _state(resolved, until, rate, statuses.get(number, ("", 0))[0], now),
+            source[-80:],
+        )
+        for number, title, service, resolved, until, rate, source in ordered
+    ]

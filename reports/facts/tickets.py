@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct, structs
-from peewee import JOIN, Case
+from peewee import JOIN
 
 from tocsin.daemon import watch
 from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Ticket, Watch
 from tocsin.reports.facts.moment import Moment, moment
-from tocsin.reports.facts.rows import dicts
+from tocsin.reports.facts.rows import dicts, tuples
 
 
 class HistoryFacts(Struct, frozen=True):
@@ -103,17 +103,16 @@ def tickets(
     store: Store,
     *,
     open_only: bool = False,
+    ticket_ids: Iterable[int] | None = None,
     error_ids: Iterable[int] | None = None,
     client_id: str | None = None,
-    limit: int | None = None,
 ) -> list[TicketFacts]:
-    """Tickets, newest first; with a `limit`, those not closed before the closed ones."""
-    newest = (Ticket.created_at.desc(), Ticket.id.desc())
-    query = _select().order_by(*newest)
-    if limit is not None:
-        query = query.order_by(Case(None, [(Ticket.status == "closed", 1)], 0), *newest).limit(limit)
+    """Tickets, newest first."""
+    query = _select().order_by(Ticket.created_at.desc(), Ticket.id.desc())
     if open_only:
         query = query.where(Ticket.status != "closed")
+    if ticket_ids is not None:
+        query = query.where(Ticket.id.in_(list(ticket_ids)))
     if error_ids is not None:
         query = query.where(Ticket.error.in_(list(error_ids)))
     if client_id is not None:
@@ -229,10 +228,15 @@ def _watch(row: dict[str, Any], config: Config) -> WatchFacts:
     )
 
 
-def count_tickets(store: Store) -> tuple[int, int]:
-    """(not closed, all)."""
+def ticket_titles(store: Store) -> list[tuple[int, str, str, str, str]]:
+    """(number, subject, service, state, client) of every ticket, newest first: for a search on all pages."""
+    query = Ticket.select(Ticket.id, Ticket.subject, ErrorLog.service, Ticket.status, Ticket.client_id)
+    query = query.join(ErrorLog, JOIN.LEFT_OUTER).order_by(Ticket.created_at.desc(), Ticket.id.desc())
     with store.reading():
-        return Ticket.select().where(Ticket.status != "closed").count(), Ticket.select().count()
+        return [
+            (number, subject[:160], service or "", status, client or "")
+            for number, subject, service, status, client in tuples(query)
+        ]
 
 
 def clients(store: Store) -> list[ClientFacts]:

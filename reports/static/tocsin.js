@@ -92,7 +92,7 @@
     for (const box of all("[data-item] input[type=checkbox]", list)) box.checked = chosen.has(box.value);
     const count = one("[data-chosen]", form);
     if (count) count.textContent = chosen.size ? `(${chosen.size})` : "";
-    tellOthers(words);
+    tellOthers(words, wanted).catch(() => {});
     try { sessionStorage.setItem(stored, JSON.stringify(wanted)); } catch { /* storage is switched off */ }
   }
 
@@ -129,19 +129,22 @@
   // A search looks through the other pages too: their titles come with the first search.
   const FOUND = 50;
   let titles = null;
-  async function tellOthers(words) {
+  async function tellOthers(words, wanted) {
     const more = one("[data-more]");
     if (!more) return;
-    if (words.length && !titles) titles = load(more.dataset.more, "search");
-    const known = words.length ? await titles : [];
+    const asked = words.length || wanted.state || wanted.service;
+    if (asked && !titles) titles = load(more.dataset.more, "search");
+    const known = asked ? await titles : [];
     const here = new Set(all("[data-item]").map((item) => item.dataset.id));
     const found = known.filter((each) => !here.has(String(each[0]))
-      && words.every((word) => each.slice(1).join(" ").toLowerCase().includes(word))).slice(0, FOUND);
+      && (!wanted.service || each[2] === wanted.service)
+      && (!wanted.state || each[3] === wanted.state)
+      && words.every((word) => each.join(" ").toLowerCase().includes(word))).slice(0, FOUND);
     more.hidden = !found.length;
-    one("ul", more).replaceChildren(...found.map(([id, title, service]) => {
+    one("ul", more).replaceChildren(...found.map(([id, title, service, , , target]) => {
       const line = document.createElement("li");
       const link = document.createElement("a");
-      link.href = `errors/${Number(id)}.html`;
+      link.href = `${more.dataset.folder}${Number(target || id)}.html`;
       link.textContent = title;
       line.append(link, ` ${service}`);
       return line;

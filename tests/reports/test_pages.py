@@ -8,15 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from babel.messages import mofile, pofile
-from catalogue import REPORTS, texts
+from catalogue import PO, texts
 from markup import Markup
 
+from tocsin.reports.charts import bars, series
 from tocsin.reports.facts.details import HourFacts
 from tocsin.reports.facts.moment import Moment
-from tocsin.reports.pages import bars, brief, series
+from tocsin.reports.pages import brief
 from tocsin.reports.text import fence, visible
-
-PO = REPORTS / "locale" / "fr" / "LC_MESSAGES" / "reports.po"
 
 
 def test_every_page_is_well_nested_html(site: Any) -> None:
