@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from email.utils import parseaddr
 from typing import Any
@@ -19,7 +19,7 @@ from tocsin.daemon import mail
 from tocsin.daemon.config import Config
 from tocsin.daemon.pulse import Beat
 from tocsin.daemon.smtp import Connection, SendError
-from tocsin.daemon.store import outbox
+from tocsin.daemon.store import outbox, tickets
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Mail
 from tocsin.daemon.templating import Templates
@@ -150,13 +150,13 @@ class Courier:
         self._pause = 0.0
         with self.store.transaction():
             outbox.mark_sent(row.id, now)
+            tickets.record_mails("email_sent", _told(row), now)
         self.log.info("mail sent", mail=row.id, kind=row.kind, ticket=row.ticket_id, recipient=row.recipient)
         return True
 
     def _failed(self, row: Mail, error: SendError, now: float) -> bool:
         self.close()
-        with self.store.transaction():
-            outbox.mark_retry(row.id, _reason(error), error.permanent, now, uncertain=error.uncertain)
+        self._again(row, _reason(error), error.permanent, now, uncertain=error.uncertain)
         self.log.warning(
             "mail not sent", mail=row.id, kind=row.kind, ticket=row.ticket_id, recipient=row.recipient,
             reason=str(error), remedy=error.remedy, permanent=error.permanent,
@@ -168,11 +168,17 @@ class Courier:
         return False
 
     def _give_up(self, row: Mail, reason: str, now: float) -> None:
-        with self.store.transaction():
-            outbox.mark_retry(row.id, reason, True, now)
+        self._again(row, reason, True, now)
         self.log.error(
             "mail cannot be written", mail=row.id, kind=row.kind, ticket=row.ticket_id, reason=reason
         )
+
+    def _again(self, row: Mail, reason: str, permanent: bool, now: float, *, uncertain: bool = False) -> None:
+        """Notes a failure; a mail that is given up shows in its ticket's history."""
+        with self.store.transaction():
+            if outbox.mark_retry(row.id, reason, permanent, now, uncertain=uncertain):
+                told = ((ticket, f"{description}: {reason}") for ticket, description in _told(row))
+                tickets.record_mails("email_failed", told, now)
 
     def _connected(self, now: float) -> Connection:
         """The open connection when it still answers, else a new one. Raises SendError."""
@@ -194,3 +200,13 @@ class Courier:
 
 def _reason(error: SendError) -> str:
     return f"{error}. {error.remedy}" if error.remedy else str(error)
+
+
+def _told(row: Mail) -> Iterator[tuple[int, str]]:
+    """The tickets a mail speaks of, each with what its history says of the mail."""
+    to = f"to the {row.audience} {row.recipient}"
+    if row.ticket_id is not None:
+        yield row.ticket_id, f"{row.kind} mail {to}"
+    for item in row.facts.get("mails", ()) if row.kind == "digest" else ():
+        if isinstance(item.get("ticket_id"), int):
+            yield item["ticket_id"], f"{item.get('kind')} mail in a digest {to}"

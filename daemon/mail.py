@@ -27,6 +27,7 @@ LINE_LIMIT = 300
 TEXT_LIMIT = 4000
 DIGEST_LIMIT = 100
 """Mails a digest names; it says how many more there are."""
+UNTOLD_LIMIT = 10
 
 ACCENTS = {"alarm": "#b42318", "good": "#067647", "info": "#175cd3", "caution": "#b54708"}
 
@@ -74,14 +75,17 @@ class Voice:
 
 
 def detection(facts: Facts, voice: Voice) -> Letter:
-    """To the client: an error keeps happening, a ticket is open."""
-    return voice.letter(
-        "detection", facts, voice.ticket(facts, voice._("Error detected on your site")), "alarm"
-    )
+    """To the client: an error keeps happening, a ticket is open; or somebody opened one by hand."""
+    by_hand = bool(facts.get("manual"))
+    subject = voice._("A ticket was opened for you") if by_hand else voice._("Error detected on your site")
+    return voice.letter("detection", facts, voice.ticket(facts, subject), "info" if by_hand else "alarm")
 
 
 def notice(facts: Facts, voice: Voice) -> Letter:
     """To the admin: a ticket was opened."""
+    if facts.get("manual"):
+        said = voice._("Ticket opened by hand: %(title)s", title=_of(facts, "title"))
+        return voice.letter("notice", facts, voice.ticket(facts, said), "info")
     said = voice._(
         "New error in %(service)s: %(title)s", service=_service(facts, voice), title=_of(facts, "title")
     )
@@ -272,6 +276,8 @@ def view(facts: Facts, voice: Voice) -> dict[str, Any]:
         "threshold": int(facts.get("threshold") or 1),
         "window": float(facts.get("window") or 0.0),
         "watch_seconds": float(facts.get("watch_seconds") or 0.0),
+        "manual": bool(facts.get("manual")),
+        "untold": _untold(facts),
         "priority_name": _priority(facts, voice),
         "created_at": created_at,
         "first_seen": _moment(facts.get("first_seen")) or created_at,
@@ -288,6 +294,13 @@ def web_address(url: object) -> str | None:
 
 def _service(facts: Facts, voice: Voice) -> str:
     return _of(facts, "service") or voice._("your site")
+
+
+def _untold(facts: Facts) -> str:
+    """The clients who could not be told, as one line."""
+    names = [line(name, 60) for name in facts.get("untold", ())]
+    rest = f", … (+{len(names) - UNTOLD_LIMIT})" if len(names) > UNTOLD_LIMIT else ""
+    return ", ".join(names[:UNTOLD_LIMIT]) + rest
 
 
 def _priority(facts: Facts, voice: Voice) -> str:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -100,15 +101,21 @@ def check_templates(overrides: str | None) -> list[str]:
         return [
             f"mail.templates = {overrides!r}: there is no such directory; the built-in templates are used"
         ]
+    files = sorted(path for path in directory.iterdir() if path.suffix in (".html", ".txt"))
+    return list(_checked(directory, tuple((path.name, path.stat().st_mtime_ns) for path in files)))
+
+
+@lru_cache(maxsize=4)
+def _checked(directory: Path, files: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+    """Once for each state of the files: the pages ask every few seconds."""
     known = {path.name for path in BUILT_IN.iterdir()}
-    found = sorted(path.name for path in directory.iterdir() if path.suffix in (".html", ".txt"))
     lines = [f"mail.templates: {name} replaces no template; there are {', '.join(sorted(known))}"
-             for name in found if name not in known]  # fmt: skip
+             for name, _ in files if name not in known]  # fmt: skip
     templates = Templates(directory)
     for kind in mail.KINDS:
         for audience in ("client", "admin"):
             mail.write(kind, sample(kind), audience=audience, spoken="en", templates=templates)
-    return lines + list(templates.problems.values())
+    return (*lines, *templates.problems.values())
 
 
 def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:

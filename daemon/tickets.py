@@ -153,6 +153,8 @@ class Tickets:
     ) -> None:
         mail = self._config.mail
         facts = {**_facts(error, ticket, client, self._config), **details}
+        if Action.MAIL_CLIENT in step.actions and client is not None and not client.email:
+            self._client_untold(error, ticket, client, now, facts)
         if Action.MAIL_CLIENT in step.actions and client is not None and client.email:
             outbox.queue(
                 step.mail,
@@ -176,6 +178,15 @@ class Tickets:
                     now=now,
                 )
 
+    def _client_untold(
+        self, error: ErrorLog | None, ticket: Ticket, client: Client, now: float, facts: dict[str, Any]
+    ) -> None:
+        """Nobody knows the client's address: its ticket says so, and the mail the admins get."""
+        rows.record(ticket, "client_not_told", now, f"no mail address of {client.name or client.id} is known")
+        facts["untold"] = [client.name or client.id]
+        if error is not None:
+            outbox.note_untold(error.id, client.name or client.id, now)
+
     def _url(self, folder: str, ticket: Ticket) -> str | None:
         base = self._config.report.url
         return f"{base.rstrip('/')}/{folder}/{ticket.id}.html" if base else None
@@ -193,8 +204,9 @@ def _facts(error: ErrorLog | None, ticket: Ticket, client: Client | None, config
         "error_id": error.id if error else None,
         "service": error.service if error else "",
         "environment": error.environment if error else "",
-        "title": error.title if error else ticket.subject,
-        "message": error.message if error else ticket.message,
+        "manual": ticket.source == MANUAL,
+        "title": error.title if error and ticket.source != MANUAL else ticket.subject,
+        "message": error.message if error and ticket.source != MANUAL else ticket.message,
         "source": error.source if error else "",
         "line": error.line if error else 0,
         "function": error.function if error else "",

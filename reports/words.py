@@ -40,6 +40,8 @@ WORDS = {
     "first_seen": _("First seen"),
     "created": _("Ticket opened"),
     "email_sent": _("Mail sent"),
+    "email_failed": _("Mail not delivered"),
+    "client_not_told": _("Client not told: no mail address is known"),
     "status_changed": _("State changed"),
     "reappeared": _("Came back"),
     "correction": _("Correction applied"),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from peewee import fn
 
-from tocsin.daemon.store.models import Mail
+from tocsin.daemon.store.models import Mail, Ticket
 
 HOUR = 3600.0
 FIRST_RETRY = 60.0
@@ -114,15 +114,15 @@ def mark_sent(mail_id: int, now: float) -> None:
     ).where(Mail.id == mail_id).execute()
 
 
-def mark_retry(mail_id: int, error: str, permanent: bool, now: float, *, uncertain: bool = False) -> None:
+def mark_retry(mail_id: int, error: str, permanent: bool, now: float, *, uncertain: bool = False) -> bool:
     """The mail was not taken, or nobody knows (`uncertain`): tried again a minute to six hours later.
 
-    It is `failed` when `permanent`, or three days after it was first tried.
+    It is `failed` when `permanent`, or three days after it was first tried; returns whether it is.
     """
     row = Mail.get_by_id(mail_id)
     since = row.trying_since if row.trying_since is not None else now
     given_up = permanent or now - since >= GIVE_UP_AFTER
-    Mail.update(
+    changed = Mail.update(
         state="failed" if given_up else "waiting",
         attempts=Mail.attempts + 1,
         trying_since=since,
@@ -130,7 +130,8 @@ def mark_retry(mail_id: int, error: str, permanent: bool, now: float, *, uncerta
         leased_until=None,
         due_at=now + retry_delay(row.attempts + 1),
         last_error=error,
-    ).where(Mail.id == mail_id, Mail.state == "waiting").execute()
+    ).where(Mail.id == mail_id, Mail.state == "waiting")
+    return bool(changed.execute()) and given_up
 
 
 def retry_delay(attempts: int) -> float:
@@ -161,6 +162,17 @@ def due(now: float) -> int:
     return _due(now).count()
 
 
+def note_untold(error_id: int, client: str, now: float) -> None:
+    """Names a client without a mail address in the admins' mails queued at `now` about the same error.
+
+    Call it inside the transaction that queued them.
+    """
+    queued = Mail.select().join(Ticket).where(Ticket.error == error_id, Mail.audience == "admin")
+    for row in queued.where(Mail.created_at == now, Mail.state == "waiting"):
+        row.facts = {**row.facts, "untold": [*row.facts.get("untold", ()), client]}
+        row.save(only=[Mail.facts])
+
+
 def counts() -> dict[str, int]:
     """How many mails are `waiting`, `sent`, `failed` and `held`."""
     rows: Any = Mail.select(Mail.state, fn.COUNT(Mail.id)).group_by(Mail.state).tuples()
@@ -168,22 +180,15 @@ def counts() -> dict[str, int]:
     return {state: found.get(state, 0) for state in ("waiting", "sent", "failed", "held")}
 
 
-def problems() -> list[str]:
-    """What is wrong with the mails, one line each: the newest reason of those that wait; those given up."""
-    lines = []
-    stuck = Mail.select().where(Mail.state == "waiting", Mail.last_error != "")
-    newest = stuck.order_by(Mail.trying_since.desc(), Mail.id.desc()).first()
-    if newest is not None:
-        lines.append(
-            f"{Mail.select().where(Mail.state == 'waiting').count()} mails wait: {newest.last_error}"
-        )
-    failed = Mail.select().where(Mail.state == "failed")
-    newest = failed.order_by(Mail.id.desc()).first()
-    if newest is not None:
-        lines.append(
-            f"{failed.count()} mails were given up, the newest to {newest.recipient}: {newest.last_error}"
-        )
-    return lines
+def reasons() -> dict[str, str]:
+    """Why mails wait (`waiting`) and were given up (`failed`): the newest one's reason; empty for none."""
+    trouble = Mail.select().where(Mail.last_error != "")
+    stuck = trouble.where(Mail.state == "waiting").order_by(Mail.trying_since.desc(), Mail.id.desc()).first()
+    failed = trouble.where(Mail.state == "failed").order_by(Mail.id.desc()).first()
+    return {
+        "waiting": stuck.last_error if stuck is not None else "",
+        "failed": f"{failed.recipient}: {failed.last_error}" if failed is not None else "",
+    }
 
 
 def listing(states: Iterable[str] = (), limit: int = 200) -> list[Mail]:

@@ -10,8 +10,10 @@ from msgspec import Struct
 from peewee import fn
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.mailcheck import check_templates
+from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import ErrorLog, Fact, Loss, Mail, Quarantined, Run, Session
+from tocsin.daemon.store.models import ErrorLog, Fact, Loss, Quarantined, Run, Session
 from tocsin.reports.facts.moment import Moment, moment
 from tocsin.reports.facts.rows import dicts, first, pairs, scalar
 
@@ -48,12 +50,14 @@ class SessionFacts(Struct, frozen=True):
 
 
 class Outbox(Struct, frozen=True):
-    """Mails by state."""
+    """Mails by state, and the newest reason of those that wait and of those that failed ('' for none)."""
 
     waiting: int
     sent: int
     failed: int
     held: int
+    why_waiting: str = ""
+    why_failed: str = ""
 
 
 class DaemonFacts(Struct, frozen=True):
@@ -88,7 +92,7 @@ def status(store: Store, config: Config, now: float) -> StatusFacts:
         check = Fact.get_or_none(Fact.key == "last_check")
         counted = scalar(ErrorLog.select(fn.SUM(ErrorLog.occurrences)).where(ErrorLog.merged_into.is_null()))
         lost = pairs(Loss.select(Loss.reason, fn.SUM(Loss.count)).group_by(Loss.reason).order_by(Loss.reason))
-        states = pairs(Mail.select(Mail.state, fn.COUNT(Mail.id)).group_by(Mail.state))
+        why = outbox.reasons()
         facts = StatusFacts(
             alive=bool(run and not run["stopped"] and now - run["alive_until"] <= DAEMON_GRACE),
             database="postgresql" if store.postgres else "sqlite",
@@ -98,7 +102,7 @@ def status(store: Store, config: Config, now: float) -> StatusFacts:
             lost={reason: int(count) for reason, count in lost.items()},
             quarantined=Quarantined.select().count(),
             backlog=int(scalar(Session.select(fn.SUM(Session.backlog))) or 0),
-            outbox=Outbox(*(states.get(state, 0) for state in Outbox.__struct_fields__)),
+            outbox=Outbox(**outbox.counts(), why_waiting=why["waiting"], why_failed=why["failed"]),
             last_check=_epoch(check.value) if check else None,
             problems=[],
         )
@@ -160,14 +164,18 @@ def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslat
             count,
         )
         found.append(text % {"num": count})
+    elif count and facts.outbox.why_waiting:
+        text = ngettext("%(num)s mail waits: %(reason)s", "%(num)s mails wait: %(reason)s", count)
+        found.append(text % {"num": count, "reason": facts.outbox.why_waiting})
     count = facts.outbox.failed
     if count:
         text = ngettext(
-            "%(num)s mail could not be delivered: see tocsin mail outbox.",
-            "%(num)s mails could not be delivered: see tocsin mail outbox.",
+            "%(num)s mail could not be delivered (tocsin mail outbox), to %(reason)s",
+            "%(num)s mails could not be delivered (tocsin mail outbox), the newest to %(reason)s",
             count,
         )
-        found.append(text % {"num": count})
+        found.append(text % {"num": count, "reason": facts.outbox.why_failed})
+    found += check_templates(config.mail.templates)
     count = facts.outbox.held
     if count:
         text = ngettext(

@@ -20,7 +20,7 @@ import trustme
 
 from tocsin.daemon import smtp as smtp_module
 from tocsin.daemon.store import outbox
-from tocsin.daemon.store.models import Mail
+from tocsin.daemon.store.models import History, Mail, Ticket
 
 START = 1_790_000_000.0
 HOUR = 3600.0
@@ -135,7 +135,7 @@ def test_a_wrong_certificate_gets_no_credential_and_the_mail_waits(
     assert server.desk.log_ins == []
     assert only_row().state == "waiting"
     assert "certificate" in only_row().last_error
-    assert "certificate" in outbox.problems()[0]
+    assert "certificate" in outbox.reasons()["waiting"]
 
 
 def test_a_server_without_starttls_gets_neither_password_nor_mail(script, courier, queue):
@@ -453,8 +453,57 @@ def test_the_mails_of_a_ticket_to_one_recipient_are_one_conversation(serve, cour
     assert to["ops@example.org"][0]["References"] is None
 
 
+def history() -> list[tuple[str, str, str]]:
+    return [(row.action, row.description, row.created_by) for row in History.select().order_by(History.id)]
+
+
+def test_a_mail_that_was_sent_stands_in_its_tickets_history(serve, courier, queue):
+    ticket = make_ticket()
+    queue("closing", ticket_id=ticket)
+    queue("notice", ticket_id=ticket, recipient="ops@example.org", audience="admin")
+    drain(courier(serve().smtp()))
+    assert history() == [
+        ("email_sent", "closing mail to the client anna@example.net", "system"),
+        ("email_sent", "notice mail to the admin ops@example.org", "system"),
+    ]
+
+
+def test_a_digest_stands_in_the_history_of_each_ticket_it_names(serve, courier, queue):
+    tickets = [make_ticket() for _ in range(3)]
+    for ticket in tickets:
+        queue("detection", ticket_id=ticket)
+    drain(courier(serve().smtp(), per_hour=2))
+    said = "detection mail in a digest to the client anna@example.net"
+    assert history() == [("email_sent", said, "system")] * 3
+    assert [row.ticket_id for row in History.select().order_by(History.id)] == tickets
+
+
+def test_a_mail_that_is_given_up_stands_in_its_tickets_history_once_with_the_reason(serve, courier, queue):
+    server = serve()
+    server.desk.rcpt_answer = "451 later"
+    queue(ticket_id=make_ticket())
+    one = courier(server.smtp())
+    now = START
+    while outbox.counts()["waiting"]:
+        now = max(now, only_row().due_at)
+        drain(one, now)
+    ((action, description, _),) = history()
+    assert action == "email_failed"
+    assert description.startswith("detection mail to the client anna@example.net: ")
+    assert "451 later" in description
+
+
+def test_a_mail_about_a_ticket_that_is_gone_is_sent_once_all_the_same(serve, courier, queue, facts):
+    gone = {"kind": "notice", "subject": "s", "ticket_id": 99, "created_at": START, "title": "t"}
+    queue("digest", facts={"mails": [gone], "total": 1})
+    server = serve()
+    drain(courier(server.smtp()))
+    assert len(server.desk.messages) == 1
+    assert outbox.counts()["sent"] == 1
+
+
 def make_ticket() -> int:
-    ticket = Mail.ticket.rel_model.create(subject="s", message="m", source="manual", created_at=START)
+    ticket = Ticket.create(subject="s", message="m", source="manual", created_at=START)
     return int(ticket.id)
 
 

@@ -142,6 +142,39 @@ def test_a_mail_of_a_closing_by_hand_claims_no_watch():
     assert "No reappearance since" not in text
 
 
+BY_HAND = {"manual": True, "error_id": None, "occurrences": 0, "title": "The payment page is slow"}
+
+
+@pytest.mark.parametrize(("kind", "audience"), [("detection", "client"), ("notice", "admin")])
+def test_a_ticket_opened_by_hand_claims_no_detection_and_no_watch(kind, audience):
+    letter = write(kind, audience, **BY_HAND)
+    assert "opened" in letter.subject
+    for part in (letter.subject, letter.text, letter.html):
+        assert "detected" not in part
+        assert "automatically and" not in part
+        assert "watched" not in part
+        assert "at least" not in part
+    assert "The payment page is slow" in letter.text
+
+
+def test_a_closed_ticket_without_an_error_promises_no_reopening_by_itself():
+    assert "by itself" not in write("closing", **BY_HAND, resolution="manual", evidence="manual").text
+
+
+@pytest.mark.parametrize("kind", ["notice", "reopened", "closing"])
+def test_the_admin_reads_which_clients_could_not_be_told(kind):
+    for part in ("text", "html"):
+        said = getattr(write(kind, "admin", untold=["Acme", "<b>"] + ["more"] * 20), part)
+        assert "no mail address is known" in said
+        assert "Acme" in said
+        assert "(+12)" in said
+
+
+@pytest.mark.parametrize("kind", ["detection", "reopened", "closing"])
+def test_a_client_reads_nothing_of_clients_that_could_not_be_told(kind):
+    assert "Other Ltd" not in "".join(vars(write(kind, untold=["Other Ltd"])).values())
+
+
 def test_without_a_report_address_there_is_no_button():
     letter = write(ticket_url=None)
     assert "<a " not in letter.html

@@ -152,7 +152,13 @@ def test_the_status_sums_and_names_what_needs_a_person(site: Any) -> None:
     assert status.events_counted == 431 + 27 + 1912 + 3 + 2 + 58 + 19 + 640
     assert status.lost == {"spool full": 3}
     assert (status.quarantined, status.backlog) == (1, 20480)
-    assert facts.to_builtins(status.outbox) == {"waiting": 1, "sent": 1, "failed": 1, "held": 1}
+    mails = facts.to_builtins(status.outbox)
+    assert {state: mails[state] for state in ("waiting", "sent", "failed", "held")} == {
+        "waiting": 1,
+        "sent": 1,
+        "failed": 1,
+        "held": 1,
+    }
     for word in ("SMTP_HOST", "could not be delivered", "release", "spool full", "could not be read"):
         assert any(word in problem for problem in status.problems), word
 
