@@ -6,18 +6,41 @@ import sys
 
 import click
 
-from tocsin.daemon.cli import corrections, errors, keys, mail, reporting, service, setup, ship, tickets
+from tocsin.daemon.cli import (
+    corrections,
+    errors,
+    keys,
+    mail,
+    reporting,
+    service,
+    setup,
+    ship,
+    tickets,
+    validation,
+)
 from tocsin.daemon.cli.context import Context
 from tocsin.daemon.config import ConfigError
 from tocsin.daemon.corrections import CorrectionError
+from tocsin.daemon.handoff import HandoffError
 from tocsin.daemon.intake import IntakeError
 from tocsin.daemon.keys import KeysError
 from tocsin.daemon.manual import ManualError
 from tocsin.daemon.store.database import DatabaseError, StoreError
+from tocsin.daemon.validation import ProjectError
 from tocsin.reports.shelf import ShelfError
 
 WRONG_USE = (ConfigError,)
-FAILED = (CorrectionError, DatabaseError, IntakeError, KeysError, ManualError, ShelfError, StoreError)
+FAILED = (
+    CorrectionError,
+    DatabaseError,
+    HandoffError,
+    IntakeError,
+    KeysError,
+    ManualError,
+    ProjectError,
+    ShelfError,
+    StoreError,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -41,6 +64,8 @@ for command in (
     tickets.ticket,
     corrections.correct,
     corrections.corrections,
+    validation.autofix,
+    validation.validate,
     reporting.metrics,
     reporting.report,
     reporting.signature,

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
 
-from tocsin.daemon import clock
+from tocsin.daemon import clock, handoff
 from tocsin.daemon.cli.context import Context, as_json, pass_context, printable, say, say_json
-from tocsin.daemon.corrections import CorrectionError, NewCorrection, record
+from tocsin.daemon.corrections import NewCorrection, read_batch, record
 from tocsin.reports import facts
 
 
@@ -47,6 +46,11 @@ class Moment(click.ParamType[float]):
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A JSON file with many of them.",
 )
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Without a database: keep it in the batch file beside this bundle (see autofix).",
+)
 @as_json
 @pass_context
 def correct(
@@ -60,15 +64,20 @@ def correct(
     project: Path,
     applied_at: float | None,
     batch: Path | None,
+    bundle: Path | None,
     as_json: bool,
 ) -> None:
     """Record a correction of ERROR_ID, or a batch of them, all or nothing."""
     if batch is not None:
-        changes = _read_batch(batch)
+        changes = read_batch(batch)
     elif error_id is None or file_path is None or old is None or new is None or by is None:
         raise click.UsageError("give ERROR_ID, --file, --old, --new and --by, or --batch FILE.json")
     else:
         changes = [NewCorrection(error_id, file_path, old, new, description, by)]
+    if bundle is not None:
+        path = handoff.keep(bundle, changes, project)
+        say(f"kept in {path}; next: tocsin validate --bundle {bundle} --project {project}")
+        return
     ids = record(
         context.store, context.config, changes, project=project, now=clock.now(), applied_at=applied_at
     )
@@ -77,13 +86,6 @@ def correct(
         return
     for number, change in zip(ids, changes, strict=True):
         say(f"recorded correction {number} of error {change.error_id}; its watch has begun anew")
-
-
-def _read_batch(path: Path) -> list[NewCorrection]:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=list[NewCorrection])
-    except (msgspec.DecodeError, OSError, UnicodeDecodeError) as error:
-        raise CorrectionError(f"{path}: {error}") from None
 
 
 @click.command()
@@ -103,6 +105,8 @@ def corrections(context: Context, error_id: int | None, as_json: bool) -> None:
         click.secho(printable(f"{head}, tests {one.test_status}"), bold=True)
         if one.description:
             say(f"  {one.description}")
+        if one.test_results:
+            say(f"  {one.test_results.get('summary', '')}")
         _show_diff(one.file_path, one.old_code, one.new_code)
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct, structs
 
 from tocsin.reports.facts.details import ErrorDetail
 from tocsin.reports.facts.samples import EventFacts, FrameFacts
@@ -38,7 +38,7 @@ class Call(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """One recorded change, and when it was recorded (text; equal for those recorded together)."""
+    """One recorded change. `recorded`: equal for those that were recorded together."""
 
     file_path: str
     old_code: str
@@ -53,7 +53,7 @@ class Change(Struct, frozen=True):
 class Case(Struct, frozen=True):
     """An error to be validated. `changes`: oldest first."""
 
-    error_id: int
+    error_id: Annotated[int, Meta(ge=1)]
     title: str
     calls: list[Call] = []
     changes: list[Change] = []
@@ -69,13 +69,23 @@ def case_of(error: ErrorDetail) -> Case:
             description=one.description,
             applied_by=one.applied_by,
             id=one.id,
-            recorded=one.recorded_at.iso,
+            recorded=f"{float(one.recorded_at):.6f}",
             test_status=one.test_status,
         )
         for one in sorted(error.corrections_recorded, key=lambda one: one.id)
     ]
     events = (sample.event for sample in error.samples if sample.event)
     return Case(error.id, error.title, _calls(events), changes)
+
+
+def checked(case: Case) -> Case:
+    """The case of a bundle with calls of plain data only, whoever wrote it."""
+    calls = [
+        call if call.arguments is None or (_named(call.function) and plain(call.arguments))
+        else structs.replace(call, arguments=None)
+        for call in case.calls[:CALLS]
+    ]  # fmt: skip
+    return structs.replace(case, calls=calls)
 
 
 def plain(value: Any, depth: int = _DEPTH) -> bool:
@@ -129,6 +139,9 @@ def _call(event: EventFacts) -> Call | None:
 
 
 def _replayable(frame: FrameFacts) -> dict[str, Any] | None:
-    names = frame.function.split(".")
-    named = all(name.isidentifier() for name in names)
-    return frame.arguments if named and frame.arguments is not None and plain(frame.arguments) else None
+    replayable = frame.arguments is not None and _named(frame.function) and plain(frame.arguments)
+    return frame.arguments if replayable else None
+
+
+def _named(function: str) -> bool:
+    return all(name.isidentifier() for name in function.split("."))

@@ -7,8 +7,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tocsin.handler.values import clean
-
 PASSED, FAILED, PENDING = "passed", "failed", "pending"
 STATUSES = (PASSED, FAILED, PENDING)
 
@@ -54,16 +52,6 @@ class Outcome(Struct, frozen=True):
 
 
 def results(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as a database and every encoder takes it."""
-    found: dict[str, Any] = _cleaned(msgspec.to_builtins(outcome))
+    """The outcome as plain data."""
+    found: dict[str, Any] = msgspec.to_builtins(outcome)
     return found
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    if isinstance(value, dict):
-        return {clean(name): _cleaned(item) for name, item in value.items()}
-    return value

@@ -190,8 +190,10 @@ def test_auto_fix_copies_the_markdown_of_the_chosen_errors(
     page.get_by_role("button", name="Auto-Fix (2)").click()
     expect(page.locator(".toast")).to_contain_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert "## Error 1: KeyError: 'item'" in copied
-    assert "## Error 3: json.decoder.JSONDecodeError" in copied
+    assert "## Error 1\n" in copied
+    assert "KeyError: 'item'" in copied
+    assert "## Error 3\n" in copied
+    assert "json.decoder.JSONDecodeError" in copied
     assert complaints(page) == []
 
 

@@ -1,0 +1,142 @@
+"""`tocsin autofix` and `validate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tocsin.daemon import clock, handoff
+from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json
+from tocsin.daemon.corrections import judged, read_batch, write_batch
+from tocsin.daemon.validation import Options, Outcome, case_of
+from tocsin.daemon.validation import validate as run_validation
+from tocsin.daemon.validation.outcome import PASSED, results
+from tocsin.daemon.validation.sandbox import Limits
+from tocsin.reports.facts.moment import moment
+
+_BUNDLE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.argument("error_ids", type=int, nargs=-1, metavar="[ERROR_ID]...")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a JSON bundle for work away from the server, instead of the report.",
+)
+@pass_context
+def autofix(context: Context, error_ids: tuple[int, ...], bundle: Path | None) -> None:
+    """Print one report (Markdown) over the open errors, or those given, for a coding agent."""
+    errors = handoff.chosen(context.store, error_ids)
+    if bundle is None:
+        click.echo(handoff.report(errors), nl=False)
+        return
+    handoff.write_bundle(bundle, handoff.bundle(errors, moment(clock.now()).iso))
+    say(f"{len(errors)} error{'s' if len(errors) != 1 else ''} in {bundle}")
+
+
+@click.command()
+@click.argument("error_ids", type=int, nargs=-1, metavar="ERROR_ID...")
+@click.option(
+    "--project",
+    default=".",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The project's directory: the checkout with the corrected code.",
+)
+@click.option("--write", is_flag=True, help="Leave the test in the project's test folder, for good.")
+@click.option("--folder", help="The folder of the project's tests; default: tests or test.")
+@click.option("--command", help="The project's own tests, such as 'make test'; they must pass.")
+@click.option("--no-call", is_flag=True, help="Do not call the failing function again.")
+@click.option("--python", help="The project's interpreter; default: its .venv, else this one.")
+@click.option("--timeout", default=120.0, type=click.FloatRange(1), help="Seconds for each run.")
+@click.option("--memory", default=2048, type=click.IntRange(64), help="Megabytes for each run.")
+@click.option("--bundle", type=_BUNDLE, help="Without a database, on a bundle of `tocsin autofix --bundle`.")
+@by_option
+@as_json
+@pass_context
+def validate(
+    context: Context,
+    error_ids: tuple[int, ...],
+    project: Path,
+    write: bool,
+    folder: str | None,
+    command: str | None,
+    no_call: bool,
+    python: str | None,
+    timeout: float,
+    memory: int,
+    bundle: Path | None,
+    by: str,
+    as_json: bool,
+) -> None:
+    """Generate the test of ERROR_ID's correction, run it on the old and the new code, record the result.
+
+    The exit code is 0 only when every one has passed: 1 stands for failed and for nothing proved.
+    """
+    options = Options(
+        python=python,
+        command=command,
+        limits=Limits(timeout, memory),
+        write=write,
+        folder=folder,
+        reproduce=not no_call,
+    )
+    if bundle is not None:
+        outcomes = _away(bundle, error_ids, project, options)
+    elif error_ids:
+        outcomes = [_here(context, error_id, project, options, by) for error_id in dict.fromkeys(error_ids)]
+    else:
+        raise click.UsageError("give ERROR_ID, or --bundle FILE")
+    if as_json:
+        say_json(outcomes[0] if len(error_ids) == 1 else outcomes)
+    else:
+        for outcome in outcomes:
+            _show(outcome)
+    if not all(outcome.status == PASSED for outcome in outcomes):
+        sys.exit(1)
+
+
+def _here(context: Context, error_id: int, project: Path, options: Options, by: str) -> Outcome:
+    case = case_of(handoff.chosen(context.store, [error_id])[0])
+    outcome = run_validation(case, project, options, moment(clock.now()).iso)
+    judged(
+        context.store,
+        context.config,
+        error_id,
+        outcome.change_ids,
+        outcome.status,
+        results(outcome),
+        now=clock.now(),
+        by=by,
+    )
+    return outcome
+
+
+def _away(bundle: Path, error_ids: tuple[int, ...], project: Path, options: Options) -> list[Outcome]:
+    """Validates what the bundle and its batch file hold; the results go into the batch file."""
+    path = handoff.batch_of(bundle)
+    kept = read_batch(path) if path.exists() else []
+    outcomes = []
+    for case in handoff.cases(bundle, kept, error_ids):
+        outcome = run_validation(case, project, options, moment(clock.now()).iso)
+        kept = handoff.with_results(case, kept, outcome)
+        write_batch(path, kept)
+        outcomes.append(outcome)
+    say_next = f"results kept in {path}; on the server: tocsin correct --batch {path.name} --project DIR"
+    click.echo(say_next, err=True)
+    return outcomes
+
+
+def _show(outcome: Outcome) -> None:
+    colour = {"passed": "green", "failed": "red"}.get(outcome.status, "yellow")
+    click.secho(f"error {outcome.error_id}: {outcome.status}", fg=colour, bold=True)
+    say(f"  {outcome.summary}")
+    for check in outcome.checks:
+        say(f"  {check.status:<8} {check.name}{': ' + check.detail if check.detail else ''}")
+    for run in outcome.runs:
+        code = "out of time" if run.exit_code is None else f"exit code {run.exit_code}"
+        say(f"  ran      {run.name} in {run.seconds:.1f} s, {code}")
+    if outcome.written is not None:
+        say(f"  written  {outcome.written} and its data")
