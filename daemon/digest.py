@@ -16,7 +16,6 @@ from msgspec import Raw
 from peewee import IntegrityError, InterfaceError, OperationalError
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.glance import Glance, glance, glance_event
 from tocsin.daemon.settle import Settlement
 from tocsin.daemon.sign import Signature
 from tocsin.daemon.signatures import Signatures
@@ -28,6 +27,7 @@ from tocsin.daemon.store.stretches import Stretches
 from tocsin.daemon.tally import Occurrences, Sampled, Sum
 from tocsin.handler import wire
 from tocsin.handler.event import Collapsed, Event, Lost, Place, Repeat
+from tocsin.handler.glance import Glance, glance, glance_event
 from tocsin.handler.wire import (
     Ack,
     Batch,
@@ -340,8 +340,9 @@ class _Work:
                 known[record.key] = found
             at = self._moment(record.occurred_at, session.clock_offset)
             found.hits.moments.append(at)
-            client = self._client(session, record)
-            found.total.keep(Sampled(record, raw, places, session.id, position, at, client))
+            if found.total.wants(at):
+                client = self._client(session, record)
+                found.total.keep(Sampled(record, raw, places, session.id, position, at, client))
         elif isinstance(record, Repeat):
             definition = known.get(record.key)
             if definition is None:

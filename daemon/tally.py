@@ -91,6 +91,7 @@ class Sum:
         """By (client, session); a client is '' where there is none."""
         self._first: list[Sampled] = []
         self._newest: Sampled | None = None
+        self._event_at = float("-inf")
 
     def hit(self, client: str, session_id: str) -> Occurrences:
         """Where the occurrences of a client in a session are counted."""
@@ -99,19 +100,19 @@ class Sum:
             found = self.hits[client, session_id] = Occurrences()
         return found
 
+    def wants(self, at: float) -> bool:
+        """Whether a full event of that moment is to be kept: the first ones are, and always the newest."""
+        return len(self._first) < SAMPLES_AT_ONCE - 1 or at >= self._event_at
+
     def keep(self, sample: Sampled) -> None:
-        """Remembers a full event: the first ones, and always the newest."""
+        """Remembers a full event."""
         if len(self._first) < SAMPLES_AT_ONCE - 1:
             self._first.append(sample)
-        elif self._newest is None or sample.at >= self._newest.at:
-            self._newest = sample
         else:
-            return
+            self._newest = sample
         if sample.at >= self._event_at:
             self._event_at = sample.at
             self.event, self.places, self.session_id = sample.event, sample.places, sample.session_id
-
-    _event_at = float("-inf")
 
     @property
     def samples(self) -> list[Sampled]:

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Raw
 
 from tocsin.handler import frames, wire
-from tocsin.handler.event import Event, Header, Lost, Place, Record, Repeat, position, split
+from tocsin.handler.event import Event, Header, Lost, Place, Repeat, position, split
+from tocsin.handler.glance import glance, glance_event
 from tocsin.handler.places import Places, wanted
 from tocsin.handler.spool import GRACE, Segment, Spool, segments
 
@@ -164,7 +165,7 @@ class Stream:
     def _take(self, draft: Draft, segment: Segment, found: frames.Found) -> None:
         at = position(segment.number, found.offset)
         try:
-            record: Record = wire.decode_record(found.payload)
+            record = glance(found.payload)
         except wire.WireError:
             draft.add(at, found.payload)
             return
@@ -190,9 +191,11 @@ class Stream:
         payload = self._definition(segment, key)
         if payload is None:
             return False
-        draft.definitions[key] = Raw(payload)
-        draft.size += len(payload)
-        self._place(draft, segment, wire.decode_event(payload))
+        event = glance_event(payload)
+        outline = wire.encode_record(event)
+        draft.definitions[key] = Raw(outline)
+        draft.size += len(outline)
+        self._place(draft, segment, event)
         return True
 
     def _definition(self, segment: Segment, key: int) -> bytes | None:
@@ -222,7 +225,7 @@ class Stream:
                 if found.offset == 0 or not found.payload:
                     continue
                 with contextlib.suppress(wire.WireError):
-                    record = wire.decode_record(found.payload)
+                    record = glance(found.payload)
                     if isinstance(record, Event) and record.key:
                         self._definitions.setdefault(record.key, (segment.number, found.offset, found.end))
                     elif isinstance(record, Place):
@@ -233,9 +236,11 @@ class Stream:
         for path, line, module in wanted(event):
             if (path, line) in draft.places:
                 continue
-            if self._spool is None and self.segments:
+            place = self._known.get((path, line))
+            if place is None and self._spool is None and self.segments:
                 self._gather(self.segments[-1].number)
-            place = self._known.get((path, line)) or self._resolve(path, line, module)
+                place = self._known.get((path, line))
+            place = place or self._resolve(path, line, module)
             if draft.size > 2 * BATCH_BYTES:
                 return
             draft.places[path, line] = place
