@@ -59,7 +59,8 @@ class OutboxContract:
                 put(1)
                 raise KeyError
 
-        pytest.raises(KeyError, fails)
+        with pytest.raises(KeyError):
+            fails()
         assert outbox.counts()["waiting"] == 0
 
     def test_as_many_as_the_hour_has_room_for_go_out_one_by_one(self, put, send):
