@@ -1,4 +1,4 @@
-"""The mail that says the daemon itself is dead. Needs neither the database nor the daemon, only a mail server."""
+"""The mail that says the daemon itself is dead. Needs no database and no daemon, only a mail server."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from tocsin.daemon.smtp import Connection, SendError
 _TEXT = {
     "en": (
         "[Tocsin] {unit} has failed on {host}",
-        "{unit} on {host} has failed and is not started again by itself. Until it runs, no error is counted and no\n"
-        "ticket is opened; nothing is lost, the applications keep their errors.\n\n"
+        "{unit} on {host} has failed and is not started again by itself.\n"
+        "Until it runs, no error is counted and no ticket is opened;\n"
+        "nothing is lost, the applications keep their errors.\n\n"
         "What happened:   journalctl -u {unit} -n 50\nWhat is wrong:   tocsin doctor\n"
         "Start it again:  systemctl reset-failed {unit} && systemctl start {unit}\n",
     ),
     "fr": (
         "[Tocsin] {unit} est en échec sur {host}",
-        "{unit} sur {host} est en échec et ne sera pas relancé automatiquement. D'ici là, aucune erreur n'est\n"
-        "comptée et aucun ticket n'est ouvert ; rien n'est perdu, les applications gardent leurs erreurs.\n\n"
+        "{unit} sur {host} est en échec et ne sera pas relancé automatiquement.\n"
+        "D'ici là, aucune erreur n'est comptée et aucun ticket n'est ouvert ;\n"
+        "rien n'est perdu, les applications gardent leurs erreurs.\n\n"
         "Ce qui s'est passé :  journalctl -u {unit} -n 50\nCe qui ne va pas :    tocsin doctor\n"
         "Le relancer :         systemctl reset-failed {unit} && systemctl start {unit}\n",
     ),

@@ -50,12 +50,16 @@ class Erased(Struct, frozen=True):
 
 
 def forget(store: Store, config: Config, client_id: str) -> Erased:
-    """Erases the client in one transaction, then its pages. Raises ForgetError when it is unknown or declared."""
+    """Erases the client in one transaction, then its pages.
+
+    Raises ForgetError when it is unknown, or declared.
+    """
     if any(client.id == client_id for client in config.client) or any(
         service.client == client_id for service in config.service
     ):
         raise ForgetError(
-            f"client {client_id!r} stands in the configuration and would come back: take it out and restart the daemon"
+            f"client {client_id!r} stands in the configuration and would come back: "
+            "take it out and restart the daemon"
         )
     with store.transaction():
         client = rows.client(client_id)
@@ -98,7 +102,7 @@ def _without(text: str, words: list[str]) -> str:
 
 
 def _tickets(tickets: list[Ticket]) -> int:
-    """They stay, for the metrics, under one name that says nothing; a shared '' could make two open ones clash."""
+    """They stay, for the metrics, under a name that says nothing; nameless, two open ones could clash."""
     nobody = f"forgotten-{secrets.token_hex(4)}"
     for ticket in tickets:
         ticket.client_id = nobody

@@ -52,9 +52,8 @@ def _occurrences() -> Counts:
 
 
 def _errors_open() -> Counts:
-    return _counted(
-        ErrorLog, fn.COUNT(ErrorLog.id), (ErrorLog.resolved == False) & ErrorLog.merged_into.is_null()
-    )  # noqa: E712  (SQL)
+    unresolved = (ErrorLog.resolved == False) & ErrorLog.merged_into.is_null()  # noqa: E712  (SQL)
+    return _counted(ErrorLog, fn.COUNT(ErrorLog.id), unresolved)
 
 
 def _tickets_open() -> Counts:

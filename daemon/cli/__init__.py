@@ -6,11 +6,14 @@ import sys
 
 import click
 
+from tocsin.daemon.alarm import AlarmError
+from tocsin.daemon.backup import BackupError
 from tocsin.daemon.cli import (
     corrections,
     errors,
     keys,
     mail,
+    operations,
     reporting,
     service,
     setup,
@@ -21,6 +24,7 @@ from tocsin.daemon.cli import (
 from tocsin.daemon.cli.context import Context
 from tocsin.daemon.config import ConfigError
 from tocsin.daemon.corrections import CorrectionError
+from tocsin.daemon.forget import ForgetError
 from tocsin.daemon.handoff import HandoffError
 from tocsin.daemon.intake import IntakeError
 from tocsin.daemon.keys import KeysError
@@ -31,8 +35,11 @@ from tocsin.reports.shelf import ShelfError
 
 WRONG_USE = (ConfigError,)
 FAILED = (
+    AlarmError,
+    BackupError,
     CorrectionError,
     DatabaseError,
+    ForgetError,
     HandoffError,
     IntakeError,
     KeysError,
@@ -71,6 +78,10 @@ for command in (
     reporting.signature,
     mail.mail,
     keys.keys,
+    operations.doctor_command,
+    operations.backup,
+    operations.restore,
+    operations.forget,
     ship.ship,
 ):
     tocsin.add_command(command)

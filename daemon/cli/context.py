@@ -20,12 +20,12 @@ class Context:
     """One run of the command."""
 
     def __init__(self, config_file: str | None) -> None:
-        self._config_file = config_file
+        self.config_file = config_file
 
     @cached_property
     def config(self) -> Config:
         """The configuration. Raises ConfigError."""
-        return load(self._config_file)
+        return load(self.config_file)
 
     @cached_property
     def store(self) -> Store:

@@ -14,6 +14,7 @@ import msgspec
 
 from tocsin.daemon import clock
 from tocsin.daemon import mail as letters
+from tocsin.daemon.alarm import raise_alarm
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
 from tocsin.daemon.mailcheck import check_templates, diagnose, sample
 from tocsin.daemon.store import outbox
@@ -81,6 +82,15 @@ def preview(context: Context, name: str, ticket_id: int | None, audience: str | 
         page = Path(tempfile.mkdtemp(prefix="tocsin-")) / f"{name}.html"
         page.write_text(letter.html, "utf-8")
         webbrowser.open(page.as_uri())
+
+
+@mail.command()
+@click.argument("unit", default="tocsin.service")
+@pass_context
+def failure(context: Context, unit: str) -> None:
+    """Tell the admins at once that the daemon's UNIT has failed; systemd runs this (OnFailure=)."""
+    for address in raise_alarm(context.config, unit, clock.now()):
+        say(f"told {address}")
 
 
 @mail.group("outbox", invoke_without_command=True)

@@ -1,0 +1,118 @@
+"""`tocsin doctor`, `backup`, `restore`, `forget`: what an admin does beside the daemon."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from tocsin.daemon import backup as backups
+from tocsin.daemon import clock, doctor
+from tocsin.daemon.backup import Contents
+from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json
+from tocsin.daemon.forget import forget as erase
+
+
+@click.command("doctor")
+@click.option("--all", "everything", is_flag=True, help="Also what is well.")
+@as_json
+@pass_context
+def doctor_command(context: Context, everything: bool, as_json: bool) -> None:
+    """Check every part; say of each problem what to do. Exit 1 when there is one."""
+    findings = doctor.examine(context.config_file, clock.now())
+    problems = [finding for finding in findings if not finding.ok]
+    if as_json:
+        say_json(findings)
+    else:
+        for finding in findings if everything else problems:
+            mark = click.style("ok  ", fg="green") if finding.ok else click.style("FAIL", fg="red")
+            click.echo(f"{mark}  {finding.part:<14} ", nl=False)
+            say(finding.text)
+            if finding.remedy:
+                say(f"      {'':<14} {finding.remedy}")
+        if not problems:
+            click.secho(f"all {len(findings)} checks are well", fg="green")
+    if problems:
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--keep", type=click.IntRange(min=1), help="FILE is a directory: keep only so many backups in it."
+)
+@as_json
+@pass_context
+def backup(context: Context, file: Path, keep: int | None, as_json: bool) -> None:
+    """Write a checked backup of the database to FILE, or to a new file in that directory.
+
+    The daemon may run.
+    """
+    if keep is not None and not file.is_dir():
+        raise click.UsageError("--keep wants a directory")
+    made = backups.take(context.store, file, clock.now())
+    removed = backups.thin(file, keep) if keep is not None else []
+    if as_json:
+        say_json({"backup": made, "removed": [str(path) for path in removed]})
+        return
+    say(f"wrote {made.path}: {_said(made)}")
+    for path in removed:
+        say(f"removed {path}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@as_json
+@pass_context
+def restore(context: Context, file: Path, as_json: bool) -> None:
+    """Put the backup FILE in the place of the database, which is kept aside. Stop the daemon first."""
+    config = context.config
+    now = clock.now()
+    contents, aside = backups.restore(file, config.database.url, now)
+    if as_json:
+        say_json({"backup": contents, "kept": aside and str(aside)})
+        return
+    say(f"restored {contents.path}: {_said(contents)}")
+    if aside is not None:
+        say(f"the database that was there is kept as {aside}")
+    if contents.until is not None:
+        say(f"it knows nothing of what came between {_moment(contents.until)} and {_moment(now)}:")
+        say("what running applications still hold comes again; what they no longer hold shows in")
+        say("`tocsin status` as lost (not_held_any_more). Mails sent in between may be sent again.")
+
+
+@click.command()
+@click.option("--client", "client_id", required=True, metavar="ID", help="Whom to forget.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@pass_context
+def forget(context: Context, client_id: str, yes: bool, as_json: bool) -> None:
+    """Erase a client's data: it cannot be undone. Counts stay, as nobody's."""
+    if not yes:
+        click.confirm(f"Erase all that is known of client {client_id!r}?", abort=True, err=True)
+    erased = erase(context.store, context.config, client_id)
+    if as_json:
+        say_json(erased)
+        return
+    say(
+        f"erased client {client_id}: {erased.samples} full events, {erased.mails} mails, "
+        f"{erased.folders} folder of pages"
+    )
+    say(
+        f"made nobody's: {erased.tickets} tickets, {erased.counts} hourly counts; "
+        f"blotted out in {erased.texts} texts"
+    )
+    say("backups made before now still hold it; so do the pages' and mails' copies elsewhere")
+
+
+def _said(contents: Contents) -> str:
+    size = f"{contents.size / 1e6:.1f} MB"
+    if contents.errors is None:
+        return size
+    return f"{size}, {contents.errors} errors, {contents.occurrences} events, {contents.tickets} tickets"
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
