@@ -19,6 +19,7 @@ from typing import NamedTuple
 import structlog
 import zmq
 
+from tocsin.daemon import process
 from tocsin.daemon.digest import Received
 from tocsin.daemon.pulse import Beat
 from tocsin.daemon.store.database import StoreError
@@ -145,7 +146,7 @@ class Intake:
         for addresses, gate in ((guarded, self._gate), (plain, None)):
             if addresses:
                 self._listen_on(addresses, self._context.socket(zmq.ROUTER), gate)
-        self._room = _resident() + SWELL
+        self._room = process.resident() + SWELL
 
     def _listen_on(self, addresses: Sequence[str], socket: _Socket, gate: Gate | None) -> None:
         self._sockets.append(socket)
@@ -189,9 +190,12 @@ class Intake:
             raise IntakeError("the thread that admits clients (ZAP) has ended: nobody could connect")
         if (clock := time.monotonic()) - self._looked_at >= LOOK:
             self._looked_at = clock
-            if self._room and _resident() > self._room:
+            over = process.resident() - self._room
+            # Whole messages are only late, and each peer has few; they get half as much again.
+            if over > SWELL // 2 or (over > 0 and not self._poller.poll(0)):
                 log.warning("connections_dropped", reason="unfinished messages fill the memory")
                 self._shut()
+                process.give_back()
                 self._open()
 
     # Messages
@@ -248,7 +252,7 @@ _OPTIONS = {
     zmq.LINGER: 0,
     zmq.MAXMSGSIZE: wire.MESSAGE_LIMIT,
     # A few messages of each peer at most: the rest waits at its own side.
-    zmq.RCVHWM: 16,
+    zmq.RCVHWM: 8,
     zmq.SNDHWM: 1000,
     zmq.BACKLOG: 1024,
     zmq.HANDSHAKE_IVL: 3000,
@@ -260,15 +264,6 @@ _OPTIONS = {
 
 def _session_of(message: FromHandler) -> str:
     return message.header.session if isinstance(message, Hello) else message.session
-
-
-def _resident() -> int:
-    """Bytes of this process in memory; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def _lock(path: Path, address: str) -> int:

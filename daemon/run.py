@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
 import signal
 import socket
 import threading
@@ -15,7 +13,7 @@ from types import FrameType
 
 import structlog
 
-from tocsin.daemon import clock, prometheus
+from tocsin.daemon import clock, process, prometheus
 from tocsin.daemon.clock import Job
 from tocsin.daemon.config import Config
 from tocsin.daemon.courier import Courier
@@ -37,8 +35,6 @@ TICK = 5.0
 DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds the threads get to end after the signal, together."""
-DESCRIPTORS = 65536
-"""Files and connections the daemon may have open, where the system allows as many."""
 PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
 
@@ -68,7 +64,7 @@ def run(config: Config) -> None:
     Raises ConfigError, StoreError or IntakeError when it cannot start; IntakeError when it has become deaf.
     """
     gate = gate_for(config.daemon)
-    _raise_descriptors()
+    process.prepare()
     _make_state_dir(config)
     store = open_store(config.database.url)
     lock = claim(store, config.state_dir)
@@ -164,14 +160,6 @@ def _reload(intake: Intake) -> None:
     intake.reload()
     log.info("reloaded")
     notify("READY=1")
-
-
-def _raise_descriptors() -> None:
-    """Each connection takes one: asks for as many as are allowed."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _wait_for_signal(stop: threading.Event, reload: Callable[[], None]) -> None:
