@@ -1,4 +1,4 @@
-"""What people do by hand: resolve an error; open, close, reopen, change and annotate tickets."""
+"""What people do by hand: resolve and mute errors; open, close, reopen, change and annotate tickets."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ class ManualError(Exception):
     """What was asked cannot be done; the text says why and what can."""
 
 
+def find(error_id: int) -> ErrorLog:
+    """An error that is there and was not merged into another. Raises ManualError."""
+    error = ErrorLog.get_or_none(ErrorLog.id == error_id)
+    if error is None:
+        raise ManualError(f"there is no error {error_id}; `tocsin errors` lists them")
+    if error.merged_into_id is not None:
+        raise ManualError(f"error {error_id} was merged into error {error.merged_into_id}; name that one")
+    return error
+
+
 class Manual:
     """Commands of people on one database, each one transaction."""
 
@@ -30,9 +40,7 @@ class Manual:
     def resolve(self, error_id: int, by: str, now: float) -> list[int]:
         """Marks an error resolved and closes its open tickets; returns their ids. Raises ManualError."""
         with self._store.transaction():
-            error = ErrorLog.get_or_none(ErrorLog.id == error_id)
-            if error is None:
-                raise ManualError(f"there is no error {error_id}; `tocsin errors` lists them")
+            error = find(error_id)
             active = [t for t in rows.of_errors([error_id]).get(error_id, []) if t.status != State.CLOSED]
             if active:
                 self._close(error, active, by, now, "")
@@ -42,6 +50,29 @@ class Manual:
                 error.resolved, error.resolved_at, error.recent = True, now, []
                 error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at, ErrorLog.recent])
         return [ticket.id for ticket in active]
+
+    def mute(self, error_id: int, by: str, now: float, *, until: float | None, rate: int | None) -> None:
+        """Mutes an error until a moment, or until more than `rate` come in an hour. Raises ManualError."""
+        with self._store.transaction():
+            error = find(error_id)
+            error.muted_until, error.muted_rate, error.recent = until, rate, []
+            error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
+            how = f"for {until - now:.0f} s" if until is not None else f"until it exceeds {rate} an hour"
+            self._record(error, "muted", now, how, by)
+
+    def unmute(self, error_id: int, by: str, now: float) -> None:
+        """Ends a mute: what happens from now on is heard. Raises ManualError."""
+        with self._store.transaction():
+            error = find(error_id)
+            if error.muted_rate is None and (error.muted_until is None or error.muted_until <= now):
+                raise ManualError(f"error {error_id} is not muted")
+            error.muted_until, error.muted_rate, error.recent = now, None, []
+            error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
+            self._record(error, "unmuted", now, "", by)
+
+    def _record(self, error: ErrorLog, action: str, now: float, description: str, by: str) -> None:
+        for ticket in rows.of_errors([error.id]).get(error.id, []):
+            rows.record(ticket, action, now, description, by)
 
     def open(
         self,
@@ -55,9 +86,7 @@ class Manual:
     ) -> int:
         """Opens a ticket by hand; returns its id. Raises ManualError when the same one is open already."""
         with self._store.transaction():
-            error = ErrorLog.get_or_none(ErrorLog.id == error_id) if error_id is not None else None
-            if error_id is not None and error is None:
-                raise ManualError(f"there is no error {error_id}; `tocsin errors` lists them")
+            error = find(error_id) if error_id is not None else None
             try:
                 ticket = self._tickets.open(
                     error, client_id, now, source=MANUAL, by=by, subject=subject, message=message
@@ -84,6 +113,26 @@ class Manual:
                 )
             except (LifecycleError, IntegrityError) as error:
                 raise ManualError(f"ticket {ticket_id} cannot be reopened: {error}") from None
+
+    def set_status(self, ticket_id: int, status: str, by: str, now: float) -> None:
+        """Sets a ticket's status: `closed` closes it, any other reopens a closed one. Raises ManualError.
+
+        Among the open states nothing else follows: a failed validation goes on holding the ticket.
+        """
+        with self._store.transaction():
+            before = self._ticket(ticket_id).status
+            if status == before:
+                raise ManualError(f"ticket {ticket_id} is {status} already")
+            if status == State.CLOSED:
+                self.close(ticket_id, by, now)
+                return
+            if before == State.CLOSED:
+                self.reopen(ticket_id, by, now)
+            ticket = self._ticket(ticket_id)
+            if ticket.status != status:
+                rows.record(ticket, "status_changed", now, f"{ticket.status} -> {status}", by)
+                ticket.status = status
+                ticket.save(only=[Ticket.status])
 
     def change(self, ticket_id: int, by: str, now: float, **columns: str) -> None:
         """Sets priority or category, with a history row. Raises ManualError."""

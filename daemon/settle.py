@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from tocsin.daemon import lifecycle
 from tocsin.daemon.config import Config
 from tocsin.daemon.lifecycle import Action, Fact, Kind, State, reached
+from tocsin.daemon.mute import heard
 from tocsin.daemon.sign import where
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store import tickets as rows
@@ -19,7 +20,7 @@ from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch, moment
 from tocsin.daemon.tally import SAMPLES_AT_ONCE, Occurrences, Sampled, Sum, merged_moments, thin
-from tocsin.daemon.tickets import Tickets
+from tocsin.daemon.tickets import DUPLICATE, Tickets
 from tocsin.handler.event import Event, Raised
 from tocsin.handler.places import wanted
 from tocsin.handler.source import canonical
@@ -208,7 +209,9 @@ class Settlement:
     # Tickets
 
     def _unticketed(self, error: ErrorLog, parts: Sequence[Sum]) -> None:
-        moments = [moment for part in parts for moment in part.moments()]
+        moments = heard(error, [moment for part in parts for moment in part.moments()])
+        if not moments:
+            return
         if error.resolved:
             moments = [(at, client) for at, client in moments if at > (error.resolved_at or 0.0)]
             if not moments:
@@ -219,7 +222,7 @@ class Settlement:
         recent = merged_moments(error.recent, moments)
         error.recent = recent[-max(count, RECENT) :]
         last = _last_of_window([at for at, _ in recent], count, window)
-        if last is None or self._muted(error):
+        if last is None:
             return
         clients = {client for at, client in recent if at >= last - window}
         if not self._room(error):
@@ -234,8 +237,10 @@ class Settlement:
     def _open(self, error: ErrorLog, client: str, *, tell_admin: bool) -> None:
         self._tickets.open(error, client or None, self._now, tell_admin=tell_admin)
 
-    def _muted(self, error: ErrorLog) -> bool:
-        return error.muted_until is not None and error.muted_until > self._now
+    def _muted(self, error: ErrorLog, parts: Sequence[Sum]) -> bool:
+        if error.muted_until is None and error.muted_rate is None:
+            return False
+        return not heard(error, [moment for part in parts for moment in part.moments()])
 
     def _room(self, error: ErrorLog) -> bool:
         """Whether the caps on new tickets leave room for one more error's."""
@@ -269,8 +274,13 @@ class Settlement:
         known: Mapping[str, Session],
     ) -> None:
         """The error has tickets: restarts the watch, reopens those of the clients hit, opens new clients'."""
+        tickets = [ticket for ticket in tickets if ticket.resolution != DUPLICATE]
         active = [ticket for ticket in tickets if ticket.status != State.CLOSED]
         last_at = max(part.last_at for part in parts)
+        if self._muted(error, parts):
+            if active:
+                self._restarts[error.id] = last_at
+            return
         if active and watch is not None and last_at > watch.quiet_since:
             fact = Fact(Kind.REAPPEARED, last_at, told_at=watch.reappeared_at)
             if _only_restarts(active, fact):
@@ -278,8 +288,6 @@ class Settlement:
             else:
                 late = self._now - last_at > LATE_AFTER
                 self._tickets.take(error, active, fact, self._now, details=_seen(last_at, late))
-        if self._muted(error):
-            return
         latest = {ticket.client_id or "": ticket for ticket in tickets}
         latest |= {ticket.client_id or "": ticket for ticket in active}
         quiet = min((_quiet_since(ticket) for ticket in tickets), default=0.0)
@@ -287,7 +295,9 @@ class Settlement:
             for (client, session_id), hit in part.hits.items():
                 ticket = latest.get(client)
                 if ticket is None:
-                    if active or hit.last_at > quiet:
+                    if not active and hit.last_at > quiet and self._old_code(error, known[session_id]):
+                        self._came_back(error, tickets[-1], hit, known[session_id])
+                    elif active or hit.last_at > quiet:
                         self._open(error, client, tell_admin=not active)
                         latest[client] = rows.of_errors([error.id])[error.id][-1]
                         active = [*active, latest[client]]

@@ -18,6 +18,8 @@ from tocsin.daemon.store.models import Client, ErrorLog, Ticket, Watch
 
 AUTOMATIC = "auto_detection"
 MANUAL = "manual"
+DUPLICATE = "duplicate"
+"""Resolution of a ticket that was closed because another one of its client means the same error."""
 
 
 class Tickets:
@@ -60,6 +62,9 @@ class Tickets:
         rows.record(ticket, Kind.CREATED, now, description, by)
         if error is not None:
             rows.watch_anew(error, quiet_since if quiet_since is not None else now)
+            if error.resolved:
+                error.resolved, error.resolved_at = False, None
+                error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at])
         self._mail(step, error, ticket, client, now, {}, tell_admin=tell_admin)
         return ticket
 

@@ -9,6 +9,7 @@ import click
 from tocsin.daemon.alarm import AlarmError
 from tocsin.daemon.backup import BackupError
 from tocsin.daemon.cli import (
+    clients,
     corrections,
     errors,
     keys,
@@ -67,8 +68,12 @@ for command in (
     errors.errors,
     errors.error,
     errors.resolve,
+    errors.mute,
+    errors.unmute,
+    errors.merge,
     tickets.tickets,
     tickets.ticket,
+    clients.clients,
     corrections.correct,
     corrections.corrections,
     validation.autofix,

@@ -1,12 +1,15 @@
-"""`tocsin errors`, `error ID`, `resolve ERROR_ID`."""
+"""`tocsin errors`, `error ID`, and what is done to an error by hand: `resolve`, `mute`, `unmute`, `merge`."""
 
 from __future__ import annotations
 
 import click
 
 from tocsin.daemon import clock
+from tocsin.daemon import merge as merging
 from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json, say_table
+from tocsin.daemon.config import Duration
 from tocsin.daemon.manual import Manual
+from tocsin.daemon.mute import parse_rate
 from tocsin.reports import facts
 
 
@@ -53,6 +56,8 @@ def error(context: Context, error_id: int, as_json: bool) -> None:
     say(f"{found.service} {found.environment}  {found.source}:{found.line}")
     say(f"{found.occurrences} times, first {found.first_seen}, last {found.last_seen}")
     say(f"signature {found.signature}{'  resolved' if found.resolved else ''}")
+    if found.merged_into is not None:
+        say(f"merged into error {found.merged_into}")
     say()
     say(found.message)
     say()
@@ -72,3 +77,45 @@ def resolve(context: Context, error_id: int, by: str) -> None:
     closed = Manual(context.store, context.config).resolve(error_id, by, clock.now())
     tickets = ", ".join(map(str, closed))
     say(f"error {error_id} is resolved" + (f"; closed: ticket {tickets}" if closed else ""))
+
+
+@click.command()
+@click.argument("error_id", type=int)
+@click.option("--for", "duration", metavar="DURATION", help="How long, such as 90m or 2d.")
+@click.option("--until-rate", "rate", metavar="N/h", help="Until more than N come within an hour.")
+@by_option
+@pass_context
+def mute(context: Context, error_id: int, duration: str | None, rate: str | None, by: str) -> None:
+    """Mute an error: it is counted, but nobody is told."""
+    if (duration is None) == (rate is None):
+        raise click.UsageError("say how long: --for 2d, or --until-rate 10/h")
+    now = clock.now()
+    try:
+        until = None if duration is None else now + Duration.parse(duration)
+        limit = None if rate is None else parse_rate(rate)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    Manual(context.store, context.config).mute(error_id, by, now, until=until, rate=limit)
+    say(f"error {error_id} is muted " + (f"for {duration}" if duration else f"until it exceeds {rate}"))
+
+
+@click.command()
+@click.argument("error_id", type=int)
+@by_option
+@pass_context
+def unmute(context: Context, error_id: int, by: str) -> None:
+    """End a mute."""
+    Manual(context.store, context.config).unmute(error_id, by, clock.now())
+    say(f"error {error_id} is heard again")
+
+
+@click.command()
+@click.argument("error_id", type=int)
+@click.argument("into_id", type=int)
+@by_option
+@pass_context
+def merge(context: Context, error_id: int, into_id: int, by: str) -> None:
+    """Make an error part of another: counts, samples, tickets and corrections move."""
+    closed = merging.merge(context.store, context.config, error_id, into_id, by, clock.now())
+    tickets = ", ".join(map(str, closed))
+    say(f"error {error_id} is part of error {into_id}" + (f"; closed: ticket {tickets}" if closed else ""))

@@ -6,6 +6,7 @@ import click
 
 from tocsin.daemon import clock
 from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json, say_table
+from tocsin.daemon.lifecycle import State
 from tocsin.daemon.manual import PRIORITIES, Manual
 from tocsin.reports import facts
 
@@ -64,7 +65,7 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
         watch = found.watch
         say(
             f"watch since {watch.started_at}: seen alive {watch.seen_seconds:.0f} s of "
-            f"{watch.required_seconds:.0f} s; closes at the earliest {watch.earliest_close or 'later'}"
+            f"{watch.required_seconds:.0f} s; can close at the earliest {watch.earliest_close or 'later'}"
         )
         if watch.waiting_for:
             say(f"waits for {watch.waiting_for}")
@@ -118,14 +119,22 @@ def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
 @click.argument("ticket_id", type=int)
 @click.option("--priority", type=click.Choice(PRIORITIES))
 @click.option("--category")
+@click.option("--status", type=click.Choice([state.value for state in State]))
 @by_option
 @pass_context
-def set_(context: Context, ticket_id: int, priority: str | None, category: str | None, by: str) -> None:
-    """Set a ticket's priority or category."""
+def set_(
+    context: Context, ticket_id: int, priority: str | None, category: str | None, status: str | None, by: str
+) -> None:
+    """Set a ticket's priority, category or status."""
     columns = {k: v for k, v in {"priority": priority, "category": category}.items() if v}
-    if not columns:
-        raise click.UsageError("say what to set: --priority or --category")
-    Manual(context.store, context.config).change(ticket_id, by, clock.now(), **columns)
+    if not columns and status is None:
+        raise click.UsageError("say what to set: --priority, --category or --status")
+    manual = Manual(context.store, context.config)
+    if columns:
+        manual.change(ticket_id, by, clock.now(), **columns)
+    if status is not None:
+        manual.set_status(ticket_id, status, by, clock.now())
+        columns["status"] = status
     say(f"ticket {ticket_id}: " + ", ".join(f"{k} {v}" for k, v in columns.items()))
 
 

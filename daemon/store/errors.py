@@ -49,6 +49,12 @@ def _pointed(keys: Sequence[Key]) -> Iterable[tuple[Key, int]]:
             yield key, error_id
 
 
+def lock(store: Store, error_ids: Collection[int]) -> None:
+    """Locks these errors' rows in id order, where the database has row locks."""
+    query = ErrorLog.select(ErrorLog.id).where(ErrorLog.id.in_(sorted(error_ids))).order_by(ErrorLog.id)
+    list(query.for_update() if store.postgres else query)
+
+
 def create(store: Store, key: Key, **columns: object) -> ErrorLog:
     """A new error with its first signature; another daemon's, where that one was first."""
     try:

@@ -1,0 +1,50 @@
+"""`tocsin clients list`, `add`, `import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tocsin.daemon import clients as known
+from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.reports import facts
+
+
+@click.group()
+def clients() -> None:
+    """The clients: whom errors concern, and where to write to them."""
+
+
+@clients.command("list")
+@as_json
+@pass_context
+def list_(context: Context, as_json: bool) -> None:
+    """List the clients."""
+    found = facts.clients(context.store)
+    if as_json:
+        say_json(found)
+        return
+    rows = [[one.id, one.name, one.email, one.language, one.folder] for one in found]
+    say_table(["id", "name", "email", "language", "report folder"], rows, "No clients.")
+
+
+@clients.command()
+@click.argument("client_id")
+@click.option("--name", default="", help="As it is addressed.")
+@click.option("--email", help="Where its mails go.")
+@click.option("--language", type=click.Choice(["en", "fr"]), help="Of its mails and pages.")
+@pass_context
+def add(context: Context, client_id: str, name: str, email: str | None, language: str | None) -> None:
+    """Add a client, or complete one: what is given replaces what was there."""
+    given = {"id": client_id, "name": name, "email": email, "language": language}
+    known.add(context.store, [known.client(given)])
+    say(f"client {client_id} is known")
+
+
+@clients.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@pass_context
+def import_(context: Context, file: Path) -> None:
+    """Add the clients of a CSV file (id, name, email, language) or a JSON array, all or none."""
+    say(f"{known.add(context.store, known.read(file))} clients are known")
