@@ -1,0 +1,292 @@
+"""What one log call costs the thread that makes it: ours beside its peers, in one run, as JSON.
+
+`make bench`, or: python benchmarks/emit.py [ROUNDS]. Each peer runs in a process of its own, in turns, so that
+a busy moment of the machine meets all alike. Microseconds are the best of the rounds. No daemon runs: the
+handler writes its spool and looks for a daemon; what shipping costs is measured by `shipping`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import logging.handlers
+import os
+import queue
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sentry_sdk
+import zmq
+from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.transport import Transport
+
+from tocsin.handler import TocsinHandler, wire
+
+CALLS = 2000
+SLOW_CALLS = 100
+FRAMES = 8
+AWAY = 100_000
+"""Errors logged while no daemon is there, for the growth of memory."""
+
+
+class Nothing(Transport):
+    """Sentry's transport that sends nothing."""
+
+    def capture_envelope(self, envelope: Any) -> None:
+        return
+
+
+class Discard(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        return
+
+
+def logger_with(handler: logging.Handler | None) -> logging.Logger:
+    log = logging.Logger("bench")
+    if handler is not None:
+        log.addHandler(handler)
+    return log
+
+
+def ours(directory: str) -> logging.Logger:
+    return logger_with(TocsinHandler(f"ipc://{directory}/s", "bench", spool=f"{directory}/spool"))
+
+
+def queued(directory: str) -> logging.Logger:
+    waiting: queue.Queue[logging.LogRecord] = queue.Queue()
+    logging.handlers.QueueListener(waiting, Discard()).start()
+    return logger_with(logging.handlers.QueueHandler(waiting))
+
+
+def sentry(directory: str) -> logging.Logger:
+    sentry_sdk.init(
+        "http://key@localhost/1",
+        transport=Nothing,
+        integrations=[LoggingIntegration(level=None, event_level=logging.ERROR)],
+    )
+    return logger_with(logging.NullHandler())
+
+
+PEERS: dict[str, Callable[[str], logging.Logger]] = {
+    "null": lambda directory: logger_with(logging.NullHandler()),
+    "queue": queued,
+    "tocsin": ours,
+    "sentry": sentry,
+}
+
+
+def deep(level: int, order: dict[str, Any], note: str) -> None:
+    """Raises under `FRAMES` frames, each with a few local variables."""
+    total = len(note) + level
+    name = f"customer {total}"
+    if level == 0:
+        raise ValueError(f"{note}: {name} has no address")
+    deep(level - 1, {**order, "level": level}, note)
+
+
+def plain(log: logging.Logger, number: int) -> None:
+    log.error("order %d of %s could not be shipped", number, "martin")
+
+
+def plain_again(log: logging.Logger, number: int) -> None:
+    log.error("order %d of %s could not be shipped", 7, "martin")
+
+
+def raised(log: logging.Logger, number: int) -> None:
+    try:
+        deep(FRAMES - 2, {"id": number, "price": 12.5}, f"order {number}")
+    except ValueError:
+        log.exception("order %d of %s could not be shipped", number, "martin")
+
+
+def raised_again(log: logging.Logger, number: int) -> None:
+    raised(log, 7)
+
+
+def only_raised(log: logging.Logger, number: int) -> None:
+    try:
+        deep(FRAMES - 2, {"id": number, "price": 12.5}, f"order {number}")
+    except ValueError:
+        return
+
+
+CASES: dict[str, Callable[[logging.Logger, int], None]] = {
+    "plain": plain,
+    "plain_repeated": plain_again,
+    "exception": raised,
+    "exception_repeated": raised_again,
+    "raising_alone": only_raised,
+}
+
+
+def measured(case: Callable[[logging.Logger, int], None], log: logging.Logger, calls: int) -> float:
+    """Microseconds of this thread's time per call, with a pause before, so that the peers' own threads rest."""
+    gc.collect()
+    threading.Event().wait(0.05)
+    begun = time.perf_counter()
+    for number in range(calls):
+        case(log, number)
+    return (time.perf_counter() - begun) / calls * 1e6
+
+
+def peer(name: str, rounds: int) -> Iterator[dict[str, float]]:
+    """One round per line read from standard input."""
+    with tempfile.TemporaryDirectory() as directory:
+        log = PEERS[name](directory)
+        for _ in range(rounds):
+            sys.stdin.readline()
+            calls = SLOW_CALLS if name == "sentry" else CALLS
+            yield {case: measured(run, log, calls) for case, run in CASES.items()}
+        os._exit(0)
+
+
+def compared(rounds: int) -> dict[str, dict[str, float]]:
+    """Least microseconds by peer and case."""
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, __file__, "peer", name, str(rounds)], stdin=-1, stdout=-1, text=True
+        )
+        for name in PEERS
+    }
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in PEERS}
+    for _ in range(rounds):
+        for name, process in processes.items():
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            taken[name].append(json.loads(process.stdout.readline()))
+    for process in processes.values():
+        process.communicate()
+    return {
+        name: {case: round(min(one[case] for one in ones), 1) for case in CASES}
+        for name, ones in taken.items()
+    }
+
+
+def resident() -> float:
+    """Megabytes of this process."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def away() -> dict[str, float]:
+    """How memory grows while the daemon is away; 99th percentile of the log calls, in microseconds."""
+    with tempfile.TemporaryDirectory() as directory:
+        log = ours(directory)
+        for number in range(2000):
+            plain(log, number)
+        before = resident()
+        times = []
+        for number in range(AWAY):
+            begun = time.perf_counter_ns()
+            plain(log, number)
+            times.append((time.perf_counter_ns() - begun) // 1000)
+        kept = len(times) * 40 / 1e6
+        grown = resident() - before - kept
+        times.sort()
+        print(
+            json.dumps({"errors": AWAY, "grown_mb": round(grown, 1), "p99_us": times[AWAY * 99 // 100]}),
+            flush=True,
+        )
+        os._exit(0)
+
+
+def shipping() -> dict[str, float]:
+    """Processor time of the shipping thread per event, with a peer that acknowledges at once."""
+    with tempfile.TemporaryDirectory() as directory:
+        handler = TocsinHandler(f"ipc://{directory}/s", "bench", spool=f"{directory}/spool")
+        log = logger_with(handler)
+        for number in range(CALLS):
+            plain(log, number)
+            raised(log, number)
+        own = time.thread_time()
+        total = time.process_time()
+        answering = subprocess.Popen([sys.executable, __file__, "acknowledge", f"ipc://{directory}/s"])
+        done = handler.channel.await_delivery(60)
+        used = (time.process_time() - total) - (time.thread_time() - own)
+        answering.kill()
+        answering.wait()
+        print(
+            json.dumps({"events": 2 * CALLS, "us_per_event": round(used / CALLS / 2 * 1e6, 1), "all": done}),
+            flush=True,
+        )
+        os._exit(0)
+
+
+def acknowledge(endpoint: str) -> None:
+    """A daemon that keeps nothing."""
+    socket = zmq.Context().socket(zmq.ROUTER)
+    socket.bind(endpoint)
+    while True:
+        sender, data = socket.recv_multipart()
+        message = wire.decode_from_handler(data)
+        answer: wire.FromDaemon
+        if isinstance(message, wire.Hello):
+            answer = wire.Welcome(message.header.session, "bench", 0, time.time())
+        elif isinstance(message, wire.Batch):
+            answer = wire.Ack(message.session, message.end)
+        else:
+            continue
+        socket.send_multipart([sender, wire.encode(answer)])
+
+
+def alone(part: str) -> dict[str, float]:
+    """A part of the benchmark in a process of its own."""
+    ended = subprocess.run([sys.executable, __file__, part], stdout=-1, text=True, check=True)
+    found: dict[str, float] = json.loads(ended.stdout)
+    return found
+
+
+def verdicts(cost: dict[str, dict[str, float]], grown: float) -> dict[str, dict[str, float]]:
+    """What is promised, each as measured value and limit."""
+    mine, theirs, floor = cost["tocsin"], cost["queue"], cost["null"]
+    return {
+        "plain / QueueHandler": {"is": round(mine["plain"] / theirs["plain"], 2), "limit": 1.0},
+        "exception / QueueHandler": {
+            "is": round(mine["exception"] / theirs["exception"], 2),
+            "limit": 0.4,
+        },
+        "repeated exception / QueueHandler": {
+            "is": round(mine["exception_repeated"] / theirs["exception_repeated"], 2),
+            "limit": 0.1,
+        },
+        "repeated plain - NullHandler, us": {
+            "is": round(mine["plain_repeated"] - floor["plain_repeated"], 1),
+            "limit": 8.0,
+        },
+        "memory grown, MB": {"is": grown, "limit": 8.0},
+    }
+
+
+def main(rounds: int) -> None:
+    cost = compared(rounds)
+    grown, shipped = alone("away"), alone("shipping")
+    report = {
+        "python": sys.version.split()[0],
+        "microseconds": cost,
+        "daemon_away": grown,
+        "shipping_thread": shipped,
+        "promises": verdicts(cost, grown["grown_mb"]),
+    }
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    part = sys.argv[1] if len(sys.argv) > 1 else "15"
+    if part == "peer":
+        for line in peer(sys.argv[2], int(sys.argv[3])):
+            print(json.dumps(line), flush=True)
+    elif part == "acknowledge":
+        acknowledge(sys.argv[2])
+    elif part in ("away", "shipping"):
+        {"away": away, "shipping": shipping}[part]()
+    else:
+        main(int(part))
