@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 Beat = Callable[[], None]
 
@@ -23,6 +23,11 @@ class Pulses:
 
         beat()
         return beat
+
+    def forget(self, names: Iterable[str]) -> None:
+        """These loops have ended in order: nothing is expected of them."""
+        for name in names:
+            self._last.pop(name, None)
 
     def silent(self, longer_than: float) -> list[str]:
         """The loops that have not come round for so many seconds."""

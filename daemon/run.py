@@ -13,7 +13,7 @@ from types import FrameType
 
 import structlog
 
-from tocsin.daemon import clock, process, prometheus
+from tocsin.daemon import clock, leader, process, prometheus
 from tocsin.daemon.clock import Job
 from tocsin.daemon.config import Config
 from tocsin.daemon.courier import Courier
@@ -21,7 +21,8 @@ from tocsin.daemon.digest import Digest
 from tocsin.daemon.intake import Intake
 from tocsin.daemon.notify import notify, watchdog_interval
 from tocsin.daemon.pulse import Pulses
-from tocsin.daemon.store import errors, sessions
+from tocsin.daemon.retention import Retention
+from tocsin.daemon.store import sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store, StoreError, claim, open_store
 from tocsin.daemon.store.models import Run
@@ -35,6 +36,8 @@ TICK = 5.0
 DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds the threads get to end after the signal, together."""
+DUTIES = ("courier", "clock-round", "clock-report", "clock-retention")
+"""Names of the loops that only the leading daemon runs."""
 PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
 
@@ -109,20 +112,8 @@ def _introduce(store: Store, config: Config) -> None:
 def _start(
     store: Store, config: Config, intake: Intake, life: _Life, stop: threading.Event
 ) -> list[threading.Thread]:
+    """What every daemon does; what only one may do is begun by whoever leads."""
     digest = Digest(store, config)
-    courier = Courier(store, config)
-    shelf = Shelf(store, config)
-    round_ = Round(store, config)
-    last = rows.fact(LAST_CHECK)
-    first = clock.remaining(config.watch.every, float(last) if last else None, clock.now())
-    keep = config.retention.counts
-    jobs = [
-        Job("tick", TICK, life.tick),
-        Job("round", config.watch.every, round_.run, first),
-        Job("report", config.report.every, partial(shelf.write, budget=PAGES_WITHIN)),
-        Job("prometheus", prometheus.EVERY, prometheus.Prometheus(store, config).write),
-        Job("retention", DAY, lambda now: _forget(store, now - keep), DAY / 24),
-    ]
     pulses = Pulses()
     beat = pulses.beat
     loops = [
@@ -130,21 +121,41 @@ def _start(
             target=intake.serve, args=(stop, digest.take, clock.now, beat("intake")), name="intake"
         ),
         threading.Thread(
-            target=courier.run, args=(stop, clock.now, beat("courier")), name="courier", daemon=True
+            target=leader.serve,
+            args=(
+                leader.Leader(store), stop, partial(_lead, store, config, pulses),
+                partial(pulses.forget, DUTIES), beat("leader"), STOP_WITHIN / 2,
+            ),
+            name="leader",
         ),
-    ]
+    ]  # fmt: skip
     for loop in loops:
         loop.start()
+    jobs = [
+        Job("tick", TICK, life.tick),
+        Job("prometheus", prometheus.EVERY, prometheus.Prometheus(store, config).write),
+    ]
     started = [*loops, *(clock.start(job, stop, beat(f"clock-{job.name}")) for job in jobs)]
     if interval := watchdog_interval(os.getpid()):
         started.append(clock.start(Job("watchdog", interval / 4, Watchdog(pulses, interval).feed), stop))
     return started
 
 
-def _forget(store: Store, before: float) -> None:
-    with store.transaction():
-        dropped = errors.drop_counts_before(int(before // 3600))
-    log.info("retention", hourly_counts_dropped=dropped)
+def _lead(store: Store, config: Config, pulses: Pulses, over: threading.Event) -> list[threading.Thread]:
+    """The duties of the one daemon that leads, until the term is over."""
+    last = rows.fact(LAST_CHECK)
+    first = clock.remaining(config.watch.every, float(last) if last else None, clock.now())
+    courier = Courier(store, config)
+    jobs = [
+        Job("round", config.watch.every, Round(store, config).run, first),
+        Job("report", config.report.every, partial(Shelf(store, config).write, budget=PAGES_WITHIN)),
+        Job("retention", DAY, Retention(store, config.retention).run, DAY / 24),
+    ]
+    post = threading.Thread(
+        target=courier.run, args=(over, clock.now, pulses.beat("courier")), name="courier", daemon=True
+    )
+    post.start()
+    return [post, *(clock.start(job, over, pulses.beat(f"clock-{job.name}")) for job in jobs)]
 
 
 def _join(threads: list[threading.Thread]) -> None:

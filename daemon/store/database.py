@@ -41,6 +41,9 @@ _POSTGRES_OPTIONS = " ".join(
         "lock_timeout": "30s",
         "idle_in_transaction_session_timeout": "60s",
         "timezone": "UTC",
+        "tcp_keepalives_idle": 10,
+        "tcp_keepalives_interval": 5,
+        "tcp_keepalives_count": 2,
     }.items()
 )
 
@@ -137,11 +140,20 @@ class Store:
 
     def disconnect(self) -> None:
         """Closes this thread's connection, a broken one too: the next use opens a fresh one."""
-        if not self.database.is_closed():
+        self.drop(self.database)
+
+    def separate(self) -> Database:
+        """The same database once more, for a connection that is nobody else's."""
+        return _database(self.url)
+
+    @staticmethod
+    def drop(database: Database) -> None:
+        """Closes this thread's connection to `database`, a broken one too."""
+        if not database.is_closed():
             try:
-                self.database.close()
+                database.close()
             except PeeweeException:
-                self.database._state.reset()
+                database._state.reset()
 
     def close(self) -> None:
         self.disconnect()

@@ -159,5 +159,13 @@ def drop_counts_before(hour: int) -> int:
     return int(HourCount.delete().where(HourCount.hour < hour).execute())
 
 
+def drop_quarantined_beyond(number: int) -> int:
+    """Keeps so many of the newest quarantined records; returns how many are gone."""
+    oldest = (
+        Quarantined.select(Quarantined.id).order_by(Quarantined.id.desc()).offset(number).limit(1).scalar()
+    )
+    return 0 if oldest is None else int(Quarantined.delete().where(Quarantined.id <= oldest).execute())
+
+
 def _chunks(values: Sequence[T], size: int = CHUNK) -> Iterable[Sequence[T]]:
     return (values[start : start + size] for start in range(0, len(values), size))

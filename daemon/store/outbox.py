@@ -223,6 +223,12 @@ def retry(mails: Sequence[int], now: float) -> int:
     return _change(mails, ("failed", "waiting"), state="waiting", due_at=now, trying_since=None, attempts=0)
 
 
+def drop_before(moment: float) -> int:
+    """Deletes mails made before then that are done with, however that ended; returns how many."""
+    done = Mail.state << ["sent", "failed", "dropped", "digested"]
+    return int(Mail.delete().where(done, Mail.created_at < moment).execute())
+
+
 def _change(mails: Sequence[int], states: Sequence[str], **values: Any) -> int:
     update = Mail.update(**values).where(Mail.id << list(mails), Mail.state << list(states))
     return update.execute()

@@ -9,7 +9,10 @@ from peewee import fn
 from tocsin.daemon.evidence import REACH, RUN_GAP, Stretch, union
 from tocsin.daemon.store import setback
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Interval, Loss, Run, Session, moment
+from tocsin.daemon.store.models import Interval, Loss, Run, Sample, Session, moment
+
+AT_ONCE = 5_000
+"""Sessions dropped in one go, at most."""
 
 
 def by_id(store: Store, ids: Collection[str]) -> dict[str, Session]:
@@ -131,3 +134,30 @@ def end_run(run: Run, now: float) -> None:
     run = continue_run(run, now)
     run.stopped = True
     run.save(only=[Run.stopped])
+
+
+def drop_stretches_before(before: float) -> int:
+    """Deletes stretches that ended before then; returns how many."""
+    return int(Interval.delete().where(Interval.ended_at < before).execute())
+
+
+def drop_runs_before(before: float) -> int:
+    """Deletes the daemons' runs that ended before then; returns how many."""
+    return int(Run.delete().where(Run.alive_until < before).execute())
+
+
+def drop_unneeded_before(before: float) -> int:
+    """Deletes sessions last heard before then, no stretch, sample or loss left of them; returns how many."""
+    old = [
+        one
+        for (one,) in Session.select(Session.id)
+        .where(
+            (Session.last_heard < before)
+            & (Session.id.not_in(Interval.select(Interval.session)))
+            & (Session.id.not_in(Sample.select(Sample.session_id)))
+            & (Session.id.not_in(Loss.select(Loss.session)))
+        )
+        .limit(AT_ONCE)
+        .tuples()
+    ]
+    return int(Session.delete().where(Session.id.in_(old)).execute())
