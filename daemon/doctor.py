@@ -157,16 +157,16 @@ def _alive(store: Store, status: StatusFacts) -> list[Session]:
 def _applications(config: Config, store: Store, status: StatusFacts, now: float) -> Iterator[Finding]:
     for service in config.service:
         with store.reading():
-            last = Session.select(fn.MAX(Session.last_heard)).where(Session.service == service.name).scalar()
+            newest = Session.select(fn.MAX(Session.last_heard))
+            last = newest.where(Session.service == service.name).scalar()
         if last is None:
             text = f"service {service.name!r} is declared but was never heard"
             yield problem("applications", text, _NEVER_HEARD)
         elif service.kind == "web" and now - last > config.watch.unseen_after:
             text = f"service {service.name!r} was last heard {Moment(last)}: its silence proves nothing"
             yield problem("applications", text, "Start it, or take its [[service]] out of the configuration")
-    left = sorted(
-        {f"{one.service} on {one.host}" for one in status.sessions if one.backlog and not one.alive}
-    )
+    silent = [one for one in status.sessions if one.backlog and not one.alive]
+    left = sorted({f"{one.service} on {one.host}" for one in silent})
     if left:
         text = f"ended processes left undelivered errors: {', '.join(left[:5])}"
         yield problem("spool", text, "On that machine, as the application's user: tocsin ship")
@@ -177,8 +177,8 @@ def _applications(config: Config, store: Store, status: StatusFacts, now: float)
 
 def _outbox(store: Store, status: StatusFacts, now: float) -> Iterator[Finding]:
     if status.outbox.failed:
-        yield problem("mails", f"{status.outbox.failed} could not be delivered",
-                      "`tocsin mail outbox` says why; then `tocsin mail outbox retry --all`, or drop")  # fmt: skip
+        remedy = "`tocsin mail outbox` says why; then `tocsin mail outbox retry --all`, or drop"
+        yield problem("mails", f"{status.outbox.failed} could not be delivered", remedy)
     with store.reading():
         held = Mail.select().where((Mail.state == "held") & (Mail.created_at < now - HELD_LONG)).count()
     if held:
@@ -193,8 +193,7 @@ def _kept(store: Store, status: StatusFacts) -> Iterator[Finding]:
         yield problem("losses", text, _LOSSES.get(reason, "docs/operations.md tells what each reason means"))
     if status.quarantined:
         text = f"{status.quarantined} records could not be read; they are kept"
-        yield problem("quarantine", text, "Upgrade handler and daemon to one version; then look at the table "
-                      "quarantine, and delete its rows when they are understood")  # fmt: skip
+        yield problem("quarantine", text, _QUARANTINED)
     if gap := backup.restored(store):
         until, at = map(Moment, gap)
         yield well("restored", f"a backup was restored at {at}; nothing is known from {until} until then")
@@ -203,6 +202,10 @@ def _kept(store: Store, status: StatusFacts) -> Iterator[Finding]:
 _NEVER_HEARD = (
     "Add the handler there under that name; in the application's environment, "
     "`python -m tocsin.handler test` says whether the daemon can be reached"
+)
+_QUARANTINED = (
+    "Bring handler and daemon to one version; look at the table quarantine, and delete its rows when they are "
+    "understood"
 )
 _LOSSES = {
     "not_held_any_more": "The database was restored from a backup older than what the applications keep; "

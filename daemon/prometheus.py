@@ -75,7 +75,7 @@ def render(status: StatusFacts, occurrences: Counts, errors: Counts, tickets: Co
     for session in status.sessions:
         key = (session.service, session.environment)
         alive[key] = alive.get(key, 0) + session.alive
-    families = [
+    families: list[tuple[str, str, str, list[Sample]]] = [
         ("events_total", "counter", "Error events counted.", _by_service(occurrences)),
         ("errors_open", "gauge", "Errors not resolved.", _by_service(errors)),
         ("tickets_open", "gauge", "Open tickets.", _by_service(tickets)),
@@ -91,7 +91,7 @@ def render(status: StatusFacts, occurrences: Counts, errors: Counts, tickets: Co
         ("written_timestamp_seconds", "gauge", "When this file was written: old means the daemon is down.",
          [({}, now)]),
     ]  # fmt: skip
-    return "".join(_family(f"tocsin_{name}", *rest) for name, *rest in families)
+    return "".join(_family(f"tocsin_{name}", kind, said, samples) for name, kind, said, samples in families)
 
 
 def _by_service(values: Counts) -> list[Sample]:
