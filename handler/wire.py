@@ -6,10 +6,10 @@ One message is one ZeroMQ part: a version byte, then one msgpack-encoded struct.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from tocsin.handler.event import Event, Header, Place, Record
 
@@ -18,6 +18,11 @@ T = TypeVar("T")
 VERSION = 1
 MESSAGE_LIMIT = 1024 * 1024
 """Bytes of one message, at most: both sides set it as MAXMSGSIZE."""
+
+
+_Bounded = Meta(max_length=10_000)
+"""Entries of one batch's lists, ten times what is ever sent: a list of nothings would take a hundred times its
+bytes in memory."""
 
 
 class WireError(Exception):
@@ -53,11 +58,11 @@ class Batch(Struct, frozen=True, array_like=True, tag=2):
     session: str
     start: int
     end: int
-    frames: list[tuple[int, Raw]]
+    frames: Annotated[list[tuple[int, Raw]], _Bounded]
     """(position, encoded `Record`)."""
-    definitions: list[Raw] = []
+    definitions: Annotated[list[Raw], _Bounded] = []
     """Encoded `Event`s, already counted, whose keys the frames' repeats name."""
-    places: list[Place] = []
+    places: Annotated[list[Place], _Bounded] = []
     """The places that the frames' and definitions' events name."""
     sent_at: float = 0.0
     backlog: int = 0
