@@ -1,0 +1,16 @@
+"""A method whose object cannot be made again: its class wants arguments."""
+
+
+class Shelf:
+    """A shelf of a warehouse."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+
+    def free(self, taken: int) -> float:
+        """Which part of it is free."""
+        return 1.0 - taken / self.places
+
+
+def main() -> None:
+    Shelf(0).free(0)

@@ -1,0 +1,10 @@
+"""The mean of a day without orders."""
+
+
+def mean(amounts: list[int]) -> float:
+    """Cents per order."""
+    return float(sum(amounts)) / len(amounts)
+
+
+def main() -> None:
+    mean([])

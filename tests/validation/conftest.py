@@ -1,0 +1,78 @@
+"""Twelve bugs run under a real handler, shipped to a real daemon; each test gets the database they left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tocsin.daemon.config import Config, parse
+from tocsin.daemon.store.database import Store, open_store
+from tocsin.reports import facts
+
+ROOT = Path(__file__).parents[2]
+BUGS = ROOT / "examples" / "bugs"
+PATIENCE = 60.0
+
+
+def until(found: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not found():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SQLite database of a daemon to which every bug was shipped three times."""
+    here = tmp_path_factory.mktemp("b")
+    config = here / "tocsin.toml"
+    config.write_text(f'[daemon]\nlisten = ["ipc://{here}/s"]\nstate_dir = "{here}/state"\n')
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "SMTP_"))}
+    server = here / "srv" / "bugs"
+    shutil.copytree(BUGS / "broken", server / "app")
+    with open(here / "daemon.log", "wb") as log:
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "tocsin.daemon", "--config", str(config), "daemon"],
+            env=environ, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        until(lambda: "daemon_up" in (here / "daemon.log").read_text())
+        run = [sys.executable, str(BUGS / "run.py"), f"ipc://{here}/s", str(here / "spool"), str(server)]
+        done = subprocess.run(run, env=environ, capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        database = here / "state" / "tocsin.db"
+        store = open_store(f"sqlite:///{database}")
+        until(lambda: sum(e.occurrences for e in facts.errors(store)) == int(done.stdout))
+        store.close()
+    finally:
+        daemon.terminate()
+        daemon.wait(PATIENCE)
+    return database
+
+
+@pytest.fixture
+def store(recorded: Path, tmp_path: Path) -> Iterator[Store]:
+    """A copy of that database."""
+    shutil.copy(recorded, tmp_path / "tocsin.db")
+    store = open_store(f"sqlite:///{tmp_path / 'tocsin.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def config() -> Config:
+    return parse({"mail": {"admin": ["ops@tocsin.example"]}}, {})
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The developer's checkout with the broken code."""
+    shutil.copytree(BUGS / "broken", tmp_path / "checkout" / "app")
+    return tmp_path / "checkout"
