@@ -8,11 +8,11 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo lint types format wheel constraints clean
+.PHONY: help test demo bench-pages lint types format wheel constraints clean
 
 help:  ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
-	  || sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1   \2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1   \2/p' $(MAKEFILE_LIST)
 
 test: lint types  ## lint, check the types, run every test in parallel
 	@echo "== tests"
@@ -20,6 +20,9 @@ test: lint types  ## lint, check the types, run every test in parallel
 
 demo: $(VENV)/.demo  ## see an error become tickets, mails, a watch, a closed ticket and a report
 	@$(BIN)/python examples/demo.py
+
+bench-pages: $(VENV)/.test  ## how fast the pages follow 10,000 errors: JSON
+	@PYTHONPATH=tests $(BIN)/python benchmarks/pages.py
 
 lint: $(VENV)/.test  ## ruff: rules and format
 	@echo "== lint"

@@ -21,6 +21,10 @@ LINES = 400
 """Lines of one piece of code that are shown and compared: difflib's time grows with their square."""
 
 
+PYTHON = (".py", ".pyi", ">")
+"""How the names of Python files end, and of code that is in no file."""
+
+
 class Line(Struct, frozen=True):
     """One line of code: `number` is None for one that is not there."""
 
@@ -42,21 +46,24 @@ _text = TextLexer(stripnl=False, ensurenl=False)
 _NOTHING = Line(None, Markup(""))
 
 
-def source(path: str, first: int, lines: Sequence[str]) -> list[Line]:
-    """The lines of a file from number `first` on, coloured."""
-    return _source(path, first, tuple(lines[:LINES]))
+def source(path: str, first: int, lines: Sequence[str], line: int, around: int = LINES) -> list[Line]:
+    """The lines of a file from number `first` on, coloured: at most `around` on each side of `line`."""
+    start = max(0, line - first - around)
+    shown = lines[start : max(0, line - first) + around + 1][:LINES]
+    coloured = _cached(path.endswith(PYTHON), tuple(shown))
+    return [Line(number, html) for number, html in enumerate(coloured, first + start)]
 
 
-@lru_cache(maxsize=512)
-def _source(path: str, first: int, lines: tuple[str, ...]) -> list[Line]:
-    return [Line(number, html) for number, html in enumerate(_coloured(path, lines), first)]
+@lru_cache(maxsize=2048)
+def _cached(python: bool, lines: tuple[str, ...]) -> list[Markup]:
+    return _coloured(python, lines)
 
 
 def diff(path: str, old: str, new: str) -> list[Pair]:
     """Old and new code line by line, side by side; numbers count from the start of the piece."""
     before, after = _lines(old), _lines(new)
-    left = [Line(number, html) for number, html in enumerate(_coloured(path, before), 1)]
-    right = [Line(number, html) for number, html in enumerate(_coloured(path, after), 1)]
+    left = [Line(number, html) for number, html in enumerate(_coloured(path.endswith(PYTHON), before), 1)]
+    right = [Line(number, html) for number, html in enumerate(_coloured(path.endswith(PYTHON), after), 1)]
     found: list[Pair] = []
     for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -90,10 +97,10 @@ def _lines(text: str) -> tuple[str, ...]:
     return tuple(text.splitlines()[:LINES])
 
 
-def _coloured(path: str, lines: Sequence[str]) -> list[Markup]:
+def _coloured(python: bool, lines: Sequence[str]) -> list[Markup]:
     """One piece of HTML per line: its tags are Pygments' spans only."""
     text = "\n".join(visible(capped(line, WIDTH)).replace("\n", " ") for line in lines)
-    lexer = _python if path.endswith((".py", ".pyi", ">")) else _text
+    lexer = _python if python else _text
     html = highlight(text, lexer, _formatter).split("\n")
     if len(html) == len(lines) + 1 and not html[-1]:
         html.pop()

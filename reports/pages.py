@@ -99,18 +99,16 @@ class Pages:
         blank = self._render("index.html", "errors", "", stamp="", **values)
         return blank.replace('data-stamp=""', f'data-stamp="{stamp(blank)}"', 1)
 
-    def error(self, error: ErrorDetail, state: str, watch: WatchFacts | None) -> str:
-        """Everything about one error."""
+    def error(self, error: ErrorDetail, state: str, watch: WatchFacts | None) -> tuple[str, str]:
+        """Everything about one error; and the script that brings it to the monitoring page."""
         readable = [sample for sample in error.samples if sample.event][:SAMPLES]
-        return self._render(
+        text = markdown(error)
+        page = self._render(
             "error.html", "errors", "../", error=error, state=state, watch=watch, samples=readable,
-            series=series(error.hours, error.last_seen), markdown=markdown(error), text=plain_text(error),
+            series=series(error.hours, error.last_seen), markdown=text, text=plain_text(error),
         )  # fmt: skip
-
-    def error_data(self, error: ErrorDetail) -> str:
-        """The script that brings an error's Markdown and corrections to the monitoring page."""
         corrections = self._render("sheet.html", "errors", "", error=error)
-        return script(f"error {error.id}", {"markdown": markdown(error), "corrections": corrections})
+        return page, script(f"error {error.id}", {"markdown": text, "corrections": corrections})
 
     def tickets(
         self,

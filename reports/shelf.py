@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -215,9 +215,9 @@ class Shelf:
             found = facts.details(self.store, error_ids, samples=SAMPLES)
             watches = facts.watches(self.store, self.config, error_ids, now)
         for one, error in found.items():
-            page = self.root / _error_name(one)
-            self._put(page, self.pages.error(error, self._state(error, now), watches.get(one)))
-            self._put(page.with_suffix(".js"), self.pages.error_data(error))
+            page, data = self.pages.error(error, self._state(error, now), watches.get(one))
+            self._put(self.root / _error_name(one), page)
+            self._put((self.root / _error_name(one)).with_suffix(".js"), data)
             self._known[_error_name(one)] = seen.errors[one]
 
     @staticmethod
@@ -315,13 +315,15 @@ class Shelf:
     def _put(self, path: Path, text: str) -> None:
         """Writes a file whole, unless it already says the same."""
         data = text.encode("utf-8", "replace")
-        try:
+        with suppress(FileNotFoundError):
             if path.stat().st_size == len(data) and path.read_bytes() == data:
                 return
+        passing = path.with_name(f".{path.name}.new")
+        try:
+            _write(passing, data)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-        passing = path.with_name(f".{path.name}.new")
-        passing.write_bytes(data)
+            _write(passing, data)
         os.replace(passing, path)
         self._written += 1
 
@@ -370,6 +372,17 @@ class Shelf:
             yield
         finally:
             os.close(descriptor)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Without the questions that `open` asks of each new file: there are tens of thousands."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
 
 
 def _ticket_name(ticket_id: int) -> str:

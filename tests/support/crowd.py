@@ -62,8 +62,8 @@ def _error(number: int, occurrences: int, now: float) -> dict[str, Any]:
     title = f"ValueError: order * of customer * has no field {number}"
     return {
         "signature": f"1:{number:032x}", "coarse": f"1:{number + 10**9:032x}",
-        "service": f"shop-{number % 5}", "source": f"/srv/shop/shop/module_{number % 100}.py", "line": number % 900, "title": title,
-        "message": title, "function": f"handle_{number}", "occurrences": occurrences,
+        "service": f"shop-{number % 5}", "source": f"/srv/shop/shop/part_{number}.py", "line": 17,
+        "title": title, "message": title, "function": f"handle_{number}", "occurrences": occurrences,
         "first_seen": _last(number, now) - 30 * DAY, "last_seen": _last(number, now),
         "resolved": number % 10 == 9,
     }  # fmt: skip
@@ -79,19 +79,27 @@ def _hours(number: int, occurrences: int, now: float) -> Iterator[dict[str, Any]
 
 
 def _sample(number: int, now: float) -> dict[str, Any]:
-    path = f"/srv/shop/shop/module_{number % 100}.py"
+    """Two frames of a framework, three that many errors share, one of this error alone."""
+    outer, inner = f"/srv/shop/shop/module_{number % 100}.py", f"/srv/shop/shop/part_{number}.py"
+    paths = ["/usr/lib/flask/app.py"] * 2 + [outer] * 3 + [inner]
     frames = tuple(
-        Frame(path, "shop.module", f"step_{at}", 10 + at, {"order": "{'id': 4711}"}) for at in range(8)
+        Frame(path, "shop.module", f"step_{at}", 12 + at, {"order": "{'id': 4711}"} if at > 1 else None)
+        for at, path in enumerate(paths)
     )
-    places = [Place(path, 10 + at, None, None, True, 8 + at, LINES) for at in range(8)]
+    places = [Place(path, 12 + at, None, None, at > 1, 8 + at, _code(path)) for at, path in enumerate(paths)]
     text = f"order 4711 of customer 12 has no field {number}"
     raised = Raised("ValueError", text, frames)
     at = _last(number, now)
-    event = Event(at, 40, "shop", text, text, path, "shop.module", "step_7", 17, exception=raised)
+    event = Event(at, 40, "shop", text, text, inner, "shop.module", "step_5", 17, exception=raised)
     return {
         "error": number, "session_id": "s-1", "position": number, "occurred_at": at,
         "body": encode_body(event, places),
     }  # fmt: skip
+
+
+def _code(path: str) -> tuple[str, ...]:
+    name = path.rpartition("/")[2].partition(".")[0]
+    return tuple(f'    {name}_{number} = compute(order["{name}"], {number})' for number in range(9))
 
 
 def _ticket(number: int, errors: int, now: float) -> dict[str, Any]:
@@ -99,8 +107,8 @@ def _ticket(number: int, errors: int, now: float) -> dict[str, Any]:
     opened = now - number * 1800.0
     return {
         "client_id": f"c{number % CLIENTS}", "subject": f"ValueError: no field {number}",
-        "message": "It broke.", "status": status, "error_signature": f"1:{number:032x}", "error": 1 + number % errors,
-        "source": "auto_detection", "created_at": opened,
+        "message": "It broke.", "status": status, "error_signature": f"1:{number:032x}",
+        "error": 1 + number % errors, "source": "auto_detection", "created_at": opened,
         "closed_at": opened + DAY if status == "closed" else None,
         "resolution": "corrected" if status == "closed" else None,
         "metadata": {"auto_closed": True} if status == "closed" else {},
