@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from support.mailing import MailingDaemon
+from support.running import short_place, until
 
 from tocsin.daemon import mail
 from tocsin.daemon.mailcheck import sample
+from tocsin.daemon.store import outbox
 from tocsin.daemon.templating import Templates
 
 pytestmark = pytest.mark.browser
 
+START = 1_790_000_000.0
 TEXTS = ("title", "message", "service", "environment", "source", "function", "client_id", "client_name",
          "priority", "applied_by", "description", "file_path", "test_status", "session")  # fmt: skip
 PAYLOADS = (
@@ -74,22 +81,63 @@ def canary():
     server.server_close()
 
 
-def test_no_text_in_a_mail_makes_a_browser_ask_for_anything(browser, canary, tmp_path):
-    url = f"http://127.0.0.1:{canary.server_port}/x"
-    page = browser.new_page()
-    page.goto(url)
-    assert canary.asked == ["/x"]
-    parts = []
-    for kind in mail.KINDS:
-        for payload in PAYLOADS:
-            facts = {**sample(kind), **dict.fromkeys(TEXTS, payload.format(url=url)), "ticket_url": None}
-            letter = mail.write(kind, facts, audience="admin", spoken="en", templates=Templates())
-            parts.append(letter.html)
+def show(browser, tmp_path, messages):
+    """Opens the HTML parts in the browser and waits until it asks for nothing more."""
+    parts = [message.get_body(("html",)).get_content() for message in messages]
     (tmp_path / "mail.html").write_text("\n".join(parts), "utf-8")
+    page = browser.new_page()
     page.goto((tmp_path / "mail.html").as_uri())
     page.wait_for_load_state("networkidle")
     page.close()
+
+
+def test_the_canary_hears_what_a_mail_would_make_a_browser_ask_for(browser, canary, tmp_path):
+    message = EmailMessage()
+    message.set_content(f"<img src=http://127.0.0.1:{canary.server_port}/x>", subtype="html")
+    show(browser, tmp_path, [message])
     assert canary.asked == ["/x"]
+
+
+def test_no_text_in_any_field_of_any_mail_is_fetched_when_it_is_sent_nor_when_it_is_read(
+    browser, canary, serve, courier, store, tmp_path
+):
+    url = f"http://127.0.0.1:{canary.server_port}/x"
+    with store.transaction():
+        for kind in mail.KINDS:
+            for payload in PAYLOADS:
+                text = payload.format(url=url)
+                facts = {**sample(kind), **dict.fromkeys(TEXTS, text), "ticket_url": None, "untold": [text]}
+                if kind == "digest":
+                    facts["mails"] = [{"subject": text, "title": text + "!", "created_at": 1.0}]
+                outbox.queue(kind, audience="admin", recipient="ops@example.org", language="fr",
+                             ticket_id=None, facts=facts, now=START)  # fmt: skip
+    server = serve("none", auth=False)
+    one = courier(server.smtp("none", user=None, password=None), per_hour=10_000)
+    while one.step(START):
+        pass
+    assert len(server.desk.messages) == len(mail.KINDS) * len(PAYLOADS)
+    assert canary.asked == []
+    show(browser, tmp_path, server.desk.messages)
+    assert canary.asked == []
+
+
+def test_no_text_an_application_logs_is_fetched_on_its_way_through_the_daemon_into_a_browser(
+    browser, canary, serve, tmp_path
+):
+    texts = [payload.format(url=f"http://127.0.0.1:{canary.server_port}/x") for payload in PAYLOADS]
+    server = serve("none", auth=False)
+    hostile = json.dumps(texts[0])
+    settings = (
+        f'[mail]\nadmin = ["ops@example.org"]\nper_hour = 1000\n[[client]]\nid = "evil"\nname = {hostile}'
+    )
+    with short_place() as place, contextlib.closing(MailingDaemon(place, server.port, settings)) as daemon:
+        daemon.up()
+        daemon.fail(texts, service=texts[0], logger=texts[1], raises=texts[2], client="acme")
+        daemon.fail(texts[3:5], service=texts[3], logger=texts[4], raises=texts[5], client="evil")
+        assert until(lambda: len(server.desk.messages) == 2 * len(texts) + 2)
+    assert canary.asked == []
+    show(browser, tmp_path, server.desk.messages)
+    assert canary.asked == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

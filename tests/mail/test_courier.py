@@ -5,11 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -401,40 +397,6 @@ def test_a_mail_a_killed_courier_had_in_hand_is_sent_by_the_next_with_the_same_i
     one.recover()
     drain(one, START + 2)
     assert server.desk.messages[0]["Message-ID"] == f"<{row.message_id}@example.org>"
-
-
-COURIER = """
-import ssl, sys
-from tocsin.daemon.config import Config, Smtp
-from tocsin.daemon.courier import Courier
-from tocsin.daemon.store.database import open_store
-store = open_store(sys.argv[1], migrate=False)
-smtp = Smtp(host="localhost", port=int(sys.argv[2]), user="tocsin", password="correct-horse-battery",
-            sender="tocsin@example.org", security="starttls")
-courier = Courier(store, Config(smtp=smtp), context=ssl.create_default_context(cafile=sys.argv[3]))
-courier.recover()
-while courier.step(1_790_000_000.0):
-    pass
-"""
-
-
-def test_a_courier_killed_while_the_server_takes_the_mail_doubles_it_only_under_the_same_id(
-    serve, queue, store, authority, tmp_path
-):
-    server = serve()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    command = [sys.executable, "-c", COURIER, store.url, str(server.port), str(tmp_path / "ca.pem")]
-    for _ in range(3):
-        queue()
-    with subprocess.Popen(command) as killed:
-        server.desk.on_message = lambda: os.kill(killed.pid, signal.SIGKILL)
-        assert killed.wait(60) == -signal.SIGKILL
-    server.desk.on_message = lambda: None
-    subprocess.run(command, check=True, timeout=60)
-    identities = [message["Message-ID"] for message in server.desk.messages]
-    assert len(identities) == 4
-    assert len(set(identities)) == 3
-    assert outbox.counts()["sent"] == 3
 
 
 def test_the_mails_of_a_ticket_to_one_recipient_are_one_conversation(serve, courier, queue, store):
