@@ -204,8 +204,8 @@ _NEVER_HEARD = (
     "`python -m tocsin.handler test` says whether the daemon can be reached"
 )
 _QUARANTINED = (
-    "Bring handler and daemon to one version; look at the table quarantine, and delete its rows when they are "
-    "understood"
+    "Bring handler and daemon to one version; look at the table quarantine, "
+    "and delete its rows when they are understood"
 )
 _LOSSES = {
     "not_held_any_more": "The database was restored from a backup older than what the applications keep; "

@@ -240,7 +240,7 @@ STATES = [
     ("INSERT INTO quarantine (session_id, position, reason, body, received_at) "
      "VALUES ('x', 1, 'unreadable', x'00', '2026-01-01')", "quarantine", "1 records", "one version"),
     ("DELETE FROM sessions", "applications", "never heard", "python -m tocsin.handler test"),
-    ("UPDATE sessions SET last_heard = '2026-01-01 00:00:00'", "applications", "heard 2026-01-01", "Start it"),
+    ("UPDATE sessions SET last_heard = '2026-01-01 00:00:00'", "applications", "heard 2026", "Start it"),
     ("UPDATE outbox SET state = 'failed'", "mails", "could not be delivered", "retry --all"),
     ("UPDATE outbox SET state = 'held', created_at = '2026-01-01 00:00:00'", "mails", "wait for your release",
      "release --all"),
