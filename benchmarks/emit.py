@@ -1,7 +1,7 @@
 """What one log call costs the thread that makes it: ours beside its peers, in one run, as JSON.
 
-`make bench`, or: python benchmarks/emit.py [ROUNDS]. Each peer runs in a process of its own, in turns, so that
-a busy moment of the machine meets all alike. Microseconds are the best of the rounds. No daemon runs: the
+`make bench`, or: python benchmarks/emit.py [ROUNDS]. Each peer runs in a process of its own, in turns, so
+that a busy moment of the machine meets all alike. Microseconds are the best of the rounds. No daemon runs: the
 handler writes its spool and looks for a daemon; what shipping costs is measured by `shipping`.
 """
 
@@ -126,12 +126,14 @@ CASES: dict[str, Callable[[logging.Logger, int], None]] = {
 }
 
 
-def measured(case: Callable[[logging.Logger, int], None], log: logging.Logger, calls: int) -> float:
-    """Microseconds of this thread's time per call, with a pause before, so that the peers' own threads rest."""
+def measured(
+    case: Callable[[logging.Logger, int], None], log: logging.Logger, calls: int, first: int
+) -> float:
+    """Microseconds per call, after a pause in which the peers' own threads come to rest."""
     gc.collect()
     threading.Event().wait(0.05)
     begun = time.perf_counter()
-    for number in range(calls):
+    for number in range(first, first + calls):
         case(log, number)
     return (time.perf_counter() - begun) / calls * 1e6
 
@@ -140,10 +142,11 @@ def peer(name: str, rounds: int) -> Iterator[dict[str, float]]:
     """One round per line read from standard input."""
     with tempfile.TemporaryDirectory() as directory:
         log = PEERS[name](directory)
-        for _ in range(rounds):
+        calls = SLOW_CALLS if name == "sentry" else CALLS
+        for one in range(rounds):
             sys.stdin.readline()
-            calls = SLOW_CALLS if name == "sentry" else CALLS
-            yield {case: measured(run, log, calls) for case, run in CASES.items()}
+            # A number is never used twice: what is not meant to be a repetition is none.
+            yield {case: measured(run, log, calls, one * calls) for case, run in CASES.items()}
         os._exit(0)
 
 

@@ -31,9 +31,11 @@ from tocsin.handler.scrub import LIMIT, Scrubber
 
 _HASH = 2**63 - 1
 _ARGUMENT_TEXT = 8 * 1024
-_CONTEXT_NAMES = 20
-_CONTEXT_TEXT = 200
+_CONTEXT_NAMES, _CONTEXT_TEXT = 20, 200
 _FINGERPRINT_PARTS = 8
+_KEPT = 1024
+"""Places and templates kept, at most; all are forgotten together."""
+_KEPT_TEXT = 1000
 _TRACEBACK = "Traceback (most recent call last)"
 
 # `bool(args)` as logging asks it, but of builtin data only: a foreign `__bool__` may do anything.
@@ -49,6 +51,23 @@ _ORDINARY = frozenset(
 _ORDINARY_COUNT = len(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
 
 
+class Site:
+    """Where a record comes from, read and cleaned once: most records come from few places."""
+
+    __slots__ = (
+        *("clean_function", "clean_logger", "clean_module", "clean_path"),
+        *("function", "level", "line", "logger", "path"),
+    )
+
+    def __init__(self, path: str, line: int, function: str, level: int, logger: str, module: str) -> None:
+        self.path, self.line, self.function = path, line, function
+        self.level, self.logger = level, logger
+        self.clean_path = values.clean(path)
+        self.clean_function = values.clean(function)
+        self.clean_logger = values.clean(logger)
+        self.clean_module = values.clean(module)
+
+
 class Glance:
     """What `look` saw of one record. Drop it when the record is done: it holds the exception.
 
@@ -57,28 +76,13 @@ class Glance:
     """
 
     __slots__ = (
-        "caught",
-        "client",
-        "fields",
-        "fingerprint",
-        "function",
-        "key",
-        "level",
-        "line",
-        "logger",
-        "message",
-        "occurred_at",
-        "path",
-        "template",
+        *("caught", "client", "fields", "fingerprint", "key"),
+        *("message", "occurred_at", "site", "template"),
     )
 
     key: int
     occurred_at: float
-    level: int
-    logger: str
-    path: str
-    function: str
-    line: int
+    site: Site
     message: str
     template: str | None
     caught: Caught | None
@@ -106,6 +110,8 @@ class Capture:
         self._scrub = scrub
         self._client = client
         self._traces = Traces(locals=locals, in_app=in_app, not_in_app=not_in_app, scrub=scrub)
+        self._sites: dict[tuple[str, int, str, int, str, str], Site] = {}
+        self._templates: dict[str, str] = {}
 
     def look(self, record: logging.LogRecord) -> Glance:
         """The cheap first look at every record. Never raises, whatever the record holds."""
@@ -123,27 +129,25 @@ class Capture:
             return _bare(glance, values.clean(self._scrub.text(message)))
 
     def _look(self, record: logging.LogRecord) -> Glance:
-        fields = _ATTRIBUTES(record) or {}
+        fields = record.__dict__ if type(record) is logging.LogRecord else _ATTRIBUTES(record) or {}
         get = fields.get
         glance = Glance()
         glance.fields = fields
         glance.occurred_at = _moment(get("created"))
-        glance.level = _number(get("levelno"), logging.ERROR)
-        glance.logger = _word(get("name"))
-        glance.path = _word(get("pathname"))
-        glance.function = _word(get("funcName"))
-        glance.line = _number(get("lineno"), 0)
+        glance.site = site = self._site(fields)
         glance.message, glance.template = _message(record, fields)
-        glance.caught = caught = _caught(fields)
+        plain = get("exc_info") is None and type(get("msg")) is str
+        glance.caught = caught = None if plain else _caught(fields)
         bound_client, bound = context.current()
-        glance.client = _client(get("client")) or bound_client or self._client
+        named = get("client")
+        glance.client = (None if named is None else _client(named)) or bound_client or self._client
         own = get("fingerprint")
         glance.fingerprint = _fingerprint(bound.get("fingerprint") if own is None else own)
         raised = 0 if caught is None else self._traces.identity(caught)
         glance.key = (
             hash(
                 (
-                    *(glance.path, glance.line, glance.function, glance.level, glance.logger),
+                    *(site.path, site.line, site.function, site.level, site.logger),
                     *(glance.message, raised, glance.client, glance.fingerprint),
                 )
             )
@@ -151,28 +155,57 @@ class Capture:
         ) or 1
         return glance
 
+    def _site(self, fields: dict[str, Any]) -> Site:
+        get = fields.get
+        path, line, function = get("pathname"), get("lineno"), get("funcName")
+        level, logger, module = get("levelno"), get("name"), get("module")
+        if not (
+            (type(path) is str and type(line) is int and type(function) is str)
+            and (type(level) is int and type(logger) is str and type(module) is str)
+        ):
+            return _site_of(fields)
+        key = (path, line, function, level, logger, module)
+        site = self._sites.get(key)
+        if site is None:
+            site = _site_of(fields)
+            if len(path) + len(function) + len(logger) + len(module) < _KEPT_TEXT:
+                if len(self._sites) >= _KEPT:
+                    self._sites.clear()
+                self._sites[key] = site
+        return site
+
+    def _template(self, template: str) -> str:
+        shown = self._templates.get(template)
+        if shown is None:
+            shown = values.clean(self._scrub.text(template))
+            if len(template) < _KEPT_TEXT:
+                if len(self._templates) >= _KEPT:
+                    self._templates.clear()
+                self._templates[template] = shown
+        return shown
+
     def _event(self, glance: Glance) -> Event:
         get = glance.fields.get
-        caught = glance.caught
+        site, caught, template, client = glance.site, glance.caught, glance.template, glance.client
         stack = get("stack_info")
-        template = glance.template
+        # By position, in the order of `Event`: keywords cost four times as much.
         return Event(
-            occurred_at=glance.occurred_at,
-            level=glance.level,
-            logger=values.clean(glance.logger),
-            message=self._text(glance.message),
-            template=None if template is None else values.clean(self._scrub.text(template)),
-            path=values.clean(glance.path),
-            module=values.clean(_word(get("module"))),
-            function=values.clean(glance.function),
-            line=glance.line,
-            thread=values.clean(_word(get("threadName"))),
-            exception=None if caught is None else self._traces.raised(caught),
-            client=None if glance.client is None else values.clean(glance.client[:_CONTEXT_TEXT]),
-            context=self._context(glance.fields),
-            fingerprint=self._fingerprint(glance.fingerprint),
-            stack=self._stack(stack) if type(stack) is str and stack else None,
-            key=glance.key,
+            glance.occurred_at,
+            site.level,
+            site.clean_logger,
+            self._text(glance.message),
+            None if template is None else self._template(template),
+            site.clean_path,
+            site.clean_module,
+            site.clean_function,
+            site.line,
+            values.clean(_word(get("threadName"))),
+            None if caught is None else self._traces.raised(caught),
+            None if client is None else values.clean(client[:_CONTEXT_TEXT]),
+            self._context(glance.fields),
+            None if glance.fingerprint is None else self._fingerprint(glance.fingerprint),
+            self._stack(stack) if type(stack) is str and stack else None,
+            glance.key,
         )
 
     def _text(self, raw: str) -> str:
@@ -182,8 +215,8 @@ class Capture:
             text += "\n" + self._stack(raw[LIMIT:])
         return values.clean(text)
 
-    def _fingerprint(self, parts: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if parts is None else tuple(self._text(part)[:_CONTEXT_TEXT] for part in parts)
+    def _fingerprint(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._text(part)[:_CONTEXT_TEXT] for part in parts)
 
     def _stack(self, text: str) -> str:
         """The last whole lines: a cut through a line could hide what makes a secret one."""
@@ -323,6 +356,19 @@ def _add(found: dict[str, str], items: Iterable[tuple[Any, Any]], but: frozenset
         found[name[:100]] = text[: values.ROOM]
 
 
+def _site_of(fields: dict[str, Any]) -> Site:
+    """The place as far as the record says it; one made by hand may say anything."""
+    get = fields.get
+    return Site(
+        path=_word(get("pathname")),
+        line=_number(get("lineno"), 0),
+        function=_word(get("funcName")),
+        level=_number(get("levelno"), logging.ERROR),
+        logger=_word(get("name")),
+        module=_word(get("module")),
+    )
+
+
 def _moment(created: object) -> float:
     """Epoch seconds; a record made by hand may say anything."""
     return created if type(created) is float and 0.0 < created < 2.0**40 else time.time()
@@ -343,9 +389,7 @@ def _unreadable(record: logging.LogRecord, problem: Exception) -> Glance:
     glance = Glance()
     glance.key = 1
     glance.occurred_at = time.time()
-    glance.level = logging.ERROR
-    glance.logger = glance.path = glance.function = ""
-    glance.line = 0
+    glance.site = Site("", 0, "", logging.ERROR, "", "")
     glance.message = f"[a record that could not be read: {type(problem).__name__}]"
     glance.template = glance.caught = glance.client = glance.fingerprint = None
     glance.fields = {}
@@ -353,16 +397,17 @@ def _unreadable(record: logging.LogRecord, problem: Exception) -> Glance:
 
 
 def _bare(glance: Glance, message: str) -> Event:
+    site = glance.site
     return Event(
         occurred_at=glance.occurred_at,
-        level=glance.level,
-        logger=values.clean(glance.logger),
+        level=site.level,
+        logger=site.clean_logger,
         message=message,
         template=None,
-        path=values.clean(glance.path),
+        path=site.clean_path,
         module="",
-        function=values.clean(glance.function),
-        line=glance.line,
+        function=site.clean_function,
+        line=site.line,
         thread=threading.current_thread().name,
         key=glance.key,
     )
