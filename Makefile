@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo bench-pages lint types format wheel constraints clean
+.PHONY: help test demo bench-pages mail-storm test-pythons lint types format wheel constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -23,6 +23,30 @@ demo: $(VENV)/.demo  ## see an error become tickets, mails, a watch, a closed ti
 
 bench-pages: $(VENV)/.test  ## how fast the pages follow 10,000 errors: JSON
 	@PYTHONPATH=tests $(BIN)/python benchmarks/pages.py
+
+mail-storm: $(VENV)/.test  ## 10,000 new errors on broken mail servers: delivery afterwards, and ingest not slowed (15 min)
+	@TOCSIN_STORM=10000 $(BIN)/python -m pytest -q tests/mail/test_storm.py tests/mail/test_kill.py
+	@$(BIN)/python benchmarks/mail_outage.py 10000 3
+
+PYTHONS ?= $(shell PYTHONPATH=tests $(BIN)/python -c 'from support.interpreters import found; print(*found())' 2>/dev/null)
+test-pythons: $(VENV)/.test  ## the tests of the mails on every CPython 3.11 to 3.13 found here
+	@for version in $(PYTHONS); do $(MAKE) --no-print-directory test-python-$$version || exit 1; done
+
+test-python-%: build/python-%/.done
+	@echo "== tests of the mails on Python $*"
+	@mkdir -p build/types/tocsin
+	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/tocsin/$$package; done
+	@PYTHONPATH=build/types build/python-$*/bin/python -m pytest -q -n 2 tests/mail $(PYTEST_ARGS)
+
+# The code comes from the checkout (build/types), the rest from the constraints.
+build/python-%/.done: $(INPUTS)
+	@echo "== making build/python-$*"
+	@$$(PYTHONPATH=tests $(BIN)/python -c 'from support.interpreters import found; print(found()["$*"])') -m venv build/python-$*
+	@$(BIN)/python tests/support/requirements.py > build/python-$*/requirements.txt
+	@build/python-$*/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt \
+	  -r build/python-$*/requirements.txt
+	@touch $@
+.PRECIOUS: build/python-%/.done
 
 lint: $(VENV)/.test  ## ruff: rules and format
 	@echo "== lint"
