@@ -217,14 +217,18 @@ class Intake:
         if len(parts) != 1:
             self._drop(f"{len(parts)} parts")
             return None
+        data = parts[0].bytes
+        message: FromHandler | None
         try:
-            message = wire.decode_from_handler(parts[0].bytes)
+            message = wire.decode_from_handler(data)
         except WireError as error:
             self._drop(str(error))
             if error.version is not None:
                 refusal = Refusal("", "version", f"this daemon speaks version {wire.VERSION}")
                 self._answer(socket, peer, refusal)
-            return None
+            message = wire.salvage(data)
+            if message is None:
+                return None
         key = ""
         if self._gate is not None and socket.getsockopt(zmq.CURVE_SERVER):
             # A connection outlives its key's admission: so it is asked for with each message.

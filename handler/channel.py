@@ -21,6 +21,7 @@ from tocsin.handler import wire
 from tocsin.handler.adopt import places_of
 from tocsin.handler.capture import Capture, Glance, fit
 from tocsin.handler.event import Header, Repeat
+from tocsin.handler.link import is_key
 from tocsin.handler.memory import Memory
 from tocsin.handler.repeats import Repeats
 from tocsin.handler.scrub import Scrubber
@@ -66,7 +67,8 @@ class Channel:
         """
         try:
             shipper = self._shipper
-            if shipper is None or not shipper.running or self._pid != os.getpid():
+            # A forked child finds it not running: `after_fork` has seen to that.
+            if shipper is None or not shipper.running:
                 shipper = self._revived()
             if shipper.pressure == 2:
                 shipper.full.add()
@@ -255,7 +257,8 @@ def describe(settings: Settings) -> Header:
         interval=settings.heartbeat,
         endpoints=settings.endpoints,
         server_key=settings.server_key,
-        key_file=settings.key,
+        # A secret key itself is neither written to disk nor sent; who adopts the file has one of its own.
+        key_file=None if settings.key is None or is_key(settings.key) else settings.key,
         in_app=settings.in_app,
         not_in_app=settings.not_in_app,
         # At the very end of a program the interpreter has taken sys.path away.

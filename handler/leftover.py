@@ -72,7 +72,8 @@ def _deliver(adopted: Adopted, link: Link, patience: float) -> str:
             if not said:
                 delivery.restart()
         for answer in link.received():
-            if answer.session == adopted.session:
+            # A daemon that cannot read our version cannot name our session either.
+            if answer.session in ("", adopted.session):
                 delivery.hear(answer, now)
                 until = now + patience
         if delivery.refused:

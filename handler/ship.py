@@ -202,6 +202,10 @@ class Shipper:
     def _hear(self, now: float) -> None:
         by_session = {one.source.session: one for one in self._deliveries()}
         for message in self._link.received():
+            if not message.session:
+                # A daemon that cannot read our version cannot name a session either.
+                for one in by_session.values():
+                    one.hear(message, now)
             delivery = by_session.get(message.session)
             if delivery is None:
                 continue

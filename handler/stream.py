@@ -167,7 +167,7 @@ class Stream:
         try:
             record = glance(found.payload)
         except wire.WireError:
-            draft.add(at, found.payload)
+            draft.add(at, _one_value(found.payload))
             return
         if isinstance(record, Place):
             self._known[record.path, record.line] = record
@@ -404,6 +404,15 @@ class Stream:
                 return -1
             self._fds[segment.number] = fd
         return fd
+
+
+def _one_value(payload: bytes) -> bytes:
+    """A record that we cannot read: as it is, for a newer daemon; wrapped where it would break the batch."""
+    try:
+        msgspec.msgpack.decode(payload)
+        return payload
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return msgspec.msgpack.encode(payload)
 
 
 def _lost(reason: str, count: int) -> bytes:

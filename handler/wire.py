@@ -6,6 +6,7 @@ One message is one ZeroMQ part: a version byte, then one msgpack-encoded struct.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -21,8 +22,7 @@ MESSAGE_LIMIT = 1024 * 1024
 
 
 _Bounded = Meta(max_length=10_000)
-"""Entries of one batch's lists, ten times what is ever sent: a list of nothings would take a hundred times its
-bytes in memory."""
+"""Entries of a batch's lists, ten times what is sent: nothings take a hundred times their bytes in memory."""
 
 
 class WireError(Exception):
@@ -116,6 +116,12 @@ class Refusal(Struct, frozen=True, array_like=True, tag=13):
 FromHandler: TypeAlias = Hello | Batch | Heartbeat | Goodbye
 FromDaemon: TypeAlias = Welcome | Ack | Refusal
 
+_INTEGER = rb"(?:[\x00-\x7f]|\xcc.|\xcd..|\xce.{4}|\xcf.{8})"
+_BATCH_HEAD = re.compile(
+    # version, array, tag; then the session (a text of 32 characters, uuid4 hex) and two integers
+    rb"%c[\x94-\x9f]\x02(\xd9\x20[0-9a-f]{32}%b%b)" % (VERSION, _INTEGER, _INTEGER),
+    re.DOTALL,
+)
 _encoder = msgspec.msgpack.Encoder()
 # A union is no class to a type checker: the decoders of unions are annotated by hand.
 _from_handler: msgspec.msgpack.Decoder[FromHandler] = msgspec.msgpack.Decoder(FromHandler)
@@ -135,6 +141,21 @@ def encode(message: FromHandler | FromDaemon) -> bytes:
 def decode_from_handler(data: bytes) -> FromHandler:
     """The handler's message in `data`. Raises WireError, whatever the bytes are."""
     return _decode(data, _from_handler)
+
+
+def salvage(data: bytes) -> Batch | None:
+    """The range of a batch that cannot be decoded, with one record: the undecodable bytes. None: no batch.
+
+    Bytes in it that are no msgpack hide where the next record begins; refused, they would be sent for ever.
+    """
+    head = _BATCH_HEAD.match(data)
+    if head is None:
+        return None
+    try:
+        session, start, end = msgspec.msgpack.decode(b"\x93" + head[1], type=tuple[str, int, int])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return Batch(session, start, end, [(start, Raw(_encoder.encode(data)))]) if start < end else None
 
 
 def decode_from_daemon(data: bytes) -> FromDaemon:

@@ -51,7 +51,7 @@ def test_keys_are_listed_and_revoked_by_name(tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     run("daemon", str(tmp_path / "daemon.key"))
     before = (tmp_path / "daemon.key").read_bytes()
-    with pytest.raises(KeysError, match="left as it was|already"):
+    with pytest.raises(KeysError, match="is there already"):
         keys.make_pair(tmp_path / "daemon.key", "the daemon")
     assert (tmp_path / "daemon.key").read_bytes() == before
 
