@@ -127,9 +127,11 @@ def test_a_wrong_certificate_gets_no_credential_and_the_mail_waits(
     }[wrong]()
     server = serve(security, certificate)
     queue()
-    assert courier(server.smtp(security)).step(START) is False
+    with structlog.testing.capture_logs() as logs:
+        assert courier(server.smtp(security)).step(START) is False
     assert server.desk.log_ins == []
     assert only_row().state == "waiting"
+    assert "certificate" in logs[-1]["reason"]
     assert "certificate" in only_row().last_error
     assert "certificate" in outbox.reasons()["waiting"]
 

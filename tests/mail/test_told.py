@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from support.world import START, World, an_exception
 
@@ -14,6 +15,7 @@ from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import History, Mail
 from tocsin.daemon.templating import Templates
 from tocsin.reports import facts as reports
+from tocsin.reports.shelf import Shelf
 
 UNKNOWN = {
     "mail": {"admin": ["ops@example.org"]},
@@ -47,14 +49,26 @@ def test_a_client_without_an_address_gets_no_mail_and_the_notice_says_so(unknown
     assert "Not told: Cedar: no mail address is known" in text(notices()[0])
 
 
-def test_the_one_notice_of_several_tickets_names_every_client_that_was_not_told(unknown):
-    app = unknown.app()
-    app.log(
-        *(an_exception(unknown.now - 3 + n, client=name) for n, name in enumerate(["zeta", "bolt", "cedar"]))
-    )
-    (row,) = notices()
-    assert len(unknown.tickets()) == 3
-    assert row.facts["untold"] == ["Cedar", "Zeta"]
+class UntoldContract:
+    def test_the_one_notice_of_several_tickets_names_every_client_that_was_not_told(self, unknown):
+        app = unknown.app()
+        app.log(
+            *(
+                an_exception(unknown.now - 3 + n, client=name)
+                for n, name in enumerate(["zeta", "bolt", "cedar"])
+            )
+        )
+        (row,) = notices()
+        assert len(unknown.tickets()) == 3
+        assert row.facts["untold"] == ["Cedar", "Zeta"]
+
+
+class TestUntoldOnSqlite(UntoldContract):
+    database = "sqlite"
+
+
+class TestUntoldOnPostgres(UntoldContract):
+    database = "postgres"
 
 
 def test_the_ticket_of_a_client_without_an_address_says_that_nobody_was_told(unknown):
@@ -106,6 +120,14 @@ def test_the_status_says_why_mails_wait(problems):
     assert "1 mail waits: mail.example.org:587 refuses the connection" in problems(
         last_error="mail.example.org:587 refuses the connection"
     )
+
+
+def test_the_pages_say_why_mails_wait(problems, world, tmp_path):
+    problems(last_error="the certificate of mail.example.org:587 is not to be trusted")
+    section = msgspec.structs.replace(world.config.report, dir=str(tmp_path))
+    Shelf(world.store, msgspec.structs.replace(world.config, report=section)).write(START + 60)
+    page = (tmp_path / "admin" / "index.html").read_text("utf-8")
+    assert "1 mail waits: the certificate of mail.example.org:587 is not to be trusted" in page
 
 
 def test_a_mail_that_waits_for_its_first_try_is_no_problem(problems):
