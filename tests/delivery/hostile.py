@@ -1,0 +1,24 @@
+"""Hands every hostile record to a real handler, with standard error closed. Prints how many there were."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "handler"))
+
+from test_capture import HOSTILE  # type: ignore[import-not-found]
+
+from tocsin.handler import TocsinHandler
+
+if __name__ == "__main__":
+    handler = TocsinHandler(service="hostile")
+    log = logging.Logger("hostile")
+    log.addHandler(handler)
+    sys.stderr.close()
+    for make in HOSTILE.values():
+        log.handle(make())
+    print(len(HOSTILE), flush=True)
+    os._exit(0)
