@@ -20,6 +20,9 @@ COPY_LIMIT = 1024 * 1024 * 1024
 """Bytes of a project's copy, at most."""
 COPY_FILES = 100_000
 
+_DEEPEST = 40
+"""Parts of a frame's path that are looked at."""
+
 _LEFT_OUT = frozenset((
     ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "node_modules", "__pycache__", ".mypy_cache",
     ".pytest_cache", ".ruff_cache", ".hypothesis", ".idea", ".vscode",
@@ -51,14 +54,22 @@ def root_of(project: Path) -> Path:
 def locate(root: Path, call: Call) -> Subject | None:
     """The project's file that the frame's path means, None when there is none.
 
-    The application may have run elsewhere: the longest end of its path that exists here is the file.
+    The application may have run elsewhere: the longest end of its path that exists here is the file; below
+    one of the project's own directories (src/, ...) it has to hold the module's whole name.
     """
-    parts = [part for part in _parts(call.path) if part not in ("/", "..", ".")]
-    for start in range(max(0, len(parts) - 40), len(parts)):
-        name = "/".join(parts[start:])
-        if name.endswith(".py") and _is_file(root, name):
-            return _subject(name, call.module)
+    parts = [part for part in _parts(call.path) if part not in ("/", "..", ".")][-_DEEPEST:]
+    whole = len(call.module.split(".")) + (parts[-1:] == ["__init__.py"])
+    for base in ("", "src", *_directories(root)):
+        for start in range(len(parts) if not base else len(parts) - whole + 1):
+            name = "/".join(filter(None, [base, *parts[start:]]))
+            if name.endswith(".py") and _is_file(root, name):
+                return _subject(name, call.module)
     return None
+
+
+def _directories(root: Path) -> list[str]:
+    names = (entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))
+    return sorted(name for name in names if name not in _LEFT_OUT)
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ class _Validation:
         evidence = Evidence(checks=checks, reasons=reasons, calls=len(located), asked=asked)
         if not any(check.status == "failed" for check in checks):
             project.copy(self.root, self.copy)
-            self._versions()
+            self.versions = _versions(self.python)
             self._look(judged, located, evidence)
         verdict = judge.verdict(evidence)
         written = self._write(judged, located, evidence) if self.options.write else None
@@ -180,19 +181,25 @@ class _Validation:
         self.runs.append(run)
         return run
 
-    def _versions(self) -> None:
-        run = self.sandbox.run("versions", [self.python, "-c", _VERSIONS], self.scratch)
-        try:
-            self.versions = msgspec.json.decode(run.tail.strip().rpartition("\n")[2], type=dict[str, str])
-        except msgspec.DecodeError:
-            raise ProjectError(f"{self.python} does not run: {run.tail.strip()[-500:]}") from None
-
     def _write(self, judged: Sequence[Change], located: Sequence[Located], evidence: Evidence) -> str:
         """Leaves the test in the project. With a call that proves something it need not compare the text."""
         kept = [located[index] for index in sorted(evidence.reproduced)]
         content = self._data(judged, kept or located, kept, kept=bool(kept))
         test = generated.write(self.root, self.folder, self.case.error_id, content)
         return str(test.relative_to(self.root))
+
+
+@cache
+def _versions(python: str) -> dict[str, str]:
+    """What the interpreter is and has. Asked once per process. Raises ProjectError when it does not run."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as directory:
+        run = Sandbox(Path(directory), Limits(), python).run(
+            "versions", [python, "-c", _VERSIONS], Path(directory)
+        )
+    try:
+        return msgspec.json.decode(run.tail.strip().rpartition("\n")[2], type=dict[str, str])
+    except msgspec.DecodeError:
+        raise ProjectError(f"{python} does not run: {run.tail.strip()[-500:]}") from None
 
 
 def _interpreter(root: Path) -> str:

@@ -50,7 +50,7 @@ class Sandbox:
         begun = time.monotonic()
         with open(output, "wb") as file:
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-I", str(_LAUNCHER), *limits, *command],
+                [sys.executable, "-I", "-S", str(_LAUNCHER), *limits, *command],
                 cwd=directory,
                 env=self._environ(variables),
                 stdin=subprocess.DEVNULL,
