@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo bench-pages mail-storm test-pythons lint types format wheel constraints clean
+.PHONY: help test demo simulate bench-pages mail-storm test-pythons lint types format wheel constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -20,6 +20,9 @@ test: lint types  ## lint, check the types, run every test in parallel
 
 demo: $(VENV)/.demo  ## see an error become tickets, mails, a watch, a closed ticket and a report
 	@$(BIN)/python examples/demo.py
+
+simulate: $(VENV)/.demo  ## false closings and reopenings of 10,000 errors, under our rule and simpler ones
+	@$(BIN)/python benchmarks/simulate.py --out build/simulation.json
 
 bench-pages: $(VENV)/.test  ## how fast the pages follow 10,000 errors: JSON
 	@PYTHONPATH=tests $(BIN)/python benchmarks/pages.py

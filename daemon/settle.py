@@ -12,6 +12,7 @@ from tocsin.daemon import lifecycle
 from tocsin.daemon.config import Config
 from tocsin.daemon.lifecycle import Action, Fact, Kind, State, reached
 from tocsin.daemon.mute import heard
+from tocsin.daemon.recurrence import old_code, same_after_correction
 from tocsin.daemon.sign import where
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store import tickets as rows
@@ -23,7 +24,6 @@ from tocsin.daemon.tally import SAMPLES_AT_ONCE, Occurrences, Sampled, Sum, merg
 from tocsin.daemon.tickets import DUPLICATE, Tickets
 from tocsin.handler.event import Event, Raised
 from tocsin.handler.places import wanted
-from tocsin.handler.source import canonical
 
 ERRORS_PER_PLACE = 100
 """Errors of one coarse signature, at most: what is over goes to the place's overflow error."""
@@ -112,7 +112,7 @@ class Settlement:
         place = total.places.get((path, line))
         if place is not None and place.statement:
             for error_id, new_code in self._corrections(key, coarse):
-                if place.statement in canonical(new_code):
+                if same_after_correction(place.statement, new_code):
                     error = ErrorLog.get_by_id(error_id)
                     errors.point(key, error)
                     return error
@@ -326,9 +326,8 @@ class Settlement:
         if not corrections:
             return False
         applied_at = max(correction.applied_at for correction in corrections)
-        return session.started_at < applied_at and sessions.any_began_since(
-            error.service, error.environment, applied_at
-        )
+        newer = sessions.any_began_since(error.service, error.environment, applied_at)
+        return old_code(session.started_at, applied_at, newer_process=newer)
 
 
 def _grow(error: ErrorLog, part: Sum, session: Session) -> None:
