@@ -11,7 +11,7 @@ from tocsin.reports.facts.metrics import Day
 from tocsin.reports.facts.moment import Moment
 
 Series = list[tuple[str, float]]
-"""(label, value) in equal steps of time."""
+"""(label, value) in equal steps of time, UTC."""
 
 
 def series(hours: Sequence[HourFacts], last_seen: float) -> Series:
@@ -28,8 +28,8 @@ def series(hours: Sequence[HourFacts], last_seen: float) -> Series:
         counts[int(hour.at // size)] += hour.count
     end = int(max(last_seen, hours[-1].at) // size)
     start = max(end - most + 1, min(int(hours[0].at // size), end - 11))
-    cut = 16 if hourly else 10
-    return [(Moment(one * size).text[:cut], counts[one]) for one in range(start, end + 1)]
+    cut = slice(5, 16) if hourly else slice(10)
+    return [(Moment(one * size).text[cut], counts[one]) for one in range(start, end + 1)]
 
 
 def filled(days: Sequence[Day]) -> list[Day]:

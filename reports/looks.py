@@ -6,6 +6,7 @@ Raw rows of narrow columns, no values built: 10,000 errors and 5,000 tickets tak
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -48,40 +49,68 @@ class Looks(Struct, frozen=True):
     clients: str
 
 
-def look(store: Store) -> Looks:
-    """What every page depends on, now."""
-    with store.reading():
-        history = {row[0]: row for row in _rows(store, _HISTORY)}
-        corrections, watches = _rows(store, _CORRECTIONS), _by(_rows(store, _WATCHES), 0)
-        mails = _by(_rows(store, _MAILS), 0)
-        tickets = _rows(store, _TICKETS)
-        errors = _rows(store, _ERRORS)
-        clients = stamp(repr(_rows(store, _CLIENTS)))
-    seen = {
-        row[0]: _short(row, history.get(row[0]), mails.get(row[0]), watches.get(row[1]), clients)
-        for row in tickets
-    }
-    changes = _by(corrections, 1)
-    of_error: dict[Any, list[str]] = defaultdict(list)
-    by_client: dict[str, dict[int, str]] = defaultdict(dict)
-    for row in tickets:
-        of_error[row[1]].append(seen[row[0]])
-        if row[2] is not None:
-            by_client[row[2]][row[0]] = seen[row[0]]
-    return Looks(
-        errors={
-            row[0]: _short(row, of_error.get(row[0]), changes.get(row[0]), watches.get(row[0]), clients)
-            for row in errors
-        },
-        merged=frozenset(row[0] for row in errors if row[6] is not None),
-        tickets=seen,
-        by_client=by_client,
-        ticket_order=[row[0] for row in sorted(tickets, key=lambda row: bool(row[3] == "closed"))],
-        tickets_open=sum(row[3] != "closed" for row in tickets),
-        corrections={row[0]: _short(row) for row in corrections},
-        history=_short(sorted(history.items())),
-        clients=clients,
-    )
+Seen = dict[int, tuple[tuple[Any, ...], str]]
+"""By number: all that a look was made from, and the look."""
+
+
+class Looker:
+    """Looks again and again: only what differs from the last time is put into words anew."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._errors: Seen = {}
+        self._tickets: Seen = {}
+
+    def look(self) -> Looks:
+        """What every page depends on, now."""
+        store = self._store
+        with store.reading():
+            history = {row[0]: row for row in _rows(store, _HISTORY)}
+            corrections, watches = _rows(store, _CORRECTIONS), _by(_rows(store, _WATCHES), 0)
+            mails = _by(_rows(store, _MAILS), 0)
+            tickets = _rows(store, _TICKETS)
+            errors = _rows(store, _ERRORS)
+            clients = stamp(repr(_rows(store, _CLIENTS)))
+        self._tickets = _again(
+            self._tickets,
+            ((row, history.get(row[0]), mails.get(row[0]), watches.get(row[1]), clients) for row in tickets),
+        )
+        seen = {number: look for number, (_, look) in self._tickets.items()}
+        changes = _by(corrections, 1)
+        of_error: dict[Any, list[str]] = defaultdict(list)
+        by_client: dict[str, dict[int, str]] = defaultdict(dict)
+        for row in tickets:
+            of_error[row[1]].append(seen[row[0]])
+            if row[2] is not None:
+                by_client[row[2]][row[0]] = seen[row[0]]
+        self._errors = _again(
+            self._errors,
+            (
+                (row, of_error.get(row[0]), changes.get(row[0]), watches.get(row[0]), clients)
+                for row in errors
+            ),
+        )
+        return Looks(
+            errors={number: look for number, (_, look) in self._errors.items()},
+            merged=frozenset(row[0] for row in errors if row[6] is not None),
+            tickets=seen,
+            by_client=by_client,
+            ticket_order=[row[0] for row in sorted(tickets, key=lambda row: bool(row[3] == "closed"))],
+            tickets_open=sum(row[3] != "closed" for row in tickets),
+            corrections={row[0]: _short(row) for row in corrections},
+            history=_short(sorted(history.items())),
+            clients=clients,
+        )
+
+
+def _again(last: Seen, parts: Iterable[tuple[Any, ...]]) -> Seen:
+    """The looks of rows (each the first of its parts, its number first), by number, in their order."""
+    found: Seen = {}
+    for part in parts:
+        number = part[0][0]
+        kept = last.get(number)
+        found[number] = kept if kept is not None and kept[0] == part else (part, _short(part))
+    return found
 
 
 def unchanged(store: Store) -> str:

@@ -67,7 +67,7 @@ class Pages:
 
     def monitoring(
         self,
-        rows: Sequence[ErrorRow],
+        rows: Sequence[Markup],
         status: StatusFacts,
         now: float,
         *,
@@ -75,7 +75,7 @@ class Pages:
         pages: int,
         services: Sequence[str],
     ) -> str:
-        """One page of the errors as of `now` (epoch seconds); the first one refreshes itself."""
+        """One page of the errors, by their lines, as of `now` (epoch seconds); the first refreshes itself."""
         _ = self.words.catalogue.gettext
         sorts = (
             ("last", _("Newest first")),
@@ -98,6 +98,10 @@ class Pages:
         }
         blank = self._render("index.html", "errors", "", stamp="", **values)
         return blank.replace('data-stamp=""', f'data-stamp="{stamp(blank)}"', 1)
+
+    def line(self, row: ErrorRow) -> Markup:
+        """One error's line of the monitoring page."""
+        return Markup(self._render("row.html", "errors", "", row=row))
 
     def error(self, error: ErrorDetail, state: str, watch: WatchFacts | None) -> tuple[str, str]:
         """Everything about one error; and the script that brings it to the monitoring page."""

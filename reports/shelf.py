@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
+from markupsafe import Markup
 from msgspec import Struct
 
 from tocsin.daemon.config import Config
@@ -27,7 +28,7 @@ from tocsin.reports.facts.details import ErrorDetail
 from tocsin.reports.facts.metrics import MetricsFacts
 from tocsin.reports.facts.rows import first
 from tocsin.reports.facts.tickets import ClientFacts
-from tocsin.reports.looks import Looks
+from tocsin.reports.looks import Looker, Looks
 from tocsin.reports.pages import SAMPLES, Pages, script, stamp
 from tocsin.reports.words import LOCALE
 
@@ -46,7 +47,10 @@ BATCH = 25
 SLOW = 60.0
 """Seconds between two writings of what lists everything, and two looks at which files are there."""
 
-DEAR = 0.2
+LINE_AGE = 300.0
+"""Seconds after which a line of the monitoring page is drawn anew: a mute may have ended."""
+
+DEAR = 0.05
 """CPU seconds of a listing from which on it is made only every `SLOW` seconds."""
 
 _SINGLE = re.compile(r"admin/(errors|tickets)/\d+\.html")
@@ -92,6 +96,11 @@ class Shelf:
         self.admin = self.root / "admin"
         self.pages = Pages(config.report_language, config)
         self._edition = _edition(config)
+        self._looker = Looker(store)
+        self._drawn: dict[int, tuple[str, Markup]] = {}
+        """The lines of the first page by error, each with what it was drawn from."""
+        self._numbers: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+        """The errors and tickets that there were when the pages of what is gone were removed last."""
         self._known: dict[str, str] = {}
         """What each page was last written from, by its path below the root."""
         self._quiet = ""
@@ -126,13 +135,13 @@ class Shelf:
         quiet = looks.unchanged(self.store)
         if quiet and not slow and self._quiet == f"{quiet} {now // 60}":
             return
-        seen = looks.look(self.store)
+        seen = self._looker.look()
         self._static(self.admin / "static")
         self._monitoring(now, seen, slow)
         complete = self._single_pages(now, seen, progress)
         self._listings(now, seen, slow)
         self._clients(now, seen)
-        self._prune({*map(_ticket_name, seen.tickets), *map(_error_name, seen.errors)})
+        self._prune(seen, slow)
         if slow:
             self._listed_at = now
             self._keep()
@@ -146,7 +155,7 @@ class Shelf:
         services = monitor.services(self.store)
         order = {one: look for one, look in seen.errors.items() if one not in seen.merged}
         for part in self._parts(ERRORS, order, ROWS, [services, now // 3600], slow):
-            rows = monitor.rows(self.store, self.config, part.numbers, now)
+            rows = self._lines(part.numbers, seen, now, keep=part.page == 1)
             text = self.pages.monitoring(
                 rows, status, now, page=part.page, pages=part.pages, services=services
             )
@@ -156,6 +165,16 @@ class Shelf:
                 self._live(text)
         if slow:
             self._put(self.admin / "search.js", script("search", monitor.titles(self.store, now)))
+
+    def _lines(self, numbers: list[int], seen: Looks, now: float, *, keep: bool) -> list[Markup]:
+        """The lines of some errors; of those that were kept the last time only what changed is drawn."""
+        made = {one: f"{seen.errors[one]} {now // LINE_AGE}" for one in numbers}
+        drawn = {one: self._drawn[one] for one in numbers if self._drawn.get(one, ("",))[0] == made[one]}
+        for row in monitor.rows(self.store, self.config, [one for one in numbers if one not in drawn], now):
+            drawn[row.error.id] = (made[row.error.id], self.pages.line(row))
+        if keep:
+            self._drawn = drawn
+        return [drawn[one][1] for one in numbers if one in drawn]
 
     def _parts(
         self, listing: Listing, order: Mapping[int, str], size: int, more: object, slow: bool
@@ -336,7 +355,13 @@ class Shelf:
                 self._put(place / path.name, path.read_text("utf-8"))
         self._known[name] = self._edition
 
-    def _prune(self, wanted: set[str]) -> None:
+    def _prune(self, seen: Looks, slow: bool) -> None:
+        """Removes the pages of what is gone: since the last writing, or when `slow` whatever is there."""
+        numbers = (frozenset(seen.errors), frozenset(seen.tickets))
+        if not slow and all(before <= after for before, after in zip(self._numbers, numbers, strict=True)):
+            return
+        self._numbers = numbers
+        wanted = {*map(_ticket_name, seen.tickets), *map(_error_name, seen.errors)}
         for name in [name for name in self._known if _SINGLE.fullmatch(name) and name not in wanted]:
             (self.root / name).unlink(missing_ok=True)
             (self.root / name).with_suffix(".js").unlink(missing_ok=True)

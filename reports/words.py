@@ -137,13 +137,14 @@ class Words:
         return "–" if percent is None else f"{self.number(_short(percent))} %"
 
     def size(self, count: int) -> str:
-        """Bytes for people."""
-        value, unit = float(count), "B"
-        for unit in ("B", "KB", "MB", "GB"):
-            if value < 1000 or unit == "GB":
+        """Bytes for people; French counts them in octets."""
+        byte = "o" if self.language == "fr" else "B"
+        value, prefix = float(count), ""
+        for prefix in ("", "K", "M", "G"):
+            if value < 1000 or prefix == "G":
                 break
             value /= 1000
-        return f"{self.number(_short(value))} {unit}"
+        return f"{self.number(_short(value))} {prefix}{byte}"
 
 
 def _short(value: float) -> float:
