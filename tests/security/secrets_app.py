@@ -1,0 +1,105 @@
+"""A program that carries secrets and fails with each three times: ENDPOINT SPOOL JSON_FILE."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from tocsin.handler import TocsinHandler, bind
+
+NOBODY = "ipc:///nonexistent/socket"
+"""Where no daemon is: all stays in the spool."""
+
+log = logging.getLogger("careless")
+
+
+class Holder:
+    """Holds something under a name."""
+
+    def __init__(self, name: str, secret: str) -> None:
+        setattr(self, name, secret)
+
+
+def fail(channel: str, around: str, secret: str) -> None:
+    """Logs an error of this kind."""
+    if channel == "message":
+        log.error(around.format(secret))
+    elif channel == "args":
+        log.error(around, secret)
+    elif channel == "context":
+        with bind(**{around: secret}):
+            log.error("something failed with context")
+    else:
+        try:
+            FAILURES[channel](around)(secret)
+        except ValueError:
+            log.exception("something failed by its %s", channel)
+
+
+def with_text(around: str) -> Any:
+    """A function whose exception says it."""
+    scope: dict[str, Any] = {}
+    source = f"def raising(secret):\n    raise ValueError({around!r}.format(secret))\n"
+    exec(source, scope)
+    return scope["raising"]
+
+
+def with_local(name: str) -> Any:
+    """A function that holds it in a local variable of that name."""
+    scope: dict[str, Any] = {}
+    exec(f"def holding({name}):\n    raise ValueError('no')\n", scope)
+    return scope["holding"]
+
+
+def with_key(name: str) -> Any:
+    def holding(secret: str) -> None:
+        settings = {"debug": True, "inner": {name: secret}, name: secret}
+        raise ValueError(len(settings))
+
+    return holding
+
+
+def with_value(around: str) -> Any:
+    def holding(secret: str) -> None:
+        target = around.format(secret)
+        targets = [target]
+        raise ValueError(len(targets))
+
+    return holding
+
+
+def with_attribute(name: str) -> Any:
+    def holding(secret: str) -> None:
+        holder = Holder(name, secret)
+        raise ValueError(type(holder).__name__)
+
+    return holding
+
+
+FAILURES = {
+    "exception": with_text,
+    "local": with_local,
+    "key": with_key,
+    "value": with_value,
+    "attribute": with_attribute,
+}
+
+
+def main() -> None:
+    """Fails with each planted secret often enough for a ticket."""
+    endpoint, spool, planted = sys.argv[1:]
+    handler = TocsinHandler(endpoint, "careless", spool=spool, client="martin", flush_timeout=30)
+    log.addHandler(handler)
+    log.propagate = False
+    for channel, around, secret in json.loads(Path(planted).read_text()):
+        for _ in range(3):
+            fail(channel, around, secret)
+    if endpoint != NOBODY and not handler.channel.await_delivery(60):
+        sys.exit(f"not delivered: {handler.channel.trouble}")
+
+
+if __name__ == "__main__":
+    main()
