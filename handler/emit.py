@@ -12,6 +12,7 @@ from typing import Any
 from tocsin.handler.channel import Channel
 from tocsin.handler.hooks import Uncaught
 from tocsin.handler.settings import Settings, settle
+from tocsin.handler.values import attributes_of
 
 _channels: dict[Settings, Channel] = {}
 _MARK = "_tocsin"
@@ -95,7 +96,8 @@ class TocsinHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """One event in the spool when this returns. A record that meets two handlers of ours counts once."""
         channel = self.channel
-        facts: dict[str, Any] = getattr(record, "__dict__", {})
+        plain = type(record) is logging.LogRecord  # Another class may answer `__dict__` with anything.
+        facts: dict[str, Any] = record.__dict__ if plain else attributes_of(record) or {}
         if facts.get(_MARK) == channel.name:
             return
         channel.take(record)

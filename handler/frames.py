@@ -111,7 +111,7 @@ def survey(
         ranges.append((at, len(data), highest))
     end = max(highest + 1, until if sealed else 0)
     counts = _laid(set(range(first + 1, end)) - counters - elsewhere, ranges)
-    if sealed and tail is not None and not until:
+    if sealed and (tail is not None or not data) and not until:
         counts[-1] = max(counts[-1], 1)
     damages = tuple(
         Damage(start, stop, count) for (start, stop, _), count in zip(ranges, counts, strict=True)

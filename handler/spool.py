@@ -32,6 +32,8 @@ GRACE = 2.0
 
 _SEGMENT = re.compile(r"([0-9a-f]{32})\.(\d{1,9})\.(\d{1,19})\.seg")
 _LOCK = re.compile(r"([0-9a-f]{32})\.lock")
+_FRESH = ".new"
+"""Ending of a segment that is being made."""
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -164,8 +166,9 @@ class Claim:
     def release(self, *, remove: bool) -> None:
         """Gives the session up; `remove`: nothing of it is left."""
         if remove:
-            with contextlib.suppress(OSError):
-                os.unlink(self.path)
+            for path in (self.path.removesuffix(".lock") + _FRESH, self.path):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
         self.abandon()
 
     def abandon(self) -> None:
@@ -325,13 +328,16 @@ class Spool:
         first = self._next()
         header = msgspec.structs.replace(self.header, segment=number, written_at=time.time())
         path = os.path.join(self.directory, f"{header.session}.{number}.{first}.seg")
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        # It appears under its name with its header in it: an empty segment has lost something.
+        fresh = os.path.join(self.directory, f"{header.session}{_FRESH}")
+        fd = os.open(fresh, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o600)
         try:
             _write(fd, frames.encode(first, msgspec.msgpack.encode(header)))
+            os.rename(fresh, path)
         except BaseException:
             os.close(fd)
             with contextlib.suppress(OSError):
-                os.unlink(path)
+                os.unlink(fresh)
             self.voids.append(first)
             raise
         return fd

@@ -106,11 +106,13 @@ class Stream:
         """Bytes of records at or after `watermark`."""
         self._refresh()
         number, offset = split(watermark)
-        return sum(
-            max(self._size(segment) - (offset if segment.number == number else self._start(segment)), 0)
-            for segment in self.segments
-            if segment.number >= number
-        )
+        empty = int(self._spool is None)  # A dead owner's emptied segment has a loss to tell.
+        waiting = 0
+        for segment in self.segments:
+            if segment.number >= number:
+                begin = offset if segment.number == number else self._start(segment)
+                waiting += max((self._size(segment) or empty) - begin, 0)
+        return waiting
 
     # Reading
 
@@ -153,7 +155,8 @@ class Stream:
         if damage is not None:
             if damage.events:
                 draft.add(position(segment.number, offset), _lost("damaged", damage.events))
-            draft.end = position(segment.number, damage.end)
+            # What an emptied segment has lost is told at its first byte: a position to acknowledge.
+            draft.end = position(segment.number, damage.end or 1)
             if damage.end > offset:
                 return True
         if not sealed or offset < self._size(segment) or segment is self.segments[-1]:

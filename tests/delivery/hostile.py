@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -15,10 +14,8 @@ from tocsin.handler import TocsinHandler
 
 if __name__ == "__main__":
     handler = TocsinHandler(service="hostile")
-    log = logging.Logger("hostile")
-    log.addHandler(handler)
     sys.stderr.close()
     for make in HOSTILE.values():
-        log.handle(make())
+        handler.handle(make())
     print(len(HOSTILE), flush=True)
     os._exit(0)
