@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo simulate bench-pages mail-storm test-pythons lint types format wheel constraints clean
+.PHONY: help test demo simulate bench-pages mail-storm test-pythons soak bench lint types format wheel constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -28,7 +28,7 @@ bench-pages: $(VENV)/.test  ## how fast the pages follow 10,000 errors: JSON
 	@PYTHONPATH=tests $(BIN)/python benchmarks/pages.py
 
 mail-storm: $(VENV)/.test  ## 10,000 new errors on broken mail servers: delivery afterwards, and ingest not slowed (15 min)
-	@TOCSIN_STORM=10000 $(BIN)/python -m pytest -q tests/mail/test_storm.py tests/mail/test_kill.py
+	@TOCSIN_STORM=10000 $(BIN)/python -m pytest -q tests/mail/test_storm.py tests/mail/test_kill.py tests/mail/test_browser.py
 	@$(BIN)/python benchmarks/mail_outage.py 10000 3
 
 PYTHONS ?= $(shell PYTHONPATH=tests $(BIN)/python -c 'from support.interpreters import found; print(*found())' 2>/dev/null)
@@ -50,6 +50,12 @@ build/python-%/.done: $(INPUTS)
 	  -r build/python-$*/requirements.txt
 	@touch $@
 .PRECIOUS: build/python-%/.done
+
+soak: $(VENV)/.test  ## kill storms and log calls by the hundred thousand: about ten minutes
+	@TOCSIN_SOAK=30 $(BIN)/python -m pytest -s --timeout=900 tests/delivery
+
+bench: $(VENV)/.test  ## what a log call costs, beside its peers, as JSON
+	@$(BIN)/python benchmarks/emit.py
 
 lint: $(VENV)/.test  ## ruff: rules and format
 	@echo "== lint"
