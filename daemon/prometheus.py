@@ -21,6 +21,8 @@ FILE = "metrics.prom"
 EVERY = 15.0
 """Seconds between two writings; Prometheus itself asks every 15 s to 1 min."""
 
+MAIL_STATES = ("waiting", "held", "sent", "failed")
+
 Sample = tuple[Mapping[str, str], float]
 Counts = dict[tuple[str, str], int]
 """Per service and environment."""
@@ -85,7 +87,7 @@ def render(status: StatusFacts, occurrences: Counts, errors: Counts, tickets: Co
         ("records_quarantined", "gauge", "Records that could not be read.", [({}, status.quarantined)]),
         ("backlog_bytes", "gauge", "Bytes that applications have not delivered.", [({}, status.backlog)]),
         ("mails", "gauge", "Mails of the outbox by state.",
-         [({"state": state}, getattr(status.outbox, state)) for state in status.outbox.__struct_fields__]),
+         [({"state": state}, getattr(status.outbox, state)) for state in MAIL_STATES]),
         ("last_check_timestamp_seconds", "gauge", "When the hourly check last ran.",
          [] if status.last_check is None else [({}, float(status.last_check))]),
         ("written_timestamp_seconds", "gauge", "When this file was written: old means the daemon is down.",

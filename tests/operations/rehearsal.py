@@ -22,6 +22,8 @@ PROJECT = Path(__file__).parents[2]
 UNITS = PROJECT / "systemd"
 PATIENCE = 90.0
 CONFIG = """
+[daemon]
+socket_group = "tocsin"
 [mail]
 admin = ["ops@tocsin.example"]
 templates = "/etc/tocsin/templates"
@@ -127,6 +129,8 @@ class Container:
             "--cgroup",
         ]
         done = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
+        if done.returncode and command[0] not in ("systemctl", "/opt/tocsin/bin/tocsin"):
+            print(f"{' '.join(command)[:80]}: {done.stderr.strip()[-500:]}", flush=True)
         return done.stdout.strip()
 
     def shop(self, service: str, errors: int, pause: float = 0.0) -> str:

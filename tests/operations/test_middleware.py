@@ -1,0 +1,119 @@
+"""Requests' clients, methods and paths are bound while they are served, and not a moment longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tocsin.handler.context import current, unbind
+from tocsin.handler.middleware import AsgiMiddleware, WsgiMiddleware, django_middleware
+
+ENVIRON = {
+    "REQUEST_METHOD": "POST",
+    "SCRIPT_NAME": "/shop",
+    "PATH_INFO": "/cart",
+    "QUERY_STRING": "token=s3cret",
+    "HTTP_X_CLIENT": "acme",
+}
+SEEN = ("acme", {"method": "POST", "path": "/shop/cart"})
+NOTHING: tuple[None, dict[str, str]] = (None, {})
+
+
+def bound() -> tuple[str | None, dict[str, Any]]:
+    client, context = current()
+    return client, dict(context)
+
+
+@pytest.fixture(autouse=True)
+def _clean() -> Iterator[None]:
+    unbind()
+    yield
+    unbind()
+
+
+def by_header(environ: dict[str, str]) -> str:
+    return environ["HTTP_X_CLIENT"]
+
+
+def test_a_wsgi_request_is_bound_until_its_body_is_closed() -> None:
+    seen = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        seen.append(bound())
+        yield b"one"
+        seen.append(bound())
+
+    body = WsgiMiddleware(application, by_header)(dict(ENVIRON), None)
+    assert list(body) == [b"one"]
+    assert seen == [SEEN, SEEN]
+    body.close()  # type: ignore[attr-defined]
+    assert bound() == NOTHING
+
+
+def test_a_wsgi_application_that_raises_leaves_nothing_bound() -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        WsgiMiddleware(application, by_header)(dict(ENVIRON), None)
+    assert bound() == NOTHING
+
+
+def test_concurrent_asgi_requests_each_see_their_own() -> None:
+    seen: dict[str, Any] = {}
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0)
+        seen[scope["client_id"]] = bound()
+
+    middleware = AsgiMiddleware(application, lambda scope: str(scope["client_id"]))
+
+    async def serve() -> None:
+        scopes = [{"type": "http", "method": "GET", "path": f"/{n}", "client_id": f"c{n}"} for n in range(20)]
+        await asyncio.gather(*(middleware(scope, None, None) for scope in scopes))
+
+    asyncio.run(serve())
+    assert seen == {f"c{n}": (f"c{n}", {"method": "GET", "path": f"/{n}"}) for n in range(20)}
+
+
+def test_an_asgi_lifespan_is_passed_through() -> None:
+    seen = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(bound())
+
+    asyncio.run(AsgiMiddleware(application)({"type": "lifespan"}, None, None))
+    assert seen == [NOTHING]
+
+
+def a_request(name: str | None) -> Any:
+    user = SimpleNamespace(is_authenticated=name is not None, get_username=lambda: name)
+    return SimpleNamespace(user=user, method="GET", path="/cart")
+
+
+def test_a_django_requests_user_is_the_client() -> None:
+    assert django_middleware(lambda request: bound())(a_request("martin"))[0] == "martin"
+    assert django_middleware(lambda request: bound())(a_request(None))[0] is None
+    assert bound() == NOTHING
+
+
+def test_an_asynchronous_django_view_is_awaited_within_the_binding() -> None:
+    async def view(request: Any) -> Any:
+        await asyncio.sleep(0)
+        return bound()
+
+    async def serve() -> Any:
+        return await django_middleware(view)(a_request("martin"))
+
+    assert asyncio.run(serve()) == ("martin", {"method": "GET", "path": "/cart"})
+
+
+def test_a_client_function_that_fails_does_not_cost_the_request() -> None:
+    def broken(request: Any) -> str:
+        raise KeyError("user")
+
+    assert django_middleware(lambda request: bound(), client=broken)(a_request("martin"))[0] is None
