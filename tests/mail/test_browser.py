@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,6 +56,14 @@ PAYLOADS = (
     '<x style="behavior:url({url})">',
 )
 
+EVERY = 1 if "TOCSIN_STORM" in os.environ else 3
+"""Each payload stands in every third kind of mail, in another third than the next; in all when told so."""
+PAIRS = [
+    (kind, payload)
+    for number, payload in enumerate(PAYLOADS)
+    for kind in list(mail.KINDS)[number % EVERY :: EVERY]
+]
+
 
 @pytest.fixture
 def canary():
@@ -103,19 +112,18 @@ def test_no_text_in_any_field_of_any_mail_is_fetched_when_it_is_sent_nor_when_it
 ):
     url = f"http://127.0.0.1:{canary.server_port}/x"
     with store.transaction():
-        for kind in mail.KINDS:
-            for payload in PAYLOADS:
-                text = payload.format(url=url)
-                facts = {**sample(kind), **dict.fromkeys(TEXTS, text), "ticket_url": None, "untold": [text]}
-                if kind == "digest":
-                    facts["mails"] = [{"subject": text, "title": text + "!", "created_at": 1.0}]
-                outbox.queue(kind, audience="admin", recipient="ops@example.org", language="fr",
-                             ticket_id=None, facts=facts, now=START)  # fmt: skip
+        for kind, payload in PAIRS:
+            text = payload.format(url=url)
+            facts = {**sample(kind), **dict.fromkeys(TEXTS, text), "ticket_url": None, "untold": [text]}
+            if kind == "digest":
+                facts["mails"] = [{"subject": text, "title": text + "!", "created_at": 1.0}]
+            outbox.queue(kind, audience="admin", recipient="ops@example.org", language="fr",
+                         ticket_id=None, facts=facts, now=START)  # fmt: skip
     server = serve("none", auth=False)
     one = courier(server.smtp("none", user=None, password=None), per_hour=10_000)
     while one.step(START):
         pass
-    assert len(server.desk.messages) == len(mail.KINDS) * len(PAYLOADS)
+    assert len(server.desk.messages) == len(PAIRS)
     assert canary.asked == []
     show(browser, tmp_path, server.desk.messages)
     assert canary.asked == []
