@@ -18,6 +18,7 @@ from types import ModuleType
 
 from tocsin.handler.event import Event, Place, Raised
 from tocsin.handler.inapp import in_app, is_notebook
+from tocsin.handler.scrub import Scrubber
 from tocsin.handler.source import Source, canonical, parsed, statement_of, template_of
 
 __all__ = ["NOTEBOOK", "Places", "canonical", "module_of", "statement_of", "template_of", "wanted"]
@@ -36,6 +37,8 @@ _CHARACTERS = 8 * 1024 * 1024
 
 _TRACED = re.compile(r'File "([^"\n]{1,1000})", line (\d{1,7})')
 _dict_of = ModuleType.__getattribute__
+
+_scrub = Scrubber()
 
 
 class Places:
@@ -83,14 +86,15 @@ class Places:
             return Place(path, line, in_app=ours, module=name)
         template = source.template(line)
         first = max(1, line - AROUND)
+        statement = source.statement(line)
         return Place(
             path,
             line,
-            statement=source.statement(line),
-            template=template.text if template else None,
+            statement=_scrub.code(statement) if statement else statement,
+            template=_scrub.literal(template.text) if template else None,
             in_app=ours,
             first=first,
-            source=tuple(text[:LINE_LIMIT] for text in source.lines[first - 1 : line + AROUND]),
+            source=tuple(_scrub.code(text[:LINE_LIMIT]) for text in source.lines[first - 1 : line + AROUND]),
             module=name,
             translated=template is not None and template.translated,
         )

@@ -39,6 +39,7 @@ class Scrubber:
         self._name = re.compile(names)
         self._extra = tuple(name.lower() for name in extra_names if name.strip())
         self._named = _named_patterns(names)
+        self._assigned = [pattern for pattern, _ in self._named if "(?P<q>" in pattern.pattern]
         self._known: dict[str, bool] = {}
 
     def secret_name(self, name: str) -> bool:
@@ -69,6 +70,24 @@ class Scrubber:
         if _may_have_shape(text, lowered):
             for pattern, replace in _SHAPES:
                 text = pattern.sub(replace, text)
+        return text
+
+    def code(self, source: str) -> str:
+        """Source code without the secrets in its literals; names, calls and placeholders stay readable."""
+        lowered = source.lower()
+        if not (self._may_be_named(lowered) or _may_have_shape(source, lowered)):
+            return source
+        for pattern in self._assigned:
+            source = pattern.sub(_unless_placeholder, source)
+        return self.literal(_LITERAL.sub(lambda found: self.literal(found[0]), source), named=False)
+
+    def literal(self, text: str, *, named: bool = True) -> str:
+        """The text of a literal or a template without secrets; what is filled in later stays."""
+        if named:
+            for pattern, _ in self._named:
+                text = pattern.sub(_unless_placeholder, text)
+        for pattern, replace in _SHAPES:
+            text = pattern.sub(replace, text)
         return text
 
     def pairs(self, pairs: Mapping[str, str]) -> dict[str, str]:
@@ -116,6 +135,19 @@ def _value(match: re.Match[str]) -> str:
         return match[0]
     start, end = match.span("value")
     return match[0][: start - match.start()] + MARK + match[0][end - match.start() :]
+
+
+_LITERAL = re.compile(r"\"(?:[^\"\\\n]|\\.){0,4096}\"|'(?:[^'\\\n]|\\.){0,4096}'")
+_PLACEHOLDER = re.compile(r"%(?:\(\w{1,40}\))?[-+#0-9.]{0,8}[sdrfxig](?!\w)|\{[\w.\[\]]{0,80}(?:[!:}]|\Z)|\*")
+
+
+def _unless_placeholder(match: re.Match[str]) -> str:
+    """In source code `password=%s` and `{token}` are no secrets: what fills them in comes later."""
+    value = match["value"]
+    open_quote = "q" in match.re.groupindex and match["q"] != match.string[match.end() : match.end() + 1]
+    if open_quote or _PLACEHOLDER.search(value) or not any(map(str.isalnum, value)):
+        return match[0]
+    return _value(match)
 
 
 def _named_patterns(names: str) -> list[tuple[re.Pattern[str], _Replace]]:
