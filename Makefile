@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo simulate bench-pages mail-storm test-pythons soak bench lint types format wheel constraints clean
+.PHONY: help test demo simulate bench-pages mail-storm test-pythons soak bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -82,6 +82,10 @@ wheel: $(VENV)/bin/python  ## build the wheel; import the handler from it with t
 	@cd build/wheel && ../wheel-venv/bin/python -c \
 	  'import tocsin.handler as handler; handler.TocsinHandler; print("imported", handler.__file__)'
 	@ls build/wheel/*.whl
+
+systemd: $(VENV)/.test wheel  ## the service for real: systemd as process 1 on a bare Debian (root, debootstrap, systemd-container)
+	@echo "== systemd"
+	@$(BIN)/python tests/operations/rehearsal.py build/wheel/*.whl build/systemd
 
 constraints: $(VENV)/.test  ## pin what is installed now
 	@{ echo '# Pinned versions for development and CI; renewed by `make constraints`.'; \
