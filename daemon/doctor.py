@@ -52,7 +52,8 @@ def examine(config_file: str | None, now: float, environ: Mapping[str, str] = os
 
 def _there(config: Config) -> bool:
     """Whether there is a database to open; opening a SQLite file would make it."""
-    return surroundings.database_file(config) is None or surroundings.database_file(config).is_file()
+    file = surroundings.database_file(config)
+    return file is None or file.is_file()
 
 
 def _remedy_of(error: Exception) -> str:
