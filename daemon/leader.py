@@ -15,8 +15,8 @@ from peewee import PeeweeException
 from tocsin.daemon.pulse import Beat
 from tocsin.daemon.store.database import Store
 
-LOCK = 0x70C51
-"""The advisory lock's key; such locks are told apart by database."""
+LOCK = 0x70C51_1EAD
+"""The advisory lock's key, another than the couriers' own; such locks are told apart by database."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at the lock: how soon another daemon takes over, and a loss is noticed."""
 
