@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo simulate bench-pages mail-storm test-pythons soak bench lint types format wheel systemd constraints clean
+.PHONY: help test demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -53,6 +53,9 @@ build/python-%/.done: $(INPUTS)
 
 soak: $(VENV)/.test  ## kill storms and log calls by the hundred thousand: about ten minutes
 	@TOCSIN_SOAK=30 $(BIN)/python -m pytest -s --timeout=900 tests/delivery
+
+soak-security: $(VENV)/.test  ## hostile peers at full length: floods, 5,000 silent connections, a minute of noise
+	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -q tests/security/test_hostile.py
 
 bench: $(VENV)/.test  ## what a log call costs, beside its peers, as JSON
 	@$(BIN)/python benchmarks/emit.py
