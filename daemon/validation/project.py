@@ -113,7 +113,7 @@ def has_tests(root: Path) -> bool:
 
 
 def copy(root: Path, target: Path) -> None:
-    """Copies the project without version control, environments and caches; links stay links.
+    """Copies the project without version control, environments, caches and the copy; links stay links.
 
     Raises ProjectError when it is too large or cannot be read.
     """
@@ -125,7 +125,8 @@ def copy(root: Path, target: Path) -> None:
             path = os.path.join(directory, name)
             status = os.lstat(path)
             if stat.S_ISDIR(status.st_mode):
-                if name in _LEFT_OUT or os.path.exists(os.path.join(path, "pyvenv.cfg")):
+                own = os.path.realpath(path) == str(target.parent)
+                if own or name in _LEFT_OUT or os.path.exists(os.path.join(path, "pyvenv.cfg")):
                     skip.add(name)
             elif not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
                 skip.add(name)
@@ -168,9 +169,11 @@ def restored(root: Path, changes: Sequence[Change]) -> dict[str, str] | str:
     undone = 0
     for change in reversed(changes):
         try:
-            text = texts.get(change.file_path) or read_text(root, change.file_path)
+            if change.file_path not in texts:
+                texts[change.file_path] = read_text(root, change.file_path)
         except CorrectionError as reason:
             return str(reason)
+        text = texts[change.file_path]
         new = _unix(change.new_code)
         if text.count(new) > 1:
             return f"the new code stands more than once in {change.file_path}: the old cannot be put back"

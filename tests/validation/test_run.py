@@ -164,6 +164,12 @@ def test_a_file_that_is_not_there_fails(project: Path) -> None:
     assert run(project, about=case(Change("shop/gone.py", OLD, NEW))).status == "failed"
 
 
+def test_a_copy_does_not_hold_itself(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(project / "tmp"))
+    assert run(project).status == "passed"
+
+
 def test_a_project_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises((ProjectError, CorrectionError), match="no directory"):
         run(tmp_path / "nothing")
