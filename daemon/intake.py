@@ -35,7 +35,7 @@ PATIENCE = 0.5
 """Seconds to wait after the database could not be written, before the next try."""
 LOOK = 0.05
 """Seconds between two looks at the memory, at most, while nothing is being digested."""
-SWELL = 96 * 1024 * 1024
+SWELL = 48 * 1024 * 1024
 """Bytes by which the process may grow before its connections are dropped: libzmq holds the parts of an
 unfinished message without any limit and out of our sight. What was cut off is said again by the handlers."""
 
@@ -191,8 +191,8 @@ class Intake:
         if (clock := time.monotonic()) - self._looked_at >= LOOK:
             self._looked_at = clock
             over = process.resident() - self._room
-            # Whole messages are only late, and each peer has few; they get half as much again.
-            if over > SWELL // 2 or (over > 0 and not self._poller.poll(0)):
+            # Whole messages are only late, and each peer has few: they get as much again.
+            if over > SWELL or (over > 0 and not self._poller.poll(0)):
                 log.warning("connections_dropped", reason="unfinished messages fill the memory")
                 self._shut()
                 process.give_back()
