@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection
 
+from msgspec.structs import replace
+
+from tocsin.handler import shortfall, wire
 from tocsin.handler.delivery import Delivery
-from tocsin.handler.event import Header
+from tocsin.handler.event import Header, Lost
 from tocsin.handler.places import Places
 from tocsin.handler.spool import Claim, State, sessions
 from tocsin.handler.stream import Stream
@@ -18,18 +21,19 @@ from tocsin.handler.stream import Stream
 class Adopted:
     """A dead process's session in our hands, until it is shipped or given back."""
 
-    def __init__(self, claim: Claim, stream: Stream, header: Header, database: str | None) -> None:
+    def __init__(self, claim: Claim, stream: Stream, state: State) -> None:
         self.session = stream.session
-        self.header = header
+        self.header = state.header
         self.stream = stream
-        self.delivery = Delivery(stream, header, live=False, database=database)
+        self.delivery = Delivery(stream, state.header, live=False, database=state.database)
         self._claim = claim
+        self._state = state
 
     def keep(self) -> None:
         """Writes down which database it goes to, as soon as that is known."""
         if self.delivery.database is not None:
             with contextlib.suppress(OSError):
-                self._claim.write(State(self.header, self.delivery.database))
+                self._claim.write(replace(self._state, database=self.delivery.database))
 
     def finish(self) -> None:
         """All of it is acknowledged: the files go."""
@@ -79,7 +83,31 @@ def take(directory: str, session: str) -> Adopted | str | None:
         claim.release(remove=False)
         return "neither its lock file nor a segment says whose it is"
     stream.places = places_of(header, live=False)
-    return Adopted(claim, stream, header, state.database if state else None)
+    try:
+        return Adopted(claim, stream, _told(claim, stream, state or State(header)))
+    except OSError as error:
+        stream.close()
+        claim.release(remove=False)
+        return f"what it lost cannot be written down: {error.strerror}"
+
+
+def _told(claim: Claim, stream: Stream, state: State) -> State:
+    """Has the dead owner's shortfall told in its last segment, once, whoever died while doing so.
+
+    Raises OSError.
+    """
+    counted = shortfall.count(stream.directory, stream.session)
+    if not counted:
+        return state
+    untold = counted - state.told
+    if state.telling and not stream.tells_shortfall(state.told_at):
+        untold += state.telling
+    if untold <= 0:
+        return state
+    state = replace(state, told=counted, telling=untold, told_at=stream.end)
+    claim.write(state)
+    stream.note(wire.encode_record(Lost(shortfall.REASON, untold)))
+    return state
 
 
 def places_of(header: Header, *, live: bool) -> Places:

@@ -27,7 +27,8 @@ from tocsin.handler.repeats import Repeats
 from tocsin.handler.scrub import Scrubber
 from tocsin.handler.settings import Settings, complain
 from tocsin.handler.ship import Shipper
-from tocsin.handler.spool import Slot, Spool, Unusable
+from tocsin.handler.slot import Slot
+from tocsin.handler.spool import Spool, Unusable
 
 BEGAN = time.time()
 """When this program's code began to be loaded; a forked child runs its parent's code."""
@@ -70,8 +71,8 @@ class Channel:
             # A forked child finds it not running: `after_fork` has seen to that.
             if shipper is None or not shipper.running:
                 shipper = self._revived()
-            if shipper.pressure == 2:
-                shipper.full.add()
+            if shipper.pressure == 2 and not shipper.ended:
+                shipper.leave_out()
             else:
                 self._write(self._capture.look(record), shipper)
         except Exception:

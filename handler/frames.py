@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tocsin.handler.event import PAYLOAD_LIMIT
@@ -73,6 +74,13 @@ def resume(data: bytes, at: int) -> Found | None:
             return found
         at += 1
     return None
+
+
+def payloads(data: bytes, at: int) -> Iterator[bytes]:
+    """The payloads of all sound frames at or after byte `at`."""
+    while found := resume(data, at):
+        at = found.end
+        yield found.payload
 
 
 class Survey(NamedTuple):

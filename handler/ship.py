@@ -21,7 +21,8 @@ from tocsin.handler.event import Header, Lost
 from tocsin.handler.link import Link
 from tocsin.handler.memory import Memory, Tally
 from tocsin.handler.settings import Settings, complain
-from tocsin.handler.spool import Slot, Spool, Unusable, prepare, size
+from tocsin.handler.slot import Slot
+from tocsin.handler.spool import Spool, Unusable, prepare, size
 from tocsin.handler.stream import Stream
 
 SEGMENT_BYTES = 4 * 1024 * 1024
@@ -56,7 +57,7 @@ class Shipper:
         self.ended = False
         """The session is over; its spool takes no more writes."""
         self.pressure = 0
-        """0: room; 1: the directory is full, bodies collapse to counts; 2: counts in memory only."""
+        """0: room; 1: the directory is full, bodies collapse to counts; 2: events are only counted."""
         self.full = Tally()
         """Events that were only counted because the directory is full."""
         self.failed = Tally()
@@ -130,6 +131,16 @@ class Shipper:
     def settled(self, ticket: int) -> bool:
         """Everything written before the ticket was drawn is acknowledged."""
         return self._answered >= ticket
+
+    def leave_out(self) -> None:
+        """Counts an event that there is no room for: in its file, else in memory."""
+        try:
+            if self._spool is not None and self._spool.shortfall is not None:
+                self._spool.shortfall.add()
+                return
+        except OSError:
+            pass
+        self.full.add()
 
     def stop(self) -> None:
         """Asks the thread to say goodbye and end."""
@@ -326,7 +337,11 @@ class Shipper:
                     spool.rotate(time.time())
             if self._live is not None:
                 self._live.tidy()
-            self.pressure = self._measure(stream.held(), now)
+            pressure = self._measure(stream.held(), now)
+            if pressure:
+                with contextlib.suppress(OSError):
+                    spool.expect_shortfall()
+            self.pressure = pressure
             if spool.voids and now >= self._repair_at:
                 self._repair(spool, now)
         elif now - self._begun_at > LATER and not len(self._memory):
@@ -382,6 +397,9 @@ class Shipper:
 
     def _report(self) -> None:
         """Puts counts of lost events where they are shipped from."""
+        if self._spool is not None:
+            with contextlib.suppress(OSError):
+                self._spool.tell_shortfall()
         tallies = (("spool_full", self.full), ("unwritable", self._memory.overflow), ("failed", self.failed))
         for reason, tally in tallies:
             if not (count := tally.take()):
@@ -408,7 +426,7 @@ class Shipper:
                 spool.stop()
                 sealed = spool.sealed(stream.segments[-1])
                 self._part(self._live)
-                drained = self._live.done and sealed
+                drained = self._live.done and sealed and not spool.untold()
                 if drained:
                     stream.delete()
                 stream.close()

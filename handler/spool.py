@@ -14,18 +14,19 @@ import fcntl
 import itertools
 import os
 import re
-import resource
 import stat
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from tocsin.handler import frames
-from tocsin.handler.event import Header
+from tocsin.handler import frames, shortfall, wire
+from tocsin.handler.event import Header, Lost, position
+from tocsin.handler.shortfall import Shortfall
+from tocsin.handler.slot import Slot
 
 GRACE = 2.0
 """Seconds after which a write that was in flight at a rotation is over, where the kernel cannot tell."""
@@ -56,6 +57,12 @@ class State(Struct, frozen=True, array_like=True):
     header: Header
     database: str | None = None
     """Id of the only database this session may be shipped to, once it is known."""
+    told: int = 0
+    """Events of the shortfall that are told of, the last time included."""
+    telling: int = 0
+    """How many the last time tells of: it is written down here first, then told."""
+    told_at: int = 0
+    """Position at or after which the last telling stands, when it came to that."""
 
 
 def prepare(directory: str) -> None:
@@ -166,7 +173,8 @@ class Claim:
     def release(self, *, remove: bool) -> None:
         """Gives the session up; `remove`: nothing of it is left."""
         if remove:
-            for path in (self.path.removesuffix(".lock") + _FRESH, self.path):
+            stem = self.path.removesuffix(".lock")
+            for path in (stem + _FRESH, f"{stem}.full", self.path):
                 with contextlib.suppress(OSError):
                     os.unlink(path)
         self.abandon()
@@ -177,62 +185,6 @@ class Claim:
         if fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(fd)
-
-
-class Slot:
-    """A file descriptor number that stays ours for good, whatever file stands behind it.
-
-    An emit may hold the number for as long as it likes between reading and writing: closing it could let the
-    frame end in a file of the application's. Numbers given up are parked on a read-only /dev/null (a write
-    fails) and used again. They are high ones, which an application that closes and opens everything does not
-    soon meet.
-    """
-
-    _parked: ClassVar[deque[int]] = deque()
-    _null: ClassVar[int] = -1
-    """Kept open, so that parking needs no free descriptor."""
-
-    def __init__(self) -> None:
-        """Raises OSError when no descriptor is free."""
-        try:
-            self.fd = self._parked.pop()
-        except IndexError:
-            self.fd = _high(self._nothing())
-
-    def point(self, fd: int) -> None:
-        """From now on writes go to the file of `fd`, which is closed. Raises OSError."""
-        try:
-            os.dup2(fd, self.fd, inheritable=False)
-        finally:
-            os.close(fd)
-
-    def park(self) -> None:
-        """Writes fail from now on; another spool may use the number. Raises OSError."""
-        os.dup2(self._nothing(), self.fd, inheritable=False)
-        self._parked.append(self.fd)
-
-    @classmethod
-    def _nothing(cls) -> int:
-        """A descriptor of /dev/null that cannot be written to, opened again where an application closed
-        it.
-        """
-        try:
-            if cls._null >= 0 and stat.S_ISCHR(os.fstat(cls._null).st_mode):
-                return cls._null
-        except OSError:
-            pass
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            cls._null = _high(null)
-        finally:
-            os.close(null)
-        return cls._null
-
-
-def _high(fd: int) -> int:
-    """A second descriptor of the same file, with a number few programs come to. Raises OSError."""
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(512, soft // 2) if soft > 0 else 512)
 
 
 class Spool:
@@ -248,6 +200,9 @@ class Spool:
         self.header = header
         self.segment = header.segment
         self.stopped = False
+        self.shortfall: Shortfall | None = None
+        """Where events are only counted, once the directory is full."""
+        self._state = State(header)
         self.voids: deque[int] = deque()
         """Counters taken by events that could not be written."""
         self._next = itertools.count(1).__next__
@@ -255,7 +210,7 @@ class Spool:
         self._sealed: set[int] = set()
         self.claim = Claim.create(directory, header.session)
         try:
-            self.claim.write(State(header))
+            self.claim.write(self._state)
             self.slot = slot or Slot()
             self.slot.point(self._begin(header.segment))
         except BaseException:
@@ -268,7 +223,7 @@ class Spool:
         counter = self._next()
         frame = frames.encode(counter, payload)
         try:
-            _write(self.fd, frame)
+            append(self.fd, frame)
         except OSError:
             self.voids.append(counter)
             raise
@@ -277,12 +232,12 @@ class Spool:
 
     def note(self, payload: bytes) -> None:
         """A record that is no event of the application's (a place, a loss). Raises OSError."""
-        _write(self.fd, frames.encode(0, payload))
+        append(self.fd, frames.encode(0, payload))
 
     def settle_voids(self) -> None:
         """Says in the file which counters went another way. Raises OSError."""
         while self.voids:
-            _write(self.fd, frames.encode(self.voids[0], b""))
+            append(self.fd, frames.encode(self.voids[0], b""))
             self.voids.popleft()
 
     def rotate(self, now: float) -> None:
@@ -310,11 +265,44 @@ class Spool:
 
     def pin(self, database: str) -> None:
         """Remembers the one database this session goes to. Raises OSError."""
-        self.claim.write(State(self.header, database))
+        self._keep(msgspec.structs.replace(self._state, database=database))
+
+    def expect_shortfall(self) -> None:
+        """Makes ready to only count events. Raises OSError."""
+        if self.shortfall is None and not self.stopped:
+            self.shortfall = Shortfall(self.directory, self.header.session)
+
+    def tell_shortfall(self) -> bool:
+        """Writes a record of the events that were only counted since the last time; False: there are none.
+
+        Raises OSError.
+        """
+        state = self._state
+        counted = shortfall.count(self.directory, self.header.session) if self.shortfall is not None else 0
+        new = counted - state.told
+        if new <= 0:
+            return False
+        at = position(self.segment, os.fstat(self.fd).st_size)
+        self._keep(msgspec.structs.replace(state, told=counted, telling=new, told_at=at))
+        try:
+            self.note(wire.encode_record(Lost(shortfall.REASON, new)))
+        except OSError:
+            self._keep(state)
+            raise
+        return True
+
+    def untold(self) -> bool:
+        """Whether events were counted that nothing tells of yet."""
+        return (
+            self.shortfall is not None
+            and shortfall.count(self.directory, self.header.session) > self._state.told
+        )
 
     def stop(self) -> None:
         """Writes fail from now on; the files stay, and so does the lock."""
         self.stopped = True
+        if self.shortfall is not None:
+            self.shortfall.park()
         self.slot.park()
         self.segment += 1
         self._rotated_at = time.monotonic()
@@ -322,6 +310,13 @@ class Spool:
     def disown(self) -> None:
         """In a forked child: lets go of what is the parent's, without a trace in its files."""
         self.claim.abandon()
+        if self.shortfall is not None and not self.stopped:
+            with contextlib.suppress(OSError):
+                self.shortfall.park()
+
+    def _keep(self, state: State) -> None:
+        self.claim.write(state)
+        self._state = state
 
     def _begin(self, number: int) -> int:
         """A new segment with its header; a descriptor to append to it."""
@@ -332,7 +327,7 @@ class Spool:
         fresh = os.path.join(self.directory, f"{header.session}{_FRESH}")
         fd = os.open(fresh, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o600)
         try:
-            _write(fd, frames.encode(first, msgspec.msgpack.encode(header)))
+            append(fd, frames.encode(first, msgspec.msgpack.encode(header)))
             os.rename(fresh, path)
         except BaseException:
             os.close(fd)
@@ -343,7 +338,8 @@ class Spool:
         return fd
 
 
-def _write(fd: int, frame: bytes) -> None:
+def append(fd: int, frame: bytes) -> None:
+    """One whole frame to the end of a file. Raises OSError."""
     if os.write(fd, frame) != len(frame):
         raise OSError(errno.ENOSPC, "only a part of the frame was written")
 

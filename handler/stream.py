@@ -12,11 +12,11 @@ import time
 import msgspec
 from msgspec import Raw
 
-from tocsin.handler import frames, wire
+from tocsin.handler import frames, shortfall, wire
 from tocsin.handler.event import Event, Header, Lost, Place, Repeat, position, split
 from tocsin.handler.glance import glance, glance_event
 from tocsin.handler.places import Places, wanted
-from tocsin.handler.spool import GRACE, Segment, Spool, segments
+from tocsin.handler.spool import GRACE, Segment, Spool, append, segments
 
 BATCH_BYTES = 256 * 1024
 BATCH_RECORDS = 1000
@@ -91,6 +91,32 @@ class Stream:
     def oldest(self) -> int:
         """The oldest position still held."""
         return position(self.segments[0].number, 0) if self.segments else 0
+
+    @property
+    def end(self) -> int:
+        """The position behind all that is held."""
+        last = self.segments[-1]
+        return position(last.number, self._size(last))
+
+    def note(self, payload: bytes) -> None:
+        """Adds a record to a dead owner's last segment. Raises OSError."""
+        fd = os.open(self.segments[-1].path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            append(fd, frames.encode(0, payload))
+        finally:
+            os.close(fd)
+
+    def tells_shortfall(self, since: int) -> bool:
+        """Whether a record at or after `since` tells of a shortfall, or did and is acknowledged."""
+        number, offset = split(since)
+        if not any(segment.number == number for segment in self.segments):
+            return True
+        for segment in self.segments:
+            if segment.number >= number:
+                data = self._bytes(segment, 0, self._size(segment))
+                if shortfall.told(frames.payloads(data, offset if segment.number == number else 0)):
+                    return True
+        return False
 
     def newest_size(self) -> int:
         """Bytes of the segment that is written to."""

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tocsin.handler import TocsinHandler, adopt, ship, spool, stream
+from tocsin.handler import TocsinHandler, adopt, ship, slot, spool, stream
 
 
 def dying(function: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
@@ -32,7 +32,7 @@ def dying(function: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
 
 POINTS: dict[str, tuple[Any, str, bool]] = {
     "before rotation": (spool.Spool, "rotate", True),
-    "in rotation": (spool.Slot, "point", True),
+    "in rotation": (slot.Slot, "point", True),
     "after rotation": (spool.Spool, "rotate", False),
     "before deletion": (stream.Stream, "_drop", True),
     "after deletion": (stream.Stream, "_drop", False),
