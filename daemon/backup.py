@@ -119,6 +119,8 @@ def restore(path: Path, url: str, now: float) -> tuple[Contents, Path | None]:
             remember_fact(RESTORED, f"{last.alive_until if last else 0.0},{now}")
     finally:
         store.close()
+    if not postgres:
+        _give_back(sqlite_path(url))
     return contents, aside
 
 
@@ -148,6 +150,17 @@ def _replace_sqlite(path: Path, database: Path, url: str, now: float) -> Path | 
         finally:
             os.close(lock)
     return aside
+
+
+def _give_back(database: Path) -> None:
+    """What root restored belongs to the directory's owner, else the daemon could not open it."""
+    if os.geteuid():
+        return
+    owner = database.parent.stat()
+    beside = [database.with_suffix(suffix) for suffix in (".lock", ".migration")]
+    for path in (database, *(Path(f"{database}{suffix}") for suffix in ("-wal", "-shm")), *beside):
+        if path.exists():
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _set_aside(database: Path, now: float) -> Path | None:

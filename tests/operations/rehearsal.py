@@ -23,6 +23,7 @@ UNITS = PROJECT / "systemd"
 PATIENCE = 90.0
 CONFIG = """
 [daemon]
+state_dir = "/var/lib/tocsin"
 socket_group = "tocsin"
 [mail]
 admin = ["ops@tocsin.example"]
@@ -67,7 +68,9 @@ class Container:
             _run("debootstrap", "--variant=minbase", include, "bookworm", str(root))
         for name in ("tocsin", "sink"):
             self.chroot("python3", "-m", "venv", f"/opt/{name}")
-        wheels = str(root / "opt/wheels")
+        wheels = root / "opt/wheels"
+        for old in wheels.glob("tocsin-*.whl"):
+            old.unlink()
         pip = [sys.executable, "-m", "pip", "download", "--quiet", f"--constraint={PROJECT}/constraints.txt"]
         _run(*pip, f"--dest={wheels}", f"{wheel}[daemon]", "aiosmtpd")
         for venv, what in (("tocsin", "tocsin[daemon]"), ("sink", "aiosmtpd")):

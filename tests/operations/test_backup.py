@@ -107,6 +107,17 @@ def test_a_restored_backup_is_what_was_taken_and_the_database_before_is_kept(pla
     assert counts(aside)[0] == 7
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root restores for another user")
+def test_what_root_restores_belongs_to_the_directorys_owner(place: Path, store: Store) -> None:
+    backup.take(store, place / "one.backup", NOW)
+    state = place / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    store.close()
+    backup.restore(place / "one.backup", f"sqlite:///{state}/tocsin.db", NOW)
+    assert {path.stat().st_uid for path in state.iterdir()} == {65534}
+
+
 def test_what_a_restored_backup_lacks_is_shown_as_lost(place: Path) -> None:
     url = f"sqlite:///{place}/tocsin.db"
     world = World(open_store(url))
