@@ -139,7 +139,7 @@
     const found = known.filter((each) => !here.has(String(each[0]))
       && (!wanted.service || each[2] === wanted.service)
       && (!wanted.state || each[3] === wanted.state)
-      && words.every((word) => each.join(" ").toLowerCase().includes(word))).slice(0, FOUND);
+      && words.every((word) => each.slice(1, 5).join(" ").toLowerCase().includes(word))).slice(0, FOUND);
     more.hidden = !found.length;
     one("ul", more).replaceChildren(...found.map(([id, title, service, , , target]) => {
       const line = document.createElement("li");
