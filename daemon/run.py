@@ -32,7 +32,7 @@ from tocsin.daemon.zap import gate_for
 from tocsin.reports.shelf import Shelf
 
 TICK = 5.0
-"""Seconds between two notes that the daemon is up."""
+"""Seconds between two notes that the daemon is up, at most; never fewer notes than rounds."""
 DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds the threads get to end after the signal, together."""
@@ -132,7 +132,7 @@ def _start(
     for loop in loops:
         loop.start()
     jobs = [
-        Job("tick", TICK, life.tick),
+        Job("tick", min(TICK, config.watch.every), life.tick),
         Job("prometheus", prometheus.EVERY, prometheus.Prometheus(store, config).write),
     ]
     started = [*loops, *(clock.start(job, stop, beat(f"clock-{job.name}")) for job in jobs)]
