@@ -79,15 +79,15 @@ def test_a_key_made_while_the_daemon_runs_is_admitted_after_a_reload(house: Hous
 
 def test_a_revoked_key_is_refused_after_a_reload_on_open_connections_and_new_ones(house: House) -> None:
     house.start()
-    with peer(house.tcp, **known(house)) as before, peer(house.tcp, **known(house)) as after:
+    options = known(house)
+    with peer(house.tcp, **options) as before:
         assert isinstance(before.hello(), wire.Welcome)
         revoke("shop", house.clients)
         house.reload()
         answer = before.ask(before.batch(event("too late")))
         assert isinstance(answer, wire.Refusal)
         assert answer.reason == "not_allowed"
-        after.socket.disconnect(house.tcp)
-        after.socket.connect(house.tcp)
+    with peer(house.tcp, **options) as after:
         assert not after.accepted(REFUSED_WITHIN)
     assert house.counted() == 0
 
