@@ -19,7 +19,7 @@ from tocsin.daemon.keys import read_pair
 from tocsin.handler import wire
 
 LONG = os.environ.get("TOCSIN_SOAK") == "1"
-MUTATING = 60.0 if LONG else 3.0
+MUTATING = 60.0 if LONG else 1.5
 """Seconds of mutated bytes."""
 SILENT = 5000 if LONG else 1500
 PARTS = 3000 if LONG else 600
