@@ -168,6 +168,18 @@ def encode_record(record: Record) -> bytes:
     return _encoder.encode(record)
 
 
+def carried(payload: bytes) -> bytes:
+    """A spool frame's payload as it can be carried in a batch: what is no msgpack would spoil all of it.
+
+    Such a payload travels as a byte string: no record to the daemon, which puts it aside.
+    """
+    try:
+        msgspec.msgpack.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError):
+        return _encoder.encode(payload)
+    return payload
+
+
 def decode_record(payload: bytes | Raw) -> Record:
     """The record of one spool frame. Raises WireError."""
     return _typed(payload, _record)

@@ -93,3 +93,18 @@ def test_damage_costs_its_own_records_only_and_is_shown(
         assert (counted, lost.total() >= 1) == (Counter(), True)
     else:
         assert (counted.total(), lost) == (LOGGED - gone, {"damaged": gone} if gone else {})
+
+
+def test_frames_that_hold_nonsense_are_put_aside_and_hold_up_nothing(daemon: Daemon) -> None:
+    nonsense = [b"\xc1", b"\x93\x01", b"\x01\x02", b"\x92\x01\xa1\xff", b"\x90", b"\xdd" + b"\xff" * 9]
+    subprocess.run([sys.executable, "-c", PROGRAM], env=daemon.environ, timeout=60, check=True)
+    (segment,) = daemon.spool.glob("*.seg")
+    data = segment.read_bytes()
+    head = frames.read(data, 0)
+    assert head is not None
+    odd = b"".join(frames.encode(0, payload) for payload in nonsense)
+    segment.write_bytes(data[: head.end] + odd + data[head.end :])
+    daemon.up()
+    with next_start(daemon):
+        assert until(lambda: not segment.exists())
+    assert (daemon.total(), daemon.quarantined()) == (LOGGED, len(nonsense))

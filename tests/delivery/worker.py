@@ -62,9 +62,9 @@ def main(journal: str, name: str, threads: str, point: str = "") -> None:
     def work(who: str) -> None:
         for number in itertools.count():
             say(f"{who}#{number}")
-            for _ in range(1 + number % 20):
+            for _ in range(1 + number % 60):
                 say(f"{who} again")
-            pause.wait(0.01)
+            pause.wait(0.03)
 
     for number in range(int(threads)):
         threading.Thread(target=work, args=(f"{name}/{number}",)).start()
