@@ -148,7 +148,7 @@ def _bring_results(
         return
     statuses = {change.test_status for _, change in told}
     status = "failed" if "failed" in statuses else "pending" if "pending" in statuses else "passed"
-    newest = told[-1][1]
+    newest = next(change for _, change in reversed(told) if change.test_status == status)
     results = dict(newest.test_results or {})
     at = min(now, max([_moment(results.get("validated_at"), now), *(row.applied_at for row, _ in told)]))
     _judge(config, error, [row for row, _ in told], status, results, at, now, newest.applied_by)
