@@ -16,7 +16,7 @@ from msgspec import Raw
 from peewee import IntegrityError, InterfaceError, OperationalError
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.settle import Settlement
+from tocsin.daemon.settle import Full, Settlement
 from tocsin.daemon.sign import Signature
 from tocsin.daemon.signatures import Signatures
 from tocsin.daemon.store import errors, sessions
@@ -67,7 +67,7 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
-        self._memory = _Memory(Signatures(), Stretches(store))
+        self._memory = _Memory(Signatures(), Stretches(store), set())
 
     def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
         """Digests what came together and returns an answer for each message, None where none is due.
@@ -173,6 +173,7 @@ class _Memory(NamedTuple):
 
     signatures: Signatures
     stretches: Stretches
+    full: Full
 
 
 class _Known(NamedTuple):
@@ -198,7 +199,7 @@ class _Work:
         self._store = store
         self._config = config
         self._identity = identity
-        self._signatures, self._stretches = memory
+        self._signatures, self._stretches, self._full = memory
         self._now = now
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
@@ -228,7 +229,7 @@ class _Work:
     def settle(self) -> None:
         """Writes everything that came together."""
         sums = {key: total for key, total in self._sums.items() if total.count}
-        Settlement(self._store, self._config, self._now).write(sums, self._sessions)
+        Settlement(self._store, self._config, self._full, self._now).write(sums, self._sessions)
         signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._heard}
         for total in sums.values():
             for (_, session_id), hits in total.hits.items():

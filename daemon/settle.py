@@ -36,6 +36,11 @@ SAMPLE_EVERY = 10.0
 LATE_AFTER = 300.0
 """Seconds after which an occurrence is said to have arrived late."""
 OVERFLOW = "overflow:"
+FULL_REMEMBERED = 10_000
+"""Full places remembered between transactions, at most: they do not become emptier."""
+
+Full = set[tuple[str, str, str]]
+"""(service, environment, place) of which no new error is made any more; '' as place: the whole service."""
 
 _UPDATE = (
     "UPDATE error_logs SET occurrences = ?, first_seen = ?, last_seen = ?, message = ?, line = ?, "
@@ -46,13 +51,15 @@ _UPDATE = (
 class Settlement:
     """One transaction's consequences."""
 
-    def __init__(self, store: Store, config: Config, now: float) -> None:
+    def __init__(self, store: Store, config: Config, full: Full, now: float) -> None:
         self._store = store
         self._config = config
         self._tickets = Tickets(config)
         self._now = now
         self._numbers: dict[tuple[str, str, str], int] = {}
         """Errors of a (service, environment, place), or of all its places."""
+        self._full = full
+        self._corrected_places: set[tuple[str, str, str]] | None = None
         self._corrected: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
         self._overflows: dict[Key, ErrorLog] = {}
         self._opened: dict[str, int] = {}
@@ -116,9 +123,9 @@ class Settlement:
                     error = ErrorLog.get_by_id(error_id)
                     errors.point(key, error)
                     return error
-        if self._number(key, coarse) >= ERRORS_PER_PLACE:
+        if self._is_full(key, coarse, ERRORS_PER_PLACE):
             return self._overflow(key, coarse, path, line, module, function)
-        if self._number(key, "") >= ERRORS_PER_SERVICE:
+        if self._is_full(key, "", ERRORS_PER_SERVICE):
             return self._overflow(key, "", "", 0, "", "")
         self._numbers[key.service, key.environment, coarse] += 1
         self._numbers[key.service, key.environment, ""] += 1
@@ -140,16 +147,27 @@ class Settlement:
 
     def _corrections(self, key: Key, coarse: str) -> list[tuple[int, str]]:
         place = (key.service, key.environment, coarse)
+        if self._corrected_places is None:
+            self._corrected_places = errors.corrected_places()
+        if place not in self._corrected_places:
+            return []
         if place not in self._corrected:
             self._corrected[place] = errors.corrected_at_place(*place)
         return self._corrected[place]
 
-    def _number(self, key: Key, coarse: str) -> int:
-        """How many errors the place has, or ('') the service."""
+    def _is_full(self, key: Key, coarse: str, cap: int) -> bool:
+        """Whether the place, or ('') the service, has as many errors as it may."""
         place = (key.service, key.environment, coarse)
+        if place in self._full:
+            return True
         if place not in self._numbers:
             self._numbers[place] = errors.count_errors(key.service, key.environment, coarse or None)
-        return self._numbers[place]
+        if self._numbers[place] < cap:
+            return False
+        if len(self._full) >= FULL_REMEMBERED:
+            self._full.clear()
+        self._full.add(place)
+        return True
 
     def _overflow(self, key: Key, coarse: str, path: str, line: int, module: str, function: str) -> ErrorLog:
         """The one error for what is over a cap: of a place, or ('' as coarse) of the whole service."""

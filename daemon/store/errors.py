@@ -81,6 +81,12 @@ def point(key: Key, error: ErrorLog) -> None:
     ).execute()
 
 
+def corrected_places() -> set[tuple[str, str, str]]:
+    """(service, environment, coarse) of the errors that have a correction."""
+    columns = (ErrorLog.service, ErrorLog.environment, ErrorLog.coarse)
+    return set(Correction.select(*columns).join(ErrorLog).distinct().tuples())
+
+
 def corrected_at_place(service: str, environment: str, coarse: str) -> list[tuple[int, str]]:
     """(error id, new code) of the corrections recorded for errors of this place, newest first."""
     query = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from peewee import fn
-from support.running import connects, until
 
+from support.running import until
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, HourCount, Loss, Mail, Quarantined, Ticket
 
@@ -22,29 +23,49 @@ class Member:
     """One daemon with a state directory of its own; `prefix` is what its command begins with."""
 
     def __init__(
-        self, place: Path, name: str, url: str, endpoint: str, more: str = "", prefix: Sequence[str] = ()
+        self,
+        place: Path,
+        name: str,
+        url: str,
+        endpoint: str,
+        *,
+        keys: str = "",
+        environ: Mapping[str, str] = MappingProxyType({}),
+        prefix: Sequence[str] = (),
     ) -> None:
+        """`keys`: lines of the section [daemon]."""
         self.name, self.endpoint = name, endpoint
+        self._environ = {**ENVIRON, **environ}
         self._prefix = list(prefix)
         self._config = place / f"{name}.toml"
         self.log = place / f"{name}.log"
         self._config.write_text(
-            f'[daemon]\nlisten = ["{endpoint}"]\nstate_dir = "{place}/{name}"\n'
-            f'[database]\nurl = "{url}"\n[report]\nevery = "1h"\n[mail]\nadmin = ["ops@example.org"]\n{more}'
+            f'[daemon]\nlisten = ["{endpoint}"]\nstate_dir = "{place}/{name}"\n{keys}\n'
+            f'[database]\nurl = "{url}"\n[report]\nevery = "1h"\n[mail]\nadmin = ["ops@example.org"]\n'
         )
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, *arguments: str) -> list[str]:
-        return [*self._prefix, sys.executable, "-m", "tocsin.daemon", "--config", str(self._config), *arguments]
+        return [
+            *self._prefix,
+            sys.executable,
+            "-m",
+            "tocsin.daemon",
+            "--config",
+            str(self._config),
+            *arguments,
+        ]
 
     def start(self) -> Member:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command("daemon"), env=ENVIRON, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command("daemon"), env=self._environ, stdout=log, stderr=log)
         return self
 
-    def up(self, reachable: Callable[[str], bool] = lambda endpoint: connects(endpoint)) -> Member:
+    def up(self) -> Member:
+        """Starts it and waits until it takes connections."""
+        before = self.said("daemon_up")
         self.start()
-        assert until(lambda: reachable(self.endpoint)), self.log.read_text()
+        assert until(lambda: self.said("daemon_up") > before), self.log.read_text()
         return self
 
     def kill(self) -> None:
@@ -56,18 +77,23 @@ class Member:
 
     def said(self, event: str) -> int:
         """How often it has logged that event."""
-        return self.log.read_text().count(f'"event": "{event}"')
+        return self.log.read_text().count(f'"event": "{event}"') if self.log.exists() else 0
 
 
 class Application:
-    """A process that logs `rate` errors a second of `kinds` kinds, to the endpoints given, until it is ended."""
+    """A process that logs `rate` errors a second of `kinds` kinds until it is ended."""
 
     def __init__(
-        self, spool: Path, endpoints: Sequence[str], rate: float, kinds: int = 20, prefix: Sequence[str] = ()
+        self,
+        spool: Path,
+        endpoints: Sequence[str],
+        rate: float,
+        kinds: int = 10,
+        environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, str(APPLICATION), str(spool), str(rate), str(kinds), *endpoints],
-            env=ENVIRON, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, str(APPLICATION), str(spool), str(rate), str(kinds), *endpoints],
+            env={**ENVIRON, **environ}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
@@ -95,7 +121,8 @@ class Tally:
             self.quarantined = Quarantined.select().count()
             self.tickets = Ticket.select().count()
             self.open_pairs = [
-                (ticket.error_id, ticket.client_id) for ticket in Ticket.select().where(Ticket.status != "closed")
+                (ticket.error_id, ticket.client_id)
+                for ticket in Ticket.select().where(Ticket.status != "closed")
             ]
             self.mails = [(mail.ticket_id, mail.kind, mail.recipient) for mail in Mail.select()]
             self.message_ids = [mail.message_id for mail in Mail.select()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -64,20 +65,19 @@ class Postgres:
     def connect(self, name: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(self.url(name), autocommit=True, connect_timeout=10)
 
-    def terminate(self, name: str, like: str = "%") -> int:
-        """Terminates the backends of a database whose current or last statement is like that."""
+    def terminate(self, name: str, like: str) -> int:
+        """Terminates the backends of a database whose newest statement is like that; returns how many."""
         with self.connect("postgres") as connection:
             ended = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND query ILIKE %s",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = %s AND query ILIKE %s",
                 (name, like),
             )
             return len(ended.fetchall())
 
     def close(self) -> None:
-        try:
+        with contextlib.suppress(subprocess.CalledProcessError):  # it does not run
             self.stop()
-        except subprocess.CalledProcessError:
-            pass  # it does not run
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _control(self, *arguments: str) -> None:

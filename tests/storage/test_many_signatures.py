@@ -1,0 +1,56 @@
+"""Endless new signatures: the sums stay exact, and neither disk, memory nor mailbox fills."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+from peewee import fn
+from support.world import App, World, an_error
+
+from tocsin.daemon import settle
+from tocsin.daemon.digest import Received
+from tocsin.daemon.store.database import open_store
+from tocsin.daemon.store.models import ErrorLog, HourCount, Mail
+
+PLACES = 500
+AT_ONCE = 1000
+
+
+def offer(world: World, app: App, first: int) -> None:
+    """The next `AT_ONCE` errors, each of a signature of its own."""
+    events = [
+        an_error(f"strange {n}", at=world.now, function=f"place_{n % PLACES}", fingerprint=(f"kind {n}",))
+        for n in range(first, first + AT_ONCE)
+    ]
+    world.digest.take([Received("", app.batch(*events))], world.now)
+
+
+@pytest.mark.timeout(3600)
+def test_the_sums_are_exact_and_the_errors_mails_and_bytes_bounded(
+    tmp_path: Path, long: bool, monkeypatch: pytest.MonkeyPatch
+):
+    number = 1_000_000 if long else 20_000
+    if not long:
+        monkeypatch.setattr(settle, "ERRORS_PER_PLACE", 10)
+        monkeypatch.setattr(settle, "ERRORS_PER_SERVICE", 2000)
+    store = open_store(f"sqlite:///{tmp_path / 'tocsin.db'}")
+    try:
+        world = World(store)
+        app = world.app()
+        for first in range(0, number, AT_ONCE):
+            offer(world, app, first)
+        with store.reading():
+            assert ErrorLog.select(fn.SUM(ErrorLog.occurrences)).scalar() == number
+            assert HourCount.select(fn.SUM(HourCount.count)).scalar() == number
+            most = settle.ERRORS_PER_SERVICE + PLACES + 1
+            assert ErrorLog.select().count() <= most
+            assert Mail.select().count() <= world.config.tickets.new_per_hour + PLACES + 1
+        size = sum(file.stat().st_size for file in tmp_path.iterdir())
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(f"{number} signatures: {size >> 20} MB of database, {memory >> 20} MB in memory at most")
+        assert size < 200 * 1024**2
+        assert memory < 300 * 1024**2
+    finally:
+        store.close()
