@@ -132,7 +132,7 @@ class Container:
             "--cgroup",
         ]
         done = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
-        if done.returncode and command[0] not in ("systemctl", "/opt/tocsin/bin/tocsin"):
+        if done.returncode and command[0] not in ("systemctl", "userdel", "/opt/tocsin/bin/tocsin"):
             print(f"{' '.join(command)[:80]}: {done.stderr.strip()[-500:]}", flush=True)
         return done.stdout.strip()
 
@@ -187,6 +187,7 @@ class Record:
 
 def try_it(box: Container, record: Record) -> None:
     box("systemd-sysusers")
+    box("userdel", "shop")
     box("useradd", "--system", "--groups", "tocsin", "--create-home", "--home-dir", "/var/lib/shop", "shop")
     box("systemctl", "start", "sink")
     began = time.monotonic()

@@ -1,0 +1,42 @@
+"""Plain logging, `dictConfig`, several worker processes: each has a handler of its own after the fork."""
+
+from __future__ import annotations
+
+import logging.config
+import multiprocessing
+
+import tocsin.handler
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {
+        "tocsin": {"class": "tocsin.handler.TocsinHandler", "level": "ERROR", "service": "invoices"}
+    },
+    "root": {"handlers": ["tocsin"]},
+}
+log = logging.getLogger("invoices")
+
+
+def work(worker: int) -> None:
+    """Five invoices of one client fail."""
+    with tocsin.handler.bind(client="acme", worker=worker):
+        for number in range(5):
+            log.error("invoice %d has no address", number)
+    # A child of multiprocessing ends without atexit: without this its errors wait in the spool for the next
+    # process of this service, or for `tocsin ship`.
+    logging.shutdown()
+
+
+def main() -> None:
+    """Four workers."""
+    logging.config.dictConfig(LOGGING)
+    workers = [multiprocessing.Process(target=work, args=(worker,)) for worker in range(4)]
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join()
+
+
+if __name__ == "__main__":
+    main()
