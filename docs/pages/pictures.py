@@ -87,7 +87,7 @@ def monitoring(browser: Browser, report: Path) -> None:
     status = json.loads((report / "admin" / "status.json").read_text("utf-8"))
     at = datetime.fromisoformat(status["daemon"]["alive_until"]).timestamp() + 5
     page = opened(browser, report / PAGES["monitoring"], "wide", "light", at)
-    page.screenshot(path=HERE.parent / "monitoring.png")
+    page.screenshot(path=HERE.parent / "monitoring.png", full_page=True)
 
 
 def main() -> None:

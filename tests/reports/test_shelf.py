@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from report_data import NOW, error, plain, ticket
+from click.testing import CliRunner
+from markup import Markup
+from report_data import NOW, correction, error, plain, ticket
+from support import crowd
 
+from tocsin.daemon.cli import tocsin
 from tocsin.daemon.store.models import (
     Client,
     Correction,
@@ -26,6 +32,7 @@ from tocsin.daemon.store.models import (
 )
 from tocsin.reports import facts
 from tocsin.reports.shelf import Shelf, ShelfError
+from tocsin.reports.words import Words
 
 
 def written(site: Any) -> dict[Path, int]:
@@ -243,3 +250,58 @@ def test_many_errors_make_several_pages_and_a_small_first_one(make_site: Callabl
     assert (site.root / "admin/index.html").stat().st_size < 500_000
     assert "Error number 319" in site.read("admin/search.js")
     assert "Error number 319" in site.read("admin/page-4.html")
+
+
+def test_every_ticket_and_every_correction_stands_on_some_page(make_site: Callable[..., Any]) -> None:
+    site = make_site()
+    with site.store.transaction():
+        row = error(plain, 1)
+        for number in range(210):
+            ticket(plain, row, f"c{number}", "closed" if number % 2 else "open", number + 1.0)
+        for number in range(60):
+            correction(plain, row, number + 1.0)
+    site.write()
+    lists = [site.read(f"admin/tickets/{name}.html") for name in ("index", "page-2", "page-3")]
+    assert [text.count("<tr data-item") for text in lists] == [100, 100, 10]
+    assert "s-closed" not in lists[0]
+    lists = [site.read(f"admin/{name}.html") for name in ("corrections", "corrections-2")]
+    assert [text.count("<article") for text in lists] == [50, 10]
+    with site.store.transaction():
+        Correction.delete().where(Correction.id > 40).execute()
+    site.write(NOW + 61)
+    assert not (site.root / "admin/corrections-2.html").exists()
+
+
+def test_a_change_among_many_is_followed_cheaply(make_site: Callable[..., Any]) -> None:
+    site = make_site()
+    crowd.fill(site.store, errors=300, occurrences=30_000, tickets=150, now=NOW)
+    site.write()
+    with site.store.transaction():
+        ErrorLog.update(occurrences=77_777).where(ErrorLog.id == 40).execute()
+    started = time.thread_time()
+    site.write(NOW + 1, budget=1.0)
+    # Some 20 ms where nothing else runs; the bound is for a machine that is busy with other tests.
+    assert time.thread_time() - started < 0.5
+    assert "77,777" in site.read("admin/index.html")
+    assert "77,777" in site.read("admin/errors/40.html")
+
+
+def test_the_metrics_page_and_the_command_say_what_the_facts_say(site: Any, tmp_path: Path) -> None:
+    site.write()
+    numbers = facts.metrics(site.store)
+    page = " ".join("".join(Markup(site.read("admin/metrics.html")).text).split())
+    words = Words("en")
+    for label, value in (
+        ("Automatic tickets", words.number(numbers.auto_tickets)),
+        ("Closed automatically", words.percent(numbers.auto_closed_percent)),
+        ("Mean time to resolution", words.hours(numbers.mean_hours_to_resolution)),
+        ("median", words.hours(numbers.median_hours_to_resolution)),
+        ("Closed, then back within 7 days", words.percent(numbers.false_closing_percent)),
+        *((top.message, str(top.corrections_count)) for top in numbers.top_corrected),
+        *((one.applied_by, str(one.corrections)) for one in numbers.by_applied_by),
+    ):
+        assert re.search(rf"{re.escape(label)}.{{0,30}}{re.escape(value)}", page), (label, value)
+    file = tmp_path / "tocsin.toml"
+    file.write_text(f'[database]\nurl = "{site.config.database.url}"\n')
+    said = CliRunner().invoke(tocsin, ["--config", str(file), "metrics", "--json"])
+    assert json.loads(said.output) == facts.to_builtins(numbers)
