@@ -249,7 +249,7 @@ def fit(event: Event) -> bytes:
     """
     for shorten in _STEPS:
         try:
-            event = shorten(event)
+            event = event if shorten is None else shorten(event)
             data = _encoder.encode(event)
         except (TypeError, ValueError, OverflowError, RecursionError, AttributeError):
             continue
@@ -416,10 +416,6 @@ def _bare(glance: Glance, message: str) -> Event:
 _encoder = msgspec.msgpack.Encoder()
 
 
-def _whole(event: Event) -> Event:
-    return event
-
-
 def _without_arguments(event: Event) -> Event:
     return _changed(event, lambda frame: structs.replace(frame, arguments=None), 100, LIMIT)
 
@@ -458,7 +454,7 @@ def _remains(event: Event) -> Event:
     )
 
 
-_STEPS = (_whole, _without_arguments, _without_locals, _with_fewer_frames, _with_short_texts)
+_STEPS = (None, _without_arguments, _without_locals, _with_fewer_frames, _with_short_texts)
 
 
 def _frame_only(frame: Frame) -> Frame:

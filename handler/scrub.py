@@ -56,6 +56,9 @@ class Scrubber:
         """`text` without its secrets, each replaced by `[scrubbed]`; at most about `LIMIT` characters."""
         if len(text) > LIMIT:
             return self.text(text[:LIMIT])[:-_MARGIN] + "…"
+        lowered = text.lower()
+        if not (self._may_be_named(lowered) or _may_have_shape(text, lowered)):
+            return text
         for _ in range(_ROUNDS):
             before, text = text, self._once(text)
             if text is before or text == before:

@@ -35,6 +35,7 @@ _SEGMENT = re.compile(r"([0-9a-f]{32})\.(\d{1,9})\.(\d{1,19})\.seg")
 _LOCK = re.compile(r"([0-9a-f]{32})\.lock")
 _FRESH = ".new"
 """Ending of a segment that is being made."""
+_PARTLY = "only a part of the frame was written"
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -223,7 +224,8 @@ class Spool:
         counter = self._next()
         frame = frames.encode(counter, payload)
         try:
-            append(self.fd, frame)
+            if os.write(self.fd, frame) != len(frame):
+                raise OSError(errno.ENOSPC, _PARTLY)
         except OSError:
             self.voids.append(counter)
             raise
@@ -341,7 +343,7 @@ class Spool:
 def append(fd: int, frame: bytes) -> None:
     """One whole frame to the end of a file. Raises OSError."""
     if os.write(fd, frame) != len(frame):
-        raise OSError(errno.ENOSPC, "only a part of the frame was written")
+        raise OSError(errno.ENOSPC, _PARTLY)
 
 
 def _unwritten(path: str) -> bool:
