@@ -7,13 +7,14 @@ import threading
 from pathlib import Path
 
 log = logging.getLogger("orders")
+prices: dict[str, float] = {}
 
 
 def work() -> None:
     """Five orders fail."""
     for number in range(5):
         try:
-            {}["price"]
+            prices["A1"]
         except KeyError:
             log.exception("order %d has no price", number)
 
