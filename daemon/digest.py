@@ -42,6 +42,8 @@ from tocsin.handler.wire import (
 
 OFFSET_NOISE = 1.0
 """Seconds of clock difference that a busy machine makes by itself; below it no correction is applied."""
+CLOCK_SET = 60.0
+"""Seconds by which a heartbeat's clock differs from what is known before one of the two was set meanwhile."""
 CLIENT_LIMIT = 200
 TRIES = 5
 """Of a transaction that met another daemon's, or a server that restarts."""
@@ -292,6 +294,9 @@ class _Work:
         if session.live:
             session.ended_at = None
             self._heard.add(session.id)
+            offset = self._offset(message.sent_at)
+            if abs(offset - session.clock_offset) > CLOCK_SET:
+                session.clock_offset = offset
 
     def _offset(self, sent_at: float) -> float:
         offset = self._now - sent_at if math.isfinite(sent_at) else 0.0

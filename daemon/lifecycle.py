@@ -143,3 +143,16 @@ def diagram() -> str:
     for (state, kind), found in TABLE.items():
         lines.append(f"    {state or '[*]'} --> {found.state}: {kind}")
     return "\n".join(lines)
+
+
+def steps_as_table() -> str:
+    """The table as Markdown rows: from, what became known, to, what is done, the mail."""
+    lines = ["| from | what became known | to | what is done | mail |", "| --- | --- | --- | --- | --- |"]
+    for (state, kind), found in TABLE.items():
+        done = "; ".join(action.value for action in found.actions)
+        lines.append(f"| {state or '–'} | `{kind}` | {found.state} | {done} | {found.mail or '–'} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(diagram(), steps_as_table(), sep="\n\n")

@@ -197,6 +197,20 @@ def test_a_job_that_always_raises_and_one_that_hangs_starve_no_other():
         assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("step", [6 * HOUR, -6 * HOUR])
+def test_an_application_on_another_host_is_understood_after_the_daemon_s_clock_was_set(
+    world: World, step: float
+):
+    machine, app = Machine(world), world.app()
+    app.fail(3)
+    machine.set_clock(step)
+    app.clock = -step
+    machine.pass_(1, app)
+    app.log(an_exception(world.now - step))
+    with world.store.reading():
+        assert Watch.get().quiet_since == world.now
+
+
 def test_an_event_whose_clock_is_ahead_never_lies_in_the_future(world: World):
     app = world.app(clock=YEARS)
     app.log(*(an_exception(world.now + YEARS) for _ in range(3)))
