@@ -14,9 +14,8 @@ NAMES = {
     "import": "the failing module imports",
     "reproduction": "the error does not come back",
 }
-_NO_TESTS = 5
-_UNUSABLE = (3, 4)
-"""pytest: no test was found; it failed itself, or was wrongly called."""
+_UNTOLD = (None, 2, 3, 4, 5)
+"""Out of time, or pytest's own: not collected, failed itself, wrongly called, no test found."""
 
 
 class Seen(Struct, frozen=True):
@@ -161,7 +160,7 @@ def _own(evidence: Evidence) -> str:
         return ""
     if run.exit_code == 0:
         return PASSED
-    return FAILED if evidence.asked or run.exit_code not in (_NO_TESTS, *_UNUSABLE) else ""
+    return FAILED if evidence.asked or run.exit_code not in _UNTOLD else ""
 
 
 def _last_line(seen: Seen | None) -> str:

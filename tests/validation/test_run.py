@@ -130,6 +130,17 @@ def test_a_failing_test_of_the_project_fails_the_validation(project: Path) -> No
     assert "own tests: exit code 5" in outcome.summary
 
 
+@pytest.mark.parametrize(
+    ("code", "status"), [(0, "passed"), (1, "failed"), (2, "pending"), (5, "pending"), (None, "pending")]
+)
+def test_tests_nobody_asked_for_only_count_when_they_ran(code: int | None, status: str) -> None:
+    told = [{"test": test, "status": "passed", "detail": ""} for test in judge.NAMES]
+    good, own = Seen(Run("", [], 0, 1.0, ""), told), Run("own tests", [], code, 1.0, "")
+    assert verdict(Evidence([], [], 0, after=good, own=own)).status == status
+    asked = verdict(Evidence([], [], 0, after=good, own=own, asked=True)).status
+    assert asked == ("passed" if code == 0 else "failed")
+
+
 def test_without_the_call_and_without_tests_nothing_is_proved(project: Path) -> None:
     outcome = run(project, Options(pytest=False, reproduce=False))
     assert outcome.status == "pending"
