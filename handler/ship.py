@@ -33,6 +33,8 @@ LOOK_AROUND = 1.0
 """Seconds between two looks for dead processes' files and at the size of the directory."""
 REPORT = 5.0
 """Seconds between two reports of what only memory counts."""
+ADOPTED_AT_ONCE = 4
+"""Dead processes' sessions shipped side by side: the daemon answers many in one transaction."""
 FAILOVER = 3.0
 """Seconds an endpoint has to answer before the next one is tried."""
 LATER = 30.0
@@ -74,7 +76,7 @@ class Shipper:
         self._stream = Stream(settings.spool, header.session, self._places, spool=spool) if spool else None
         self._live = Delivery(self._stream, header, live=True) if self._stream else None
         self._spare = Delivery(memory, memory.header or header, live=True)
-        self._adopted: Adopted | None = None
+        self._adopted: list[Adopted] = []
         self._link = Link(settings.endpoints, settings.server_key, settings.key)
         self._wake: Slot | None = None
         self._asked = self._answered = 0
@@ -152,8 +154,8 @@ class Shipper:
         self.running = False
         if self._stream is not None:
             self._stream.close()
-        if self._adopted is not None:
-            self._adopted.disown()
+        for adopted in self._adopted:
+            adopted.disown()
         self._still()
 
     # The thread
@@ -246,8 +248,9 @@ class Shipper:
         if delivery is self._live and self._spool is not None and delivery.database is not None:
             with contextlib.suppress(OSError):
                 self._spool.pin(delivery.database)
-        elif self._adopted is not None and delivery is self._adopted.delivery:
-            self._adopted.keep()
+        for adopted in self._adopted:
+            if delivery is adopted.delivery:
+                adopted.keep()
 
     def _talk(self, now: float) -> bool:
         """Says what is due. True when there may be more to say."""
@@ -296,27 +299,33 @@ class Shipper:
             yield self._spare
 
     def _deliveries(self) -> list[Delivery]:
-        adopted = [self._adopted.delivery] if self._adopted is not None else []
-        return [*self._own(), *adopted]
+        return [*self._own(), *(adopted.delivery for adopted in self._adopted)]
 
     # Adoption
 
     def _mind_adopted(self, now: float) -> None:
-        adopted = self._adopted
-        if adopted is not None:
+        for adopted in list(self._adopted):
             if adopted.delivery.refused is not None:
                 self._passed[adopted.session] = now + LATER
                 adopted.leave()
-                self._adopted = None
+                self._adopted.remove(adopted)
             elif adopted.delivery.done:
                 self._link.send(adopted.delivery.goodbye(time.time()))
                 adopted.finish()
-                self._adopted, self._around_at = None, 0.0
-        if self._adopted is None and now - self._around_at >= LOOK_AROUND:
+                self._adopted.remove(adopted)
+                self._around_at = 0.0
+        if len(self._adopted) < ADOPTED_AT_ONCE and now - self._around_at >= LOOK_AROUND:
             self._around_at = now
             self._passed = {session: until for session, until in self._passed.items() if until > now}
             with contextlib.suppress(OSError):
-                self._adopted = adopt(self._settings.spool, wanted=self._same, passed=self._passed)
+                self._adopt_more()
+
+    def _adopt_more(self) -> None:
+        while len(self._adopted) < ADOPTED_AT_ONCE:
+            found = adopt(self._settings.spool, wanted=self._same, passed=self._passed)
+            if found is None:
+                return
+            self._adopted.append(found)
 
     def _same(self, header: Header) -> bool:
         mine = self._header
@@ -433,8 +442,8 @@ class Shipper:
                 spool.claim.release(remove=drained)
             if self._spare.welcomed:
                 self._part(self._spare)
-            if self._adopted is not None:
-                self._adopted.leave()
+            for adopted in self._adopted:
+                adopted.leave()
         finally:
             self._link.close()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.running import Daemon, unbalanced, until
+from support.running import Daemon, connects, unbalanced, until
 
 from tocsin.handler import TocsinHandler
 
@@ -105,14 +105,16 @@ def test_killed_at_random_workers_and_daemon_count_each_record_once(
     deadline = time.monotonic() + 5 * soak
     kills: Counter[str] = Counter()
     while time.monotonic() < deadline:
-        grown = crowd.size() + chance.randrange(1000, 12_000)
+        grown = crowd.size() + chance.randrange(3000, 40_000)
         assert until(lambda grown=grown: crowd.size() >= grown)
-        if chance.random() < 0.4:
+        if chance.random() < 0.3:
             kills["daemon"] += 1
             daemon.kill()
             if chance.random() < 0.5:
                 assert until(lambda grown=grown: crowd.size() >= grown + 3000)
             daemon.start()
+            if chance.random() < 0.8:
+                assert until(lambda: connects(daemon.endpoint))
         else:
             kills["worker"] += 1
             crowd.kill(chance.choice(crowd.living))
