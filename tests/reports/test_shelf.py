@@ -274,13 +274,13 @@ def test_every_ticket_and_every_correction_stands_on_some_page(make_site: Callab
 
 def test_a_change_among_many_is_followed_cheaply(make_site: Callable[..., Any]) -> None:
     site = make_site()
-    crowd.fill(site.store, errors=300, occurrences=30_000, tickets=150, now=NOW)
+    crowd.fill(site.store, errors=120, occurrences=12_000, tickets=60, now=NOW)
     site.write()
     with site.store.transaction():
         ErrorLog.update(occurrences=77_777).where(ErrorLog.id == 40).execute()
     started = time.thread_time()
     site.write(NOW + 1, budget=1.0)
-    # Some 20 ms where nothing else runs; the bound is for a machine that is busy with other tests.
+    # Some 20 ms where nothing else runs; this bound is for a machine that is busy with other tests.
     assert time.thread_time() - started < 0.5
     assert "77,777" in site.read("admin/index.html")
     assert "77,777" in site.read("admin/errors/40.html")
