@@ -7,6 +7,7 @@ the watermark moves in the transaction that counts. Knows no sockets and no SMTP
 from __future__ import annotations
 
 import math
+import platform
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -45,6 +46,7 @@ OFFSET_NOISE = 1.0
 CLOCK_SET = 60.0
 """Seconds by which a heartbeat's clock differs from what is known before one of the two was set meanwhile."""
 CLIENT_LIMIT = 200
+HOST = platform.node()
 TRIES = 5
 """Of a transaction that met another daemon's, or a server that restarts."""
 PAUSE = 0.05
@@ -146,6 +148,17 @@ def _session_of(message: FromHandler) -> str:
     return message.header.session if isinstance(message, Hello) else message.session
 
 
+def _may_speak(session: Session, peer_key: str, live: bool) -> bool:
+    """Whether a connection may go on with a session: under the session's own key; or from this machine
+    (without CURVE there is no key), for what a dead process left behind.
+    """
+    return bool(session.peer_key == peer_key or (not peer_key and not live))
+
+
+def _foreign(session_id: str) -> Refusal:
+    return Refusal(session_id, "not_allowed", "the session belongs to another key", permanent=True)
+
+
 def _singly(batch: Batch) -> list[Batch]:
     """The batch as batches of one record each, covering the same range; each explains its repeats' keys."""
     bounds = [batch.start, *(at for at, _ in batch.frames[1:]), batch.end]
@@ -216,10 +229,8 @@ class _Work:
         session = self._sessions.get(message.session)
         if session is None:
             return Refusal(message.session, "unknown_session", "say hello first")
-        if session.peer_key != one.peer_key and session.live:
-            return Refusal(
-                message.session, "not_allowed", "the session belongs to another key", permanent=True
-            )
+        if not _may_speak(session, one.peer_key, session.live):
+            return _foreign(message.session)
         session.last_heard = self._now
         if isinstance(message, Batch):
             return self._batch(session, message)
@@ -255,23 +266,21 @@ class _Work:
                 pid=header.pid,
                 python=header.python[:50],
                 peer_key=peer_key,
-                started_at=self._moment(header.started_at, self._offset(hello.sent_at)),
+                started_at=self._moment(header.started_at, self._offset(hello.sent_at, header.host)),
                 first_heard=self._now,
                 last_heard=self._now,
                 interval=min(max(header.interval, 0.1), 3600.0),
-                clock_offset=self._offset(hello.sent_at),
+                clock_offset=self._offset(hello.sent_at, header.host),
                 live=hello.live,
             )
-        elif session.peer_key != peer_key and session.live and hello.live:
-            return Refusal(
-                header.session, "not_allowed", "the session belongs to another key", permanent=True
-            )
+        elif not _may_speak(session, peer_key, hello.live):
+            return _foreign(header.session)
         session.last_heard = self._now
         session.live = hello.live
         session.backlog = hello.backlog
         if hello.live:
             session.ended_at = None
-            session.clock_offset = self._offset(hello.sent_at)
+            session.clock_offset = self._offset(hello.sent_at, header.host)
             self._heard.add(session.id)
         if hello.oldest > session.watermark:
             self._gone(session, hello)
@@ -294,12 +303,13 @@ class _Work:
         if session.live:
             session.ended_at = None
             self._heard.add(session.id)
-            offset = self._offset(message.sent_at)
+            offset = self._offset(message.sent_at, session.host)
             if abs(offset - session.clock_offset) > CLOCK_SET:
                 session.clock_offset = offset
 
-    def _offset(self, sent_at: float) -> float:
-        offset = self._now - sent_at if math.isfinite(sent_at) else 0.0
+    def _offset(self, sent_at: float, host: str) -> float:
+        """What to add to the application's clock. On this host it is ours: a difference is only delay."""
+        offset = self._now - sent_at if math.isfinite(sent_at) and host != HOST else 0.0
         return offset if abs(offset) > OFFSET_NOISE else 0.0
 
     def _moment(self, at: float, offset: float) -> float:

@@ -7,7 +7,7 @@ from msgspec import Raw
 from peewee import OperationalError, fn
 from support.world import App, World, an_error, an_exception
 
-from tocsin.daemon.digest import Received
+from tocsin.daemon.digest import HOST, Received
 from tocsin.daemon.store.database import StoreError
 from tocsin.daemon.store.models import (
     ErrorLog,
@@ -205,6 +205,21 @@ class DigestContract:
         answer = app.say(wire.Hello(header, 0, 0, world.now, True, database="another"))
         assert isinstance(answer, wire.Refusal)
         assert answer.reason == "other_database"
+
+    def test_another_key_neither_goes_on_with_a_session_nor_adopts_it(self, world: World):
+        app = world.app()
+        for hello in (True, False):
+            message = wire.Hello(app.header, 0, 0, world.now, hello)
+            [answer] = world.digest.take([Received("another key", message)], world.now)
+            assert isinstance(answer, wire.Refusal)
+            assert answer.reason == "not_allowed"
+
+    def test_a_message_delayed_on_this_host_moves_no_event_in_time(self, world: World):
+        app = world.app()
+        app.header = type(app.header)(**{**_fields(app.header), "host": HOST, "session": "d" * 32})
+        app.say(wire.Hello(app.header, 0, 0, world.now - 60.0, True))
+        app.log(an_error(at=world.now - 50.0))
+        assert world.errors()[0].last_seen == world.now - 50.0
 
     def test_nothing_is_taken_when_the_database_cannot_be_written(
         self, world: World, monkeypatch: pytest.MonkeyPatch
