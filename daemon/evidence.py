@@ -188,16 +188,16 @@ def held_back(
     for process in processes:
         if process.last_heard < since - gone_after:
             continue
-        if process.backlog or (process.ended_at is None and _outlived_a_daemon(process, up)):
+        if process.backlog or (process.ended_at is None and _outlived_a_daemon(process, up, since)):
             return process.name
     return ""
 
 
-def _outlived_a_daemon(process: Process, up: Sequence[Stretch]) -> bool:
-    """Alive when a daemon went down, and not heard since: what it logged meanwhile is not known."""
+def _outlived_a_daemon(process: Process, up: Sequence[Stretch], since: float) -> bool:
+    """Alive when a daemon went down for a time that reaches into the silence, and not heard since."""
     reach = REACH * process.interval
     return any(
-        end - reach <= process.last_heard <= end and start_again > process.last_heard
+        end - reach <= process.last_heard <= end and start_again > max(process.last_heard, since)
         for (_, end), (start_again, _) in pairwise(up)
     )
 
@@ -205,7 +205,7 @@ def _outlived_a_daemon(process: Process, up: Sequence[Stretch]) -> bool:
 def runs_ended(processes: Iterable[Process], since: float) -> int:
     """Of a batch service: runs that began after `since`, said goodbye and hold nothing back."""
     return sum(
-        1 for one in processes if one.started_at >= since and one.ended_at is not None and not one.backlog
+        1 for one in processes if one.started_at > since and one.ended_at is not None and not one.backlog
     )
 
 

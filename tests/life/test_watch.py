@@ -1,0 +1,238 @@
+"""What a watch waits for, what its closing says, and how it stands at any moment; on both databases."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from support.world import HOUR, SETTINGS, World, an_exception
+
+from tocsin.daemon import corrections
+from tocsin.daemon.corrections import NewCorrection
+from tocsin.daemon.store.models import Correction, History
+from tocsin.reports import facts
+from tocsin.reports.facts import WatchFacts
+
+DAY = 24 * HOUR
+
+
+def settings(world: World, **sections: object) -> None:
+    world.configure({**SETTINGS, **sections})
+
+
+def watch_now(world: World, ticket_id: int = 1) -> WatchFacts:
+    found = facts.ticket(world.store, ticket_id, world.config, world.now)
+    assert found is not None
+    assert found.watch is not None
+    return found.watch
+
+
+def status(world: World) -> str:
+    return str(world.tickets()[0].status)
+
+
+def corrected(world: World, project: Path) -> None:
+    (project / "orders.py").write_text("good\n")
+    change = NewCorrection(1, "orders.py", "bad", "good", "", "copilot")
+    corrections.record(world.store, world.config, [change], project=project, now=world.now)
+
+
+class WatchContract:
+    def test_the_watch_is_told_as_of_now_without_a_round(self, world: World):
+        app = world.app()
+        app.fail(3)
+        began = world.now
+        world.live(6 * HOUR, app)
+        seen = watch_now(world)
+        assert (seen.started_at, seen.quiet_since, seen.required_seconds) == (began, began, DAY)
+        assert seen.seen_seconds == 6 * HOUR
+        assert seen.earliest_close == began + DAY
+        assert "full time" in seen.waiting_for
+
+    def test_time_in_which_it_was_not_seen_puts_the_earliest_closing_off(self, world: World):
+        app = world.app()
+        app.fail(3)
+        world.live(2 * HOUR, app)
+        world.live(20 * HOUR)
+        seen = watch_now(world)
+        assert seen.seen_seconds == 2 * HOUR
+        assert seen.earliest_close == world.now + 0.9 * DAY - 2 * HOUR
+        world.live(3 * HOUR)
+        assert "seen alive" in watch_now(world).waiting_for
+
+    def test_nothing_is_waited_for_when_the_next_round_will_close(self, world: World):
+        app = world.app()
+        app.fail(3)
+        world.live(DAY + 60, app)
+        seen = watch_now(world)
+        assert (seen.waiting_for, seen.earliest_close) == ("", world.now)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_time_without_a_daemon_puts_the_earliest_closing_off(self, world: World):
+        app = world.app()
+        app.fail(3)
+        world.live(2 * HOUR, app)
+        world.down(5 * HOUR)
+        app.heartbeat()
+        assert watch_now(world).earliest_close == world.now + 22 * HOUR
+
+    def test_a_batch_service_closes_after_one_run_in_order(self, world: World):
+        settings(world, service=[{"name": "shop", "kind": "batch"}])
+        run = world.app()
+        run.fail(3)
+        run.goodbye()
+        world.live(DAY)
+        world.check()
+        assert status(world) == "open"
+        assert "run that begins" in watch_now(world).waiting_for
+        run = world.app()
+        world.live(60, run)
+        world.check()
+        assert status(world) == "open"
+        run.goodbye()
+        world.check()
+        assert status(world) == "closed"
+
+    def test_a_batch_run_that_logs_the_error_or_is_killed_closes_nothing(self, world: World):
+        settings(world, service=[{"name": "shop", "kind": "batch"}])
+        run = world.app()
+        run.fail(3)
+        run.goodbye()
+        failing = world.app()
+        world.live(60, failing)
+        failing.fail(1)
+        failing.goodbye()
+        world.live(DAY)
+        world.app()
+        world.live(60)
+        world.check()
+        assert status(world) == "open"
+
+    def test_the_bare_clock_closes_without_the_application_and_says_so(self, world: World):
+        settings(world, watch={"evidence": "clock"})
+        world.app().fail(3)
+        world.live(DAY)
+        world.check()
+        ticket = world.tickets()[0]
+        assert (ticket.status, ticket.metadata["watch"]["evidence"]) == ("closed", "clock")
+        assert ticket.metadata["watch"]["seen_seconds"] == 0
+
+    def test_a_closing_states_its_evidence_and_the_chance_of_the_silence(self, world: World):
+        app = world.app()
+        app.fail(3, every=HOUR / 2)
+        world.live(DAY, app)
+        world.check()
+        said = world.tickets()[0].metadata["watch"]
+        assert (said["watched_seconds"], said["seen_seconds"]) == (DAY, DAY)
+        assert said["chance"] == pytest.approx(math.exp(-DAY * 2 / HOUR))
+
+    def test_a_largest_chance_asks_for_a_longer_watch(self, world: World):
+        settings(world, watch={"max_chance": 0.05})
+        app = world.app()
+        app.log(an_exception(world.now - 40 * HOUR))
+        app.fail(3)
+        world.live(DAY, app)
+        world.check()
+        assert "still likely" in watch_now(world).waiting_for
+        needed = -math.log(0.05) / (3 / (40 * HOUR))
+        assert watch_now(world).earliest_close == pytest.approx(world.now - DAY + needed)
+        world.live(needed - DAY + 60, app)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_pending_tests_hold_nothing_and_the_closing_says_so(self, world: World, tmp_path: Path):
+        app = world.app()
+        app.fail(3)
+        corrected(world, tmp_path)
+        world.live(DAY, app)
+        world.check()
+        assert world.tickets()[0].metadata["watch"]["verified_by_tests"] is False
+        with world.store.reading():
+            said = History.get(History.action == "auto_closed").description
+        assert "not verified by tests" in said
+
+    def test_after_failed_tests_a_new_correction_lets_the_ticket_close(self, world: World, tmp_path: Path):
+        app = world.app()
+        app.fail(3)
+        corrected(world, tmp_path)
+        with world.store.transaction():
+            Correction.update(test_status="failed").execute()
+        world.live(DAY, app)
+        assert "tests pass" in watch_now(world).waiting_for
+        corrected(world, tmp_path)
+        world.live(DAY, app)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_a_backlog_for_three_days_is_told_once(self, world: World):
+        app, lost = world.app(), world.app()
+        app.fail(3)
+        lost.heartbeat(backlog=700)
+        world.live(3 * DAY + 60, app)
+        world.check()
+        world.check()
+        assert [kind for kind, _ in world.mails()].count("inconclusive") == 1
+        assert "process 77 on web1" in watch_now(world).waiting_for
+
+    def test_a_host_lost_long_before_the_silence_holds_no_later_ticket_open(self, world: World):
+        app, lost = world.app(), world.app()
+        lost.heartbeat(backlog=700)
+        world.live(3 * DAY + HOUR, app)
+        app.fail(3)
+        world.live(DAY, app)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_what_a_lost_process_left_behind_ends_the_waiting_when_it_is_shipped(self, world: World):
+        app, lost = world.app(), world.app()
+        app.fail(3)
+        lost.heartbeat(backlog=700)
+        world.live(DAY, app)
+        world.check()
+        assert status(world) == "open"
+        lost.live = False
+        lost.hello()
+        lost.goodbye()
+        world.check()
+        assert status(world) == "closed"
+
+    def test_a_process_lost_in_a_downtime_from_within_which_the_silence_counts_blocks(self, world: World):
+        app, lost = world.app(), world.app()
+        app.fail(3)
+        world.live(60, app, lost)
+        went_down = world.now
+        world.down(HOUR)
+        app.log(an_exception(went_down + HOUR / 2))
+        world.live(DAY, app)
+        world.check()
+        assert status(world) == "open"
+        assert "hold back" in watch_now(world).waiting_for
+
+    def test_the_daemon_down_for_thirty_hours_closes_nothing_and_late_events_count_at_their_time(
+        self, world: World
+    ):
+        app = world.app()
+        app.fail(3)
+        world.live(HOUR, app)
+        went_down = world.now
+        world.down(30 * HOUR)
+        world.check()
+        assert status(world) == "open"
+        app.log(an_exception(went_down + 10 * HOUR))
+        assert watch_now(world).quiet_since == went_down + 10 * HOUR
+        world.live(23 * HOUR, app)
+        world.check()
+        assert status(world) == "open"
+        world.live(HOUR, app)
+        world.check()
+        assert status(world) == "closed"
+
+
+class TestWatchOnSqlite(WatchContract):
+    database = "sqlite"
+
+
+class TestWatchOnPostgres(WatchContract):
+    database = "postgres"
