@@ -1,8 +1,7 @@
-"""What the tests of delivery share: a real daemon of their own, and how long the long versions last."""
+"""What the tests of delivery share: a real daemon of their own."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +21,3 @@ def daemon(place: Path) -> Iterator[Daemon]:
     made = Daemon(place)
     yield made
     made.close()
-
-
-@pytest.fixture(scope="session")
-def soak() -> int:
-    """How many times as long as usual a test lasts: `make soak` sets it."""
-    return int(os.environ.get("TOCSIN_SOAK", "1"))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.running import Daemon, until
+from support.running import SOAK, Daemon, until
 
 from tocsin.handler import TocsinHandler
 
@@ -79,12 +79,12 @@ def gunicorn(daemon: Daemon) -> Iterator[psutil.Process]:
 
 
 def test_each_answer_of_a_preloaded_recycled_and_killed_application_is_counted_once(
-    daemon: Daemon, gunicorn: psutil.Process, soak: int
+    daemon: Daemon, gunicorn: psutil.Process
 ) -> None:
     daemon.up()
     load = Load(daemon.place / "web", 4)
     assert until(lambda: load.answered)
-    deadline = time.monotonic() + 5 * soak
+    deadline = time.monotonic() + 4 * SOAK
     kills: Counter[str] = Counter()
     while time.monotonic() < deadline:
         asked = len(load.answered) + 150

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.running import Daemon, connects, unbalanced, until
+from support.running import SOAK, Daemon, connects, unbalanced, until
 
 from tocsin.handler import TocsinHandler
 
@@ -95,14 +95,12 @@ def settle(crowd: Crowd) -> None:
     assert os.listdir(daemon.spool) == []
 
 
-def test_killed_at_random_workers_and_daemon_count_each_record_once(
-    daemon: Daemon, crowd: Crowd, soak: int
-) -> None:
+def test_killed_at_random_workers_and_daemon_count_each_record_once(daemon: Daemon, crowd: Crowd) -> None:
     chance = random.Random(int(os.environ.get("TOCSIN_SEED", "0")) or None)
     daemon.up()
     for _ in range(4):
         crowd.start()
-    deadline = time.monotonic() + 5 * soak
+    deadline = time.monotonic() + 4 * SOAK
     kills: Counter[str] = Counter()
     while time.monotonic() < deadline:
         grown = crowd.size() + chance.randrange(3000, 40_000)

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import zmq
 
+SOAK = int(os.environ.get("TOCSIN_SOAK", "1"))
+"""How many times as long as usual a test lasts: `make soak` sets it."""
 PROGRAM = Path(__file__).with_name("daemon_process.py")
 _SEQUENCE = re.compile(r"(\S+)#(\d+)")
 
