@@ -85,11 +85,13 @@ def main() -> None:
             if ahead > 0:
                 time.sleep(ahead)
     took, cpu = time.monotonic() - began, time.process_time() - spent
-    backlog = sum(file.stat().st_size for file in Path(options.spool).glob("*") if file.is_file())
-    print(json.dumps({"pid": os.getpid(), "seconds": took, "cpu": cpu, "spool_bytes": backlog}), flush=True)
+    ended = time.monotonic()
+    if not options.leave:
+        handler.channel.await_delivery(60.0)
+    behind = time.monotonic() - ended
+    print(json.dumps({"seconds": took, "cpu": cpu, "behind": behind}), flush=True)
     if options.leave:
         os._exit(0)
-    handler.channel.await_delivery(60.0)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -32,7 +33,8 @@ class Box(Message):
         self.mails: list[tuple[str, str]] = []
 
     def handle_message(self, message: object) -> None:
-        self.mails.append((str(message["Message-ID"]), str(message["Subject"])))  # type: ignore[index]
+        headers: Any = message
+        self.mails.append((str(headers["Message-ID"]).strip("<>").partition("@")[0], headers["Subject"]))
 
 
 @contextlib.contextmanager
