@@ -1,8 +1,8 @@
 """What one log call costs the thread that makes it: ours beside its peers, in one run, as JSON.
 
 `make bench`, or: python benchmarks/emit.py [ROUNDS]. Each peer runs in a process of its own, in turns, so
-that a busy moment of the machine meets all alike. Microseconds are the best of the rounds. No daemon runs: the
-handler writes its spool and looks for a daemon; what shipping costs is measured by `shipping`.
+that a busy moment of the machine meets all alike. Microseconds are the best of the rounds. No daemon runs:
+the handler writes its spool and looks for a daemon; what shipping costs is measured by `shipping`.
 """
 
 from __future__ import annotations
@@ -192,8 +192,7 @@ def away() -> dict[str, float]:
             begun = time.perf_counter_ns()
             plain(log, number)
             times.append((time.perf_counter_ns() - begun) // 1000)
-        kept = len(times) * 40 / 1e6
-        grown = resident() - before - kept
+        grown = resident() - before - sys.getsizeof(times) / 1e6
         times.sort()
         print(
             json.dumps({"errors": AWAY, "grown_mb": round(grown, 1), "p99_us": times[AWAY * 99 // 100]}),
