@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from tocsin.daemon import evidence
 from tocsin.daemon.config import Config
-from tocsin.daemon.evidence import Finding, Process, Rule, Silence, Verdict
+from tocsin.daemon.evidence import Finding, Process, Rule, Silence, Stretch, Verdict
 from tocsin.daemon.lifecycle import Fact, Kind, State
-from tocsin.daemon.store import sessions
+from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, Session, Ticket, Watch
@@ -36,22 +38,34 @@ def rule_for(config: Config, service: str) -> Rule:
     )
 
 
-def gather(
-    error: ErrorLog, quiet_since: float, corrections: Sequence[Correction], rule: Rule, now: float
-) -> Silence:
-    """All that is known at `now` of an error's silence since then. Reads only."""
-    up = sessions.runs(quiet_since, now)
-    gone_before = quiet_since - rule.unseen_after
-    processes = [_process(one) for one in sessions.heard_since(error.service, error.environment, gone_before)]
-    seen = evidence.intersection(sessions.seen(error.service, error.environment, quiet_since), up)
+class Known(Struct, frozen=True):
+    """What is known of a service, the same for all its watches; it reaches back to the oldest of them."""
+
+    rule: Rule
+    up: Sequence[Stretch]
+    seen: Sequence[Stretch]
+    processes: Sequence[Process]
+
+
+def known(config: Config, service: str, environment: str, since: float, now: float) -> Known:
+    """All that is known at `now` of a service whose oldest silence began at `since`. Reads only."""
+    rule = rule_for(config, service)
+    up = sessions.runs(since, now)
+    seen = evidence.intersection(sessions.seen(service, environment, since), up)
+    heard = sessions.heard_since(service, environment, since - rule.unseen_after)
+    return Known(rule, up, seen, [_process(one) for one in heard])
+
+
+def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: Known) -> Silence:
+    """An error's silence since then; `last_test`: the newest correction's test status, None without one."""
     return Silence(
         quiet_since=quiet_since,
-        up=up,
-        seen=seen,
-        last_seen_alive=max((end for _, end in seen), default=None),
-        held_back=evidence.held_back(processes, up, quiet_since, rule.unseen_after),
-        failed_tests=bool(corrections) and corrections[-1].test_status == "failed",
-        runs_ended=evidence.runs_ended(processes, quiet_since),
+        up=of.up,
+        seen=of.seen,
+        last_seen_alive=max((end for _, end in of.seen), default=None),
+        held_back=evidence.held_back(of.processes, of.up, quiet_since, of.rule.unseen_after),
+        failed_tests=last_test == "failed",
+        runs_ended=evidence.runs_ended(of.processes, quiet_since),
         rate=evidence.rate_before(error.occurrences, error.first_seen, error.last_seen),
     )
 
@@ -74,9 +88,9 @@ def finding(store: Store, config: Config, error_id: int, now: float) -> Finding 
         if watch is None:
             return None
         error = ErrorLog.get_by_id(error_id)
-        rule = rule_for(config, error.service)
-        silence = gather(error, watch.quiet_since, rows.corrections(error_id), rule, now)
-    return evidence.judge(silence, rule, now)
+        of = known(config, error.service, error.environment, watch.quiet_since, now)
+        silence = silence_of(error, watch.quiet_since, rows.last_tests([error_id]).get(error_id), of)
+    return evidence.judge(silence, of.rule, now)
 
 
 class Round:
@@ -88,33 +102,65 @@ class Round:
         self._tickets = Tickets(config)
 
     def run(self, now: float) -> dict[int, Finding]:
-        """Checks all watches at `now`; returns the finding per error id. One that fails stops no other."""
-        with self._store.reading():
-            due = [error.id for error in rows.watched_errors()]
+        """Checks all watches at `now`; returns the finding per error id. One that fails stops no other.
+
+        All are looked at in one read. Those that only wait are noted together; whatever something follows
+        from is looked at again in its own transaction.
+        """
         findings: dict[int, Finding] = {}
-        for error_id in due:
+        waiting: list[tuple[Watch, Finding]] = []
+        for watch, error, silence, rule in self._watched(now):
             try:
-                with self._store.transaction():
-                    finding = self._check(error_id, now)
+                finding = evidence.judge(silence, rule, now)
+                told = watch.inconclusive_at is not None
+                if finding.verdict is Verdict.WAIT or (finding.verdict is Verdict.UNSEEN and told):
+                    waiting.append((watch, finding))
+                else:
+                    with self._store.transaction():
+                        finding = self._check(error.id, now) or finding
+                findings[error.id] = finding
             except Exception:
-                log.exception("watch_not_checked", error_id=error_id)
-                continue
-            if finding is not None:
-                findings[error_id] = finding
+                log.exception("watch_not_checked", error_id=error.id)
         with self._store.transaction():
+            rows.note_checks(
+                self._store,
+                [(w.error_id, w.quiet_since, f.seen_seconds, f.waiting_for) for w, f in waiting], now,
+            )  # fmt: skip
             rows.remember_fact(LAST_CHECK, repr(now))
         return findings
 
+    def _watched(self, now: float) -> list[tuple[Watch, ErrorLog, Silence, Rule]]:
+        """Every watch with its error's silence."""
+        with self._store.reading():
+            watched = {error.id: error for error in rows.watched_errors()}
+            watches = [watch for watch in Watch.select().order_by(Watch.error) if watch.error_id in watched]
+            tests = rows.last_tests(None)
+            since: dict[tuple[str, str], float] = {}
+            for watch in watches:
+                error = watched[watch.error_id]
+                place = (error.service, error.environment)
+                since[place] = min(since.get(place, math.inf), watch.quiet_since)
+            services = {place: known(self._config, *place, oldest, now) for place, oldest in since.items()}
+        found = []
+        for watch in watches:
+            error = watched[watch.error_id]
+            of = services[error.service, error.environment]
+            silence = silence_of(error, watch.quiet_since, tests.get(error.id), of)
+            found.append((watch, error, silence, of.rule))
+        return found
+
     def _check(self, error_id: int, now: float) -> Finding | None:
+        errors.lock(self._store, [error_id])
         error = ErrorLog.get_by_id(error_id)
         tickets = [t for t in rows.of_errors([error_id])[error_id] if t.status != State.CLOSED]
         watch = rows.watches([error_id]).get(error_id)
         if not tickets or watch is None:
             return None
         corrections = rows.corrections(error_id)
-        rule = rule_for(self._config, error.service)
-        silence = gather(error, watch.quiet_since, corrections, rule, now)
-        finding = evidence.judge(silence, rule, now)
+        of = known(self._config, error.service, error.environment, watch.quiet_since, now)
+        last_test = corrections[-1].test_status if corrections else None
+        silence = silence_of(error, watch.quiet_since, last_test, of)
+        finding = evidence.judge(silence, of.rule, now)
         watch.checked_at, watch.seen_seconds = now, finding.seen_seconds
         watch.waiting_for = finding.waiting_for
         watch.save()

@@ -105,6 +105,23 @@ def corrections(error_id: int) -> list[Correction]:
     return list(Correction.select().where(Correction.error == error_id).order_by(Correction.id))
 
 
+def last_tests(error_ids: Collection[int] | None) -> dict[int, str]:
+    """Per error (of some, or of all) the test status of its newest correction."""
+    query = Correction.select(Correction.error, Correction.test_status).order_by(Correction.id)
+    if error_ids is not None:
+        query = query.where(Correction.error.in_(sorted(error_ids)))
+    return dict(query.tuples())
+
+
+def note_checks(store: Store, checks: Collection[tuple[int, float, float, str]], now: float) -> None:
+    """Notes (error, quiet since, seconds seen, waiting for) of watches that did not begin anew meanwhile."""
+    store.run_many(
+        "UPDATE watches SET checked_at = ?, seen_seconds = ?, waiting_for = ? "
+        "WHERE error_id = ? AND quiet_since = ?",
+        [(moment(now), seen, waiting, error_id, moment(since)) for error_id, since, seen, waiting in checks],
+    )
+
+
 def client(client_id: str) -> Client | None:
     """A client that is known."""
     return Client.get_or_none(Client.id == client_id)
