@@ -6,7 +6,7 @@ from tocsin.handler.source import canonical
 
 
 def same_after_correction(statement: str, new_code: str) -> bool:
-    """Whether a statement that fails under a new signature is the corrected one: it stands in the new code."""
+    """Whether a statement that fails under a new signature is the corrected one: it is in the new code."""
     return bool(statement) and statement in canonical(new_code)
 
 
