@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from tocsin.daemon import logs
 from tocsin.daemon.alarm import AlarmError
 from tocsin.daemon.backup import BackupError
 from tocsin.daemon.cli import (
@@ -94,6 +95,8 @@ for command in (
 
 def main() -> None:
     """Runs a command. Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or configuration."""
+    # structlog's default is standard output, where it would spoil what --json prints.
+    logs.configure()
     try:
         tocsin(prog_name="tocsin")
     except WRONG_USE as error:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from tocsin.daemon import clock, logs
+from tocsin.daemon import clock
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
 from tocsin.daemon.run import run
 from tocsin.daemon.watch import Round
@@ -17,7 +17,6 @@ from tocsin.reports import facts
 @pass_context
 def daemon(context: Context) -> None:
     """Run the daemon in the foreground."""
-    logs.configure()
     run(context.config)
 
 

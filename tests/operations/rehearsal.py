@@ -50,7 +50,8 @@ UnthreadedController(Mailbox("/var/mail/box"), hostname="127.0.0.1", port=2525, 
 loop.run_forever()
 """
 SINK_UNIT = "[Service]\nExecStart=/opt/sink/bin/python /opt/sink/sink.py\n"
-ENDLESS = "{% for a in range(10 ** 9) %}{% for b in range(10 ** 9) %}{% endfor %}{% endfor %}"
+# Ranges of the template sandbox end at 100,000; three of them within each other do not end.
+ENDLESS = "".join("{% for " + name + " in range(99999) %}" for name in "abc") + "{% endfor %}" * 3
 
 
 class Container:
@@ -83,6 +84,7 @@ class Container:
         self.write("etc/sysusers.d/tocsin.conf", (UNITS / "tocsin.sysusers").read_text())
         self.write("etc/tocsin/tocsin.toml", CONFIG)
         self.write("etc/tocsin/tocsin.env", ENV, 0o600)
+        shutil.rmtree(root / "etc/tocsin/templates", ignore_errors=True)
         self.write("etc/tocsin/templates/.keep", "")
         self.write("etc/systemd/system/tocsin.service.d/quick.conf", QUICK)
         shutil.rmtree(root / "var/lib/tocsin", ignore_errors=True)
