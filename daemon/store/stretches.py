@@ -37,7 +37,14 @@ class Stretches:
             newest = self._newest.get(session.id)
             reach = REACH * session.interval
             together = last - first <= reach
-            if newest is None or not together or not newest.started_at <= first <= newest.ended_at + reach:
+            # Far before the remembered end: told late, or the clock was set back and the stretch was cut.
+            behind = newest is not None and last < newest.ended_at - reach
+            if (
+                newest is None
+                or behind
+                or not together
+                or not newest.started_at <= first <= newest.ended_at + reach
+            ):
                 every = (first, last) if together else (at for group in groups for at in group)
                 self._slowly(session, every)
             elif last > newest.ended_at:
