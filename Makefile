@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest help test demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -59,6 +59,16 @@ soak-security: $(VENV)/.test  ## hostile peers at full length: floods, 5,000 sil
 
 bench: $(VENV)/.test  ## what a log call costs, beside its peers, as JSON
 	@$(BIN)/python benchmarks/emit.py
+
+soak-storage: $(VENV)/.test  ## a million signatures; ingest beside readers and commands for two minutes
+	@TOCSIN_LONG=1 $(BIN)/python -m pytest -s --timeout 3600 tests/storage/test_many_signatures.py \
+	  tests/storage/test_contention.py tests/storage/test_full_disk.py
+
+soak-postgres: $(VENV)/.test  ## Postgres crashed for minutes; three daemons on three hosts (root) killed in turn
+	@TOCSIN_LONG=1 $(BIN)/python -m pytest -s --timeout 3600 tests/storage/test_restarts.py tests/storage/test_fleet.py
+
+bench-digest: $(VENV)/.test  ## events a second from real handlers to committed and grouped; JSON
+	@$(BIN)/python benchmarks/digest.py $(BENCH_ARGS)
 
 lint: $(VENV)/.test  ## ruff: rules and format
 	@echo "== lint"
