@@ -153,7 +153,7 @@ class Container:
         return [found.get(name, "") for name in properties]
 
     def journal(self, unit: str) -> list[dict[str, str]]:
-        text = self("journalctl", "--unit", unit, "--output=json", "--no-pager")
+        text = self("journalctl", "--unit", unit, "--output=json", "--all", "--no-pager")
         return [json.loads(line) for line in text.splitlines()]
 
 
