@@ -31,6 +31,10 @@ MESSAGES_AT_ONCE = 64
 """Messages handed over together, at most: one transaction."""
 BYTES_AT_ONCE = 16 * wire.MESSAGE_LIMIT
 """Bytes handed over together, at most but for the last message."""
+BULK = 64 * 1024
+"""Bytes from which on more are waited for: a transaction costs by the errors it touches, not by events."""
+LINGER = 0.05
+"""Seconds that is done, at most."""
 PATIENCE = 0.5
 """Seconds to wait after the database could not be written, before the next try."""
 LOOK = 0.05
@@ -203,7 +207,11 @@ class Intake:
     def _collect(self) -> list[_Asked]:
         asked: list[_Asked] = []
         taken = size = 0
-        while taken < MESSAGES_AT_ONCE and size < BYTES_AT_ONCE and (ready := self._poller.poll(0)):
+        until = time.monotonic() + LINGER
+        while taken < MESSAGES_AT_ONCE and size < BYTES_AT_ONCE:
+            patience = max(until - time.monotonic(), 0.0) if size >= BULK else 0.0
+            if not (ready := self._poller.poll(int(patience * 1000))):
+                break
             for socket, _ in ready:
                 peer, *parts = socket.recv_multipart(copy=False)
                 taken += 1

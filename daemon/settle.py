@@ -6,7 +6,7 @@ Runs inside the digest's transaction. Takes sums, knows nothing of messages or p
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tocsin.daemon import lifecycle
 from tocsin.daemon.config import Config
@@ -80,10 +80,16 @@ class Settlement:
         for error, parts in totals.values():
             for part in parts:
                 _grow(error, part, known[part.session_id])
-        tickets = rows.of_errors(totals)
-        watches = rows.watches(totals)
         self._sample(totals.values())
-        for error, parts in totals.values():
+        statuses, watched = rows.open_by_client(totals), rows.watched_since(totals)
+        rest = [
+            (error, parts)
+            for error, parts in totals.values()
+            if not self._goes_on(error, parts, statuses.get(error.id, {}), watched.get(error.id))
+        ]
+        ids = [error.id for error, _ in rest]
+        tickets, watches = rows.of_errors(ids), rows.watches(ids)
+        for error, parts in rest:
             if error.id in tickets:
                 self._ticketed(error, parts, tickets[error.id], watches.get(error.id), known)
             else:
@@ -283,6 +289,30 @@ class Settlement:
         if not any(ticket.status != State.CLOSED for ticket in rows.of_errors([fold.id]).get(fold.id, [])):
             self._tickets.open(fold, None, self._now, description=f"first folded error: {error.id}")
 
+    def _goes_on(
+        self,
+        error: ErrorLog,
+        parts: Sequence[Sum],
+        statuses: Mapping[str, str],
+        watched: tuple[float, float | None] | None,
+    ) -> bool:
+        """Whether every client hit has its open ticket and all that follows is that the watch begins anew.
+
+        So it is for an error that keeps happening, in all but a few transactions of an hour. `statuses`: of
+        its open tickets, by client; `watched`: since when it is quiet, and when it was last told of.
+        """
+        if watched is None or not all(client in statuses for part in parts for client, _ in part.hits):
+            return False
+        quiet_since, told_at = watched
+        last_at = max(part.last_at for part in parts)
+        if last_at <= quiet_since:
+            return True
+        fact = Fact(Kind.REAPPEARED, last_at, told_at=told_at)
+        if any(lifecycle.step(State(one), fact).actions != (Action.WATCH,) for one in statuses.values()):
+            return False
+        self._restarts[error.id] = last_at
+        return True
+
     def _ticketed(
         self,
         error: ErrorLog,
@@ -301,11 +331,8 @@ class Settlement:
             return
         if active and watch is not None and last_at > watch.quiet_since:
             fact = Fact(Kind.REAPPEARED, last_at, told_at=watch.reappeared_at)
-            if _only_restarts(active, fact):
-                self._restarts[error.id] = last_at
-            else:
-                late = self._now - last_at > LATE_AFTER
-                self._tickets.take(error, active, fact, self._now, details=_seen(last_at, late))
+            late = self._now - last_at > LATE_AFTER
+            self._tickets.take(error, active, fact, self._now, details=_seen(last_at, late))
         latest = {ticket.client_id or "": ticket for ticket in tickets}
         latest |= {ticket.client_id or "": ticket for ticket in active}
         quiet = min((_quiet_since(ticket) for ticket in tickets), default=0.0)
@@ -356,11 +383,6 @@ def _grow(error: ErrorLog, part: Sum, session: Session) -> None:
     error.occurrences += part.count
     error.first_seen = min(error.first_seen, part.first_at)
     error.last_seen = max(error.last_seen, part.last_at)
-
-
-def _only_restarts(tickets: Iterable[Ticket], fact: Fact) -> bool:
-    """Whether the fact does nothing but begin the watch anew: so it is for all but the first in an hour."""
-    return all(lifecycle.step(State(ticket.status), fact).actions == (Action.WATCH,) for ticket in tickets)
 
 
 def _last_of_window(moments: Sequence[float], count: int, window: float) -> float | None:

@@ -23,6 +23,26 @@ def of_errors(error_ids: Collection[int]) -> dict[int, list[Ticket]]:
     return found
 
 
+def open_by_client(error_ids: Collection[int]) -> dict[int, dict[str, str]]:
+    """Per error the statuses of its tickets that are not closed, by client id or ''."""
+    found: dict[int, dict[str, str]] = {}
+    ids = sorted(error_ids)
+    for start in range(0, len(ids), 400):
+        query = Ticket.select(Ticket.error, Ticket.client_id, Ticket.status).where(
+            Ticket.error.in_(ids[start : start + 400]) & (Ticket.status != "closed")
+        )
+        for error_id, client_id, status in query.tuples():
+            found.setdefault(error_id, {})[client_id or ""] = status
+    return found
+
+
+def watched_since(error_ids: Collection[int]) -> dict[int, tuple[float, float | None]]:
+    """Per watched error since when it is quiet, and when its last `reappeared` row was written."""
+    query = Watch.select(Watch.error, Watch.quiet_since, Watch.reappeared_at)
+    found = query.where(Watch.error.in_(sorted(error_ids))).tuples()
+    return {error_id: (quiet_since, told_at) for error_id, quiet_since, told_at in found}
+
+
 def watches(error_ids: Collection[int]) -> dict[int, Watch]:
     """Per error its watch."""
     return {watch.error_id: watch for watch in Watch.select().where(Watch.error.in_(sorted(error_ids)))}
