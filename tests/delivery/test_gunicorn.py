@@ -103,7 +103,9 @@ def test_each_answer_of_a_preloaded_recycled_and_killed_application_is_counted_o
     handler = TocsinHandler(daemon.endpoint, "next", spool=daemon.spool)
     try:
         answered = Counter(load.answered)
-        assert until(lambda: answered.keys() <= daemon.counted().keys(), 60)
+        until(lambda: answered.keys() <= daemon.counted().keys(), 60 + SOAK)
+        missing = answered.keys() - daemon.counted().keys()
+        assert not missing, (len(missing), len(answered), list(daemon.spool.iterdir()))
         assert {text: count for text, count in daemon.counted().items() if count != 1} == {}
         assert daemon.lost() == {}
         assert len(pids) > 4
