@@ -133,8 +133,9 @@ class Settlement:
             return self._overflow(key, coarse, path, line, module, function)
         if self._is_full(key, "", ERRORS_PER_SERVICE):
             return self._overflow(key, "", "", 0, "", "")
-        self._numbers[key.service, key.environment, coarse] += 1
-        self._numbers[key.service, key.environment, ""] += 1
+        for place_or_all in (coarse, ""):
+            spot = (key.service, key.environment, place_or_all)
+            self._numbers[spot] = self._numbers.get(spot, 0) + 1
         return errors.create(
             self._store,
             key,
@@ -166,14 +167,20 @@ class Settlement:
         place = (key.service, key.environment, coarse)
         if place in self._full:
             return True
-        if place not in self._numbers:
-            self._numbers[place] = errors.count_errors(key.service, key.environment, coarse or None)
-        if self._numbers[place] < cap:
+        if (key.service, key.environment, "") not in self._numbers:
+            self._count(key.service, key.environment)
+        if self._numbers.get(place, 0) < cap:
             return False
         if len(self._full) >= FULL_REMEMBERED:
             self._full.clear()
         self._full.add(place)
         return True
+
+    def _count(self, service: str, environment: str) -> None:
+        """Learns how many errors each place of the service has: one query for all of the transaction."""
+        found = errors.count_by_place(service, environment)
+        self._numbers |= {(service, environment, coarse): number for coarse, number in found.items()}
+        self._numbers[service, environment, ""] = sum(found.values())
 
     def _overflow(self, key: Key, coarse: str, path: str, line: int, module: str, function: str) -> ErrorLog:
         """The one error for what is over a cap: of a place, or ('' as coarse) of the whole service."""

@@ -104,14 +104,12 @@ def corrected_at_place(service: str, environment: str, coarse: str) -> list[tupl
     return list(query)
 
 
-def count_errors(service: str, environment: str, coarse: str | None = None) -> int:
-    """Errors of a service, or of one of its places."""
-    query = ErrorLog.select(fn.COUNT(ErrorLog.id)).where(
+def count_by_place(service: str, environment: str) -> dict[str, int]:
+    """How many errors each place (coarse signature) of a service has."""
+    query = ErrorLog.select(ErrorLog.coarse, fn.COUNT(ErrorLog.id)).where(
         (ErrorLog.service == service) & (ErrorLog.environment == environment)
     )
-    if coarse is not None:
-        query = query.where(ErrorLog.coarse == coarse)
-    return int(query.scalar())
+    return dict(query.group_by(ErrorLog.coarse).tuples())
 
 
 def add_counts(store: Store, rows: Sequence[tuple[int, str, int, int]]) -> None:
