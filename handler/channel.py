@@ -44,7 +44,6 @@ class Channel:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.name = uuid.uuid4().hex
         self.handlers: weakref.WeakSet[logging.Handler] = weakref.WeakSet()
         scrub = Scrubber(settings.scrub)
         self._capture = _capture(settings, scrub, settings.locals)

@@ -94,14 +94,17 @@ class TocsinHandler(logging.Handler):
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One event in the spool when this returns. A record that meets two handlers of ours counts once."""
+        """One event in the spool when this returns.
+
+        A record that meets a second handler of ours to the same daemon is counted once, by the first.
+        """
         channel = self.channel
         plain = type(record) is logging.LogRecord  # Another class may answer `__dict__` with anything.
         facts: dict[str, Any] = record.__dict__ if plain else attributes_of(record) or {}
-        if facts.get(_MARK) == channel.name:
+        if facts.get(_MARK) == channel.settings.endpoints:
             return
         channel.take(record)
-        facts[_MARK] = channel.name
+        facts[_MARK] = channel.settings.endpoints
 
     def flush(self) -> None:
         """Waits at most `flush_timeout` seconds for the daemon's acknowledgement, 50 ms when none answers."""

@@ -65,8 +65,11 @@ def test_repeats_over_many_segments_are_all_defined(
         assert daemon.memory.messages["the same again"] == 3000
 
 
-def test_a_record_that_meets_two_handlers_is_counted_once(address: str, logger_to: Make) -> None:
-    first, second = logger_to(), logger_to()
+@pytest.mark.parametrize("other", [{}, {"client": "martin"}], ids=["alike", "with other settings"])
+def test_a_record_that_meets_two_handlers_is_counted_once(
+    address: str, logger_to: Make, other: dict[str, str]
+) -> None:
+    first, second = logger_to(), logger_to(**other)
     first.addHandler(second.handlers[0])
     with DaemonDouble(address) as daemon:
         first.error("once")
