@@ -6,6 +6,7 @@ Runs inside the digest's transaction. Takes sums, knows nothing of messages or p
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from tocsin.daemon import lifecycle
@@ -62,7 +63,7 @@ class Settlement:
         self._corrected_places: set[tuple[str, str, str]] | None = None
         self._corrected: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
         self._overflows: dict[Key, ErrorLog] = {}
-        self._opened: dict[str, int] = {}
+        self._opened: Counter[str] | None = None
         """Automatic tickets of the last hour by place, '' for all."""
         self._folded: set[int] = set()
         """Errors known to have an open ticket that stands for those over the caps."""
@@ -261,8 +262,7 @@ class Settlement:
             return
         for index, client in enumerate(sorted(clients)):
             self._open(error, client, tell_admin=index == 0)
-            self._opened[""] += 1
-            self._opened[error.coarse] += 1
+            self._note_opened(error.coarse)
         error.recent = []
 
     def _open(self, error: ErrorLog, client: str, *, tell_admin: bool) -> None:
@@ -280,9 +280,14 @@ class Settlement:
 
     def _lately(self, coarse: str) -> int:
         """Automatic tickets of the last hour for a place, or ('') in all."""
-        if coarse not in self._opened:
-            self._opened[coarse] = rows.opened_since(self._now - 3600, coarse or None)
+        if self._opened is None:
+            self._opened = Counter(rows.opened_since(self._now - 3600))
+            self._opened[""] = sum(self._opened.values())
         return self._opened[coarse]
+
+    def _note_opened(self, coarse: str) -> None:
+        if self._opened is not None:
+            self._opened.update((coarse, ""))
 
     def _fold(self, error: ErrorLog) -> None:
         """One ticket stands for all that are over the caps: of the place, else of the service."""

@@ -105,19 +105,21 @@ def restart_watches(store: Store, quiet_since: Mapping[int, float]) -> None:
     )
 
 
-def opened_since(since: float, coarse: str | None = None) -> int:
-    """Automatic tickets opened in the two hours from then on, in all or for one place.
+def opened_since(since: float) -> dict[str, int]:
+    """Automatic tickets opened in the two hours from then on, by place (coarse signature).
 
     Those of a time that has not come yet (the clock was set back) do not count.
     """
-    query = Ticket.select(fn.COUNT(Ticket.id)).where(
-        (Ticket.created_at >= since)
-        & (Ticket.created_at <= since + 7200)
-        & (Ticket.source == "auto_detection")
+    query = (
+        Ticket.select(ErrorLog.coarse, fn.COUNT(Ticket.id))
+        .join(ErrorLog)
+        .where(
+            (Ticket.created_at >= since)
+            & (Ticket.created_at <= since + 7200)
+            & (Ticket.source == "auto_detection")
+        )
     )
-    if coarse is not None:
-        query = query.join(ErrorLog).where(ErrorLog.coarse == coarse)
-    return int(query.scalar())
+    return dict(query.group_by(ErrorLog.coarse).tuples())
 
 
 def corrections(error_id: int) -> list[Correction]:

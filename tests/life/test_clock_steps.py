@@ -155,8 +155,8 @@ def test_the_caps_on_new_tickets_do_not_count_tickets_of_the_future(world: World
     app = world.app()
     app.fail(3)
     with world.store.reading():
-        assert rows.opened_since(world.now - YEARS - HOUR) == 0
-        assert rows.opened_since(world.now - HOUR) == 1
+        assert not rows.opened_since(world.now - YEARS - HOUR)
+        assert sum(rows.opened_since(world.now - HOUR).values()) == 1
 
 
 @pytest.mark.parametrize("night", [(2026, 3, 29), (2026, 10, 25)])
