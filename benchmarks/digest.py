@@ -62,7 +62,8 @@ class Daemon:
         self.url = url
         config = place / "tocsin.toml"
         config.write_text(
-            f'[daemon]\nlisten = ["{self.endpoint}"]\nstate_dir = "{place}/state"\n[database]\nurl = "{url}"\n'
+            f'[daemon]\nlisten = ["{self.endpoint}"]\nstate_dir = "{place}/state"\n'
+            f'[database]\nurl = "{url}"\n'
             '[report]\nevery = "1h"\n'
         )
         command = [sys.executable, "-m", "tocsin.daemon", "--config", str(config), "daemon"]
@@ -156,7 +157,8 @@ def drain(case: Case, kind: str, place: Path) -> dict[str, Any]:
                 raise AssertionError(f"{number} counted of {case.count}")
             return {
                 "case": case.name, "database": kind, "way": "drain", "events": number,
-                "events_per_second": round(number / took), "daemon_cpu_us_per_event": round(cpu / number * 1e6, 1),
+                "events_per_second": round(number / took),
+                "daemon_cpu_us_per_event": round(cpu / number * 1e6, 1),
                 "daemon_peak_mb": daemon.peak() >> 20,
                 "database_mb_per_million_events": round(size(store) / number * 1e6 / 2**20),
                 "limit_zeromq_events_per_second": round(raw_transfer(messages) * number / SPOOLS),
