@@ -65,7 +65,7 @@ soak-storage: $(VENV)/.test  ## a million signatures; ingest beside readers and 
 	  tests/storage/test_contention.py tests/storage/test_full_disk.py
 
 soak-postgres: $(VENV)/.test  ## Postgres crashed for minutes; three daemons on three hosts (root) killed in turn
-	@TOCSIN_LONG=1 $(BIN)/python -m pytest -s --timeout 3600 tests/storage/test_restarts.py tests/storage/test_fleet.py
+	@TOCSIN_LONG=1 $(BIN)/python -m pytest -s --timeout 3600 -m 'soak or not soak' tests/storage/test_restarts.py tests/storage/test_fleet.py
 
 bench-digest: $(VENV)/.test  ## events a second from real handlers to committed and grouped; JSON
 	@$(BIN)/python benchmarks/digest.py $(BENCH_ARGS)

@@ -274,7 +274,7 @@ def _decode(wanted: type, value: Any) -> Any:
         if not isinstance(value, str):
             raise ValueError('write a duration in quotes, such as "90s", "15m", "1h" or "7d"')
         return Duration.parse(value)
-    raise NotImplementedError(wanted)
+    raise TypeError(f"no way to read a {wanted}")
 
 
 def _check_keys(data: dict[str, Any]) -> None:

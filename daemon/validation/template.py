@@ -19,6 +19,7 @@ import sys
 import types
 import unittest
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,9 @@ def _arguments(function: Any, given: dict[str, Any]) -> tuple[list[Any], dict[st
 def _run(function: Any, positional: list[Any], named: dict[str, Any]) -> None:
     result = function(*positional, **named)
     if inspect.iscoroutine(result):
-        asyncio.run(_awaited(result))
+        # In a thread of its own: whoever runs this test may have an event loop going already.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, _awaited(result)).result()
     elif inspect.isgenerator(result):
         for _ in islice(result, _ITEMS):
             pass

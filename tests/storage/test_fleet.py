@@ -125,9 +125,8 @@ def test_another_daemon_leads_within_30_seconds_of_its_leader_s_death(place: Pat
             member.kill()
 
 
-def test_three_daemons_on_three_hosts_killed_in_turn(place: Path, long: bool):
-    if not long:
-        pytest.skip("the long version: make soak-postgres")
+@pytest.mark.soak
+def test_three_daemons_on_three_hosts_killed_in_turn(place: Path):
     public = make_pair(place / "daemon.key", "the daemons")
     (place / "clients").mkdir()
     make_client("shop", place / "shop.key", place / "clients")
