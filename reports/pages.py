@@ -308,6 +308,7 @@ def _environment(language: str) -> Environment:
     made.globals.update(
         language=language, word=words.word, number=words.number, duration=words.duration, hours=words.hours,
         percent=words.percent, size=words.size, bars=bars, source=code.source, diff=code.diff,
-        unified=code.unified, plain_state=lambda ticket: words.plain_state(ticket.status),
+        unified=code.unified, waiting=words.waiting,
+        plain_state=lambda ticket: words.plain_state(ticket.status),
     )  # fmt: skip
     return made

@@ -23,6 +23,7 @@ WORDS = {
     "closed": _("closed"),
     "resolved": _("resolved"),
     "muted": _("muted"),
+    "unmuted": _("no longer muted"),
     # tests
     "tests_pending": _("not tested yet"),
     "tests_passed": _("tests passed"),
@@ -34,6 +35,7 @@ WORDS = {
     "critical": _("critical"),
     "auto_detection": _("opened by itself"),
     "manual": _("by hand"),
+    "duplicate": _("duplicate"),
     "corrected": _("corrected"),
     "no_reappearance": _("did not come back"),
     # what happened
@@ -78,6 +80,16 @@ WORDS = {
     "relation_group": _("which holds"),
 }
 
+WAITING = (
+    _("a correction whose tests pass: the last validation failed"),
+    _("the full time without the error"),
+    _("a run that begins and ends in order without the error"),
+    _("the application to be seen alive long enough"),
+    _("a longer silence: this one is still likely without any correction"),
+)
+"""What `evidence.judge` may wait for."""
+HELD_BACK = _("errors that {process} may still hold back")
+
 PLAIN_STATES = {
     "open": _("We noticed an error and are looking into it."),
     "in_progress": _("A correction is being made and tested."),
@@ -106,6 +118,14 @@ class Words:
     def plain_state(self, status: str) -> str:
         """A client's sentence on a ticket's state."""
         return self.catalogue.gettext(PLAIN_STATES.get(status, PLAIN_STATES["open"]))
+
+    def waiting(self, text: str) -> str:
+        """What a watch waits for; the process that may hold something back keeps its name."""
+        before, after = HELD_BACK.split("{process}")
+        if text.startswith(before) and text.endswith(after):
+            process = text.removeprefix(before).removesuffix(after)
+            return self.catalogue.gettext(HELD_BACK).replace("{process}", process)
+        return self.catalogue.gettext(text) if text in WAITING else text
 
     def number(self, value: float) -> str:
         """1234.5 as `1,234.5` or `1 234,5` (narrow no-break space)."""
