@@ -76,6 +76,15 @@ def site(make_site: Callable[..., Site]) -> Site:
     return made
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def either_site(request: pytest.FixtureRequest, make_site: Callable[..., Site]) -> Site:
+    """A filled database of either kind, its pages not yet written."""
+    postgres = request.param == "postgres"
+    made = make_site(database={"url": request.getfixturevalue("postgres_url")} if postgres else {})
+    made.fill()
+    return made
+
+
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens a file or an address; what it complained of or asked elsewhere is in `page.complaints`."""

@@ -213,7 +213,8 @@ def test_the_folder_of_a_client_that_is_gone_is_removed(site: Any) -> None:
     assert [path.name for path in (site.root / "clients").iterdir()] == ["garage-f0a1"]
 
 
-def test_the_metrics_files_say_what_the_facts_say(site: Any) -> None:
+def test_the_metrics_files_say_what_the_facts_say(either_site: Any) -> None:
+    site = either_site
     site.write()
     numbers = facts.to_builtins(facts.metrics(site.store))
     assert json.loads(site.read("admin/metrics.json")) == numbers
@@ -286,7 +287,8 @@ def test_a_change_among_many_is_followed_cheaply(make_site: Callable[..., Any]) 
     assert "77,777" in site.read("admin/errors/40.html")
 
 
-def test_the_metrics_page_and_the_command_say_what_the_facts_say(site: Any, tmp_path: Path) -> None:
+def test_the_metrics_page_and_the_command_say_what_the_facts_say(either_site: Any, tmp_path: Path) -> None:
+    site = either_site
     site.write()
     numbers = facts.metrics(site.store)
     page = " ".join("".join(Markup(site.read("admin/metrics.html")).text).split())
