@@ -150,6 +150,30 @@ def test_the_pages_work_behind_a_web_server_below_a_path(
         assert complaints(page) == []
 
 
+@pytest.mark.parametrize("how", ["file", "http"])
+def test_every_page_opens_in_every_look_and_the_list_can_be_narrowed(
+    written: Reports, open_page: Callable[..., Page], how: str
+) -> None:
+    for language, scheme, width in EVERY_LOOK:
+        root = written.roots[language]
+        with served(root) as home:
+            base = home if how == "http" else root.as_uri()
+            page = open_page(
+                f"{base}/{PAGES[-1]}", color_scheme=scheme, viewport={"width": width, "height": 900}
+            )
+            for name in reversed(PAGES):
+                page.goto(f"{base}/{name}")
+                expect(page.locator("main")).to_be_visible()
+                expect(page.locator("html")).to_have_attribute("lang", language)
+            page.locator("#e1").get_by_role("button", name="2 corrections").click()
+            expect(page.locator("dialog")).to_be_visible()
+            page.keyboard.press("Escape")
+            page.locator("select[name=state]").select_option("open")
+            expect(page.locator("li.error:visible")).to_have_count(2)
+            assert complaints(page) == []
+            page.close()
+
+
 def test_dark_and_light_have_different_grounds(written: Reports, open_page: Callable[..., Page]) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light, dark = (open_page(written.root / PAGES[0], color_scheme=scheme) for scheme in ("light", "dark"))
