@@ -232,7 +232,7 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
 
 
 def load(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:
-    """The configuration as SPEC says: file, else defaults; SMTP from the environment or the `.env` beside it.
+    """The configuration: the file found, else defaults; SMTP from the environment or the `.env` beside it.
 
     Raises ConfigError.
     """

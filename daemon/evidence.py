@@ -16,7 +16,7 @@ from msgspec import Struct
 Stretch: TypeAlias = tuple[float, float]
 
 REACH = 3
-"""A sign of life extends a session's stretch when it comes within this many announced intervals (DESIGN)."""
+"""A sign of life extends a session's stretch within this many announced intervals (docs/evidence.md)."""
 RUN_GAP = 30.0
 """Seconds without a note of it after which a daemon counts as not up: it stopped, the machine slept, or the
 clock was set."""
@@ -128,7 +128,7 @@ class Finding(Struct, frozen=True):
 
 
 def judge(silence: Silence, rule: Rule, now: float) -> Finding:
-    """The verdict on a watch at `now` (DESIGN "Evidence")."""
+    """The verdict on a watch at `now` (docs/evidence.md)."""
     watched = [(silence.quiet_since, now)]
     quiet = length(intersection(silence.up, watched)) if silence.quiet_since < now else 0.0
     seen = length(intersection(silence.seen, watched)) if silence.quiet_since < now else 0.0
@@ -182,7 +182,7 @@ def held_back(
     """Which process may still hold occurrences of a silence that began at `since`, '' when none does.
 
     One does whose last word was a backlog, or that was alive when a daemon went down and was not heard since
-    (DESIGN "Evidence" c). One not heard for `gone_after` seconds before the silence began is taken for gone:
+    (docs/evidence.md). One not heard for `gone_after` seconds before the silence began is taken for gone:
     what it holds happened earlier, and a host that never comes back must not hold every later ticket open.
     """
     for process in processes:

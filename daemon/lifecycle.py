@@ -1,6 +1,6 @@
 """The ticket's life as one table: (state, fact) -> (state, actions). Pure: no clock, database or mail.
 
-The states are SPEC.md's statuses. A fact's kind is the name of its history row. docs/lifecycle.md is drawn
+The states are the tickets' statuses. A fact's kind is the name of its history row. docs/lifecycle.md is drawn
 from `TABLE` (see `diagram`).
 """
 
@@ -84,7 +84,7 @@ _FAILED = Step(State.IN_PROGRESS, (A.RECORD, A.MAIL_ADMIN), "validation_failed")
 _CAME_BACK = Step(State.OPEN, (A.RECORD, A.REOPEN, A.WATCH, A.MAIL_CLIENT, A.MAIL_ADMIN), "reopened")
 
 TABLE: Mapping[tuple[State | None, Kind], Step] = {
-    # DESIGN "The ticket's life"; the watch begins when the ticket opens.
+    # The watch begins when the ticket opens.
     (None, Kind.CREATED): Step(State.OPEN, (A.RECORD, A.WATCH, A.MAIL_CLIENT, A.MAIL_ADMIN), "detection"),
     # Nobody has claimed a correction yet: an open error that goes on is no news for a mailbox.
     (State.OPEN, Kind.REAPPEARED): Step(State.OPEN, (A.RECORD, A.WATCH)),
@@ -133,7 +133,7 @@ def _told_lately(fact: Fact) -> bool:
 
 
 def reached(moments: Sequence[float], count: int, window: float) -> bool:
-    """Whether any sliding window of `window` seconds holds `count` of the sorted `moments` (SPEC D3)."""
+    """Whether any sliding window of `window` seconds holds `count` of the sorted `moments`."""
     return any(moments[i + count - 1] - moments[i] <= window for i in range(len(moments) - count + 1))
 
 

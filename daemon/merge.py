@@ -53,7 +53,7 @@ def _where(error: ErrorLog) -> str:
 
 
 def _close_duplicates(config: Config, error: ErrorLog, into: ErrorLog, by: str, now: float) -> list[int]:
-    """Of two open tickets of one client the younger closes (SPEC D4)."""
+    """Of two open tickets of one client the younger closes."""
     tickets = rows.of_errors([error.id, into.id])
     open_ = [
         {t.client_id or "": t for t in tickets.get(one.id, []) if t.status != State.CLOSED}

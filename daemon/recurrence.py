@@ -14,6 +14,6 @@ def old_code(process_started_at: float, applied_at: float, *, newer_process: boo
     """Whether a closed error was only logged by a process that began before the correction was applied.
 
     `newer_process`: one of the same service began after it, so the new code does run. Moments in epoch
-    seconds (DESIGN "The ticket's life", *old code still running*).
+    seconds (docs/lifecycle.md, *old code still running*).
     """
     return process_started_at < applied_at and newer_process

@@ -378,7 +378,7 @@ class Settlement:
         self._tickets.take(error, [ticket], fact, self._now, description=text, details=details)
 
     def _old_code(self, error: ErrorLog, session: Session) -> bool:
-        """Whether a process older than the correction logged it, while a newer one runs (DESIGN)."""
+        """Whether a process older than the correction logged it, while a newer one runs."""
         corrections = rows.corrections(error.id)
         if not corrections:
             return False
@@ -416,7 +416,7 @@ def _seen(at: float, late: bool) -> dict[str, object]:
 
 
 def _message(event: Event) -> str:
-    """The newest logged text, with the exception's own text after it (SPEC "JSON shapes")."""
+    """The newest logged text, with the exception's own text after it."""
     text = event.exception.text if event.exception else ""
     return (
         event.message if not text or text in event.message else f"{event.message}: {_said(event.exception)}"
