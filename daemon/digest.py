@@ -194,9 +194,10 @@ class _Memory(NamedTuple):
 class _Known(NamedTuple):
     """What a key stands for in one batch: repeats of it are counted as this event is."""
 
-    event: Event
     total: Sum
     hits: Occurrences
+    signature: Signature
+    client: str
 
 
 class _Work:
@@ -219,6 +220,7 @@ class _Work:
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
         self._sums: dict[Key, Sum] = {}
+        self._own_clients = {service.name: service.client or "" for service in config.service}
         self._heard: set[str] = set()
         """Sessions that spoke themselves: a sign of life now."""
 
@@ -357,8 +359,9 @@ class _Work:
             at = self._moment(record.occurred_at, session.clock_offset)
             found.hits.moments.append(at)
             if found.total.wants(at):
-                client = self._client(session, record)
-                found.total.keep(Sampled(record, raw, places, session.id, position, at, client))
+                found.total.keep(
+                    Sampled(record, found.signature, raw, places, session.id, position, at, found.client)
+                )
         elif isinstance(record, Repeat):
             definition = known.get(record.key)
             if definition is None:
@@ -382,7 +385,8 @@ class _Work:
         """Where the event's occurrences are counted."""
         signature = self._signatures.of(session.id, event, places)
         total = self._sum(session, signature, event, places)
-        return _Known(event, total, total.hit(self._client(session, event), session.id))
+        client = (event.client or self._own_clients.get(session.service, ""))[:CLIENT_LIMIT]
+        return _Known(total, total.hit(client, session.id), signature, client)
 
     def _sum(self, session: Session, signature: Signature, event: Glance, places: Places) -> Sum:
         key = Key(session.service, session.environment, signature.fine)
@@ -390,7 +394,3 @@ class _Work:
         if total is None:
             total = self._sums[key] = Sum(signature, event, places, session.id)
         return total
-
-    def _client(self, session: Session, event: Glance) -> str:
-        client = event.client or self._config.service_named(session.service).client or ""
-        return client[:CLIENT_LIMIT]

@@ -14,7 +14,6 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.lifecycle import Action, Fact, Kind, State, reached
 from tocsin.daemon.mute import heard
 from tocsin.daemon.recurrence import old_code, same_after_correction
-from tocsin.daemon.sign import where
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.bodies import encode_body
@@ -121,7 +120,7 @@ class Settlement:
 
     def _new(self, key: Key, total: Sum) -> ErrorLog:
         """The error of a signature not seen before: a corrected one that came back changed, or a new one."""
-        path, line, module, function = where(total.event, total.places)
+        path, line, module, function = total.signature.where
         coarse = total.signature.coarse
         place = total.places.get((path, line))
         if place is not None and place.statement:
@@ -259,6 +258,7 @@ class Settlement:
         clients = {client for at, client in recent if at >= last - window}
         if not self._room(error):
             self._fold(error)
+            error.recent = _enough(recent, count, last - window)
             return
         for index, client in enumerate(sorted(clients)):
             self._open(error, client, tell_admin=index == 0)
@@ -391,7 +391,7 @@ def _grow(error: ErrorLog, part: Sum, session: Session) -> None:
     if part.last_at >= error.last_seen:
         error.message = _message(part.event)
         error.release = session.release
-        error.line = where(part.event, part.places)[1]
+        error.line = part.signature.where.line
     error.occurrences += part.count
     error.first_seen = min(error.first_seen, part.first_at)
     error.last_seen = max(error.last_seen, part.last_at)
@@ -403,6 +403,15 @@ def _last_of_window(moments: Sequence[float], count: int, window: float) -> floa
         if reached(moments[end - count : end], count, window):
             return moments[end - 1]
     return None
+
+
+def _enough(recent: Sequence[tuple[float, str]], count: int, since: float) -> list[tuple[float, str]]:
+    """Of an error that waits for room among the tickets: what reaches its threshold, and whom it hit."""
+    newest = recent[-count:]
+    latest = {client: (at, client) for at, client in recent if at >= since}
+    told = {client for _, client in newest}
+    others = sorted(one for client, one in latest.items() if client not in told)
+    return [*others[-RECENT:], *newest]
 
 
 def _quiet_since(ticket: Ticket) -> float:

@@ -58,15 +58,6 @@ _masked = lru_cache(maxsize=4096)(mask)
 Places = Mapping[tuple[str, int], Place]
 
 
-class Signature(Struct, frozen=True):
-    """`fine` names the error, `coarse` its place and type; `components` is what `fine` is the hash of."""
-
-    fine: str
-    coarse: str
-    components: list[Any]
-    title: str
-
-
 class Where(NamedTuple):
     """The code an error belongs to."""
 
@@ -74,6 +65,17 @@ class Where(NamedTuple):
     line: int
     module: str
     function: str
+
+
+class Signature(Struct, frozen=True):
+    """`fine` names the error, `coarse` its place and type; `components` is what `fine` is the hash of."""
+
+    fine: str
+    coarse: str
+    components: list[Any]
+    title: str
+    where: Where
+    """The exception's innermost in-app frame, else the logging call."""
 
 
 class _Key(NamedTuple):
@@ -129,19 +131,13 @@ def sign(
     event: Event, places: Places, *, in_app: tuple[str, ...] = (), not_in_app: tuple[str, ...] = ()
 ) -> Signature:
     """The event's signature. Never raises. `in_app` and `not_in_app` decide where a place is not known."""
-    key = _key(event, _Code(places, in_app, not_in_app))
+    code = _Code(places, in_app, not_in_app)
+    key = _key(event, code)
     components = key.components
     if event.fingerprint:
         components = ["fingerprint", [components if part in _DEFAULT else part for part in event.fingerprint]]
-    return Signature(_hash(components), _hash(["coarse", *key.coarse]), components, key.title)
-
-
-def where(
-    event: Event, places: Places, *, in_app: tuple[str, ...] = (), not_in_app: tuple[str, ...] = ()
-) -> Where:
-    """The code the error belongs to: the exception's innermost in-app frame, else the logging call."""
-    code = _Code(places, in_app, not_in_app)
-    return _key(event, code).where or _logged_at(event, code)
+    at = key.where or _logged_at(event, code)
+    return Signature(_hash(components), _hash(["coarse", *key.coarse]), components, key.title, at)
 
 
 def cache_key(
@@ -168,7 +164,8 @@ def cache_key(
         chain.append((one.type, one.errno))
         one = one.cause
     frames = tuple([(frame.path, frame.line, frame.module, frame.function) for frame in raised.frames])
-    text: str | None = raised.text
+    # Where no frame is ours, the error belongs to the call that logged it.
+    text: tuple[str, str, int] | None = (raised.text, event.path, event.line)
     if places is not None:
         code = _Code(places, in_app, not_in_app)
         if any(

@@ -67,11 +67,11 @@ class Signatures:
         if found is not None:
             return found
         if short in session.signatures:
-            longer = (raised.text, short)
+            longer = _longer(event, raised, short)
             return session.signatures.get(longer) or self._sign(session, longer, event, places)
         if cache_key(event, places) == cache_key(event):
             session.signatures[short] = None
-            return self._sign(session, (raised.text, short), event, places)
+            return self._sign(session, _longer(event, raised, short), event, places)
         return self._sign(session, short, event, places)
 
     def _sign(self, session: _Session, key: Hashable | None, event: Event, places: Places) -> Signature:
@@ -83,6 +83,11 @@ class Signatures:
             session.signatures[key] = signature
             self._weight += WEIGHT
         return signature
+
+
+def _longer(event: Event, raised: Raised, short: Hashable) -> Hashable:
+    """The key where no frame is the application's: the text decides, and the error belongs to the call."""
+    return raised.text, event.path, event.line, short
 
 
 def _special(raised: Raised) -> bool:

@@ -67,6 +67,7 @@ class Sampled(Struct, frozen=True):
     """A full event on its way into the samples: `event` is what was decoded of `body`, the whole."""
 
     event: Event
+    signature: Signature
     body: Raw
     places: Mapping[tuple[str, int], Place]
     """Those of its batch: more than the event names."""
@@ -83,6 +84,7 @@ class Sum:
         self, signature: Signature, event: Event, places: Mapping[tuple[str, int], Place], session_id: str
     ) -> None:
         self.signature = signature
+        """The newest event's: all have its hash, and not all its line."""
         self.event = event
         """The newest event, in full unless only repeats came; `places` holds what its frames name."""
         self.places = places
@@ -112,7 +114,8 @@ class Sum:
             self._newest = sample
         if sample.at >= self._event_at:
             self._event_at = sample.at
-            self.event, self.places, self.session_id = sample.event, sample.places, sample.session_id
+            self.event, self.signature = sample.event, sample.signature
+            self.places, self.session_id = sample.places, sample.session_id
 
     @property
     def samples(self) -> list[Sampled]:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 from peewee import IntegrityError, fn
 
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Quarantined, Sample, Signature
+from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Quarantined, Sample, Signature, among
 
 T = TypeVar("T")
 
@@ -29,10 +29,8 @@ class Key(NamedTuple):
 def by_key(store: Store, keys: Collection[Key]) -> dict[Key, ErrorLog]:
     """The errors these signatures point at, locked in id order where the database has row locks."""
     pointed = {key: error_id for chunk in _chunks(sorted(keys)) for key, error_id in _pointed(chunk)}
-    errors: dict[int, ErrorLog] = {}
-    for ids in _chunks(sorted(set(pointed.values()))):
-        query = ErrorLog.select(*_COLUMNS).where(ErrorLog.id.in_(ids)).order_by(ErrorLog.id)
-        errors |= {error.id: error for error in (query.for_update() if store.postgres else query)}
+    query = ErrorLog.select(*_COLUMNS).where(among(ErrorLog.id, set(pointed.values()))).order_by(ErrorLog.id)
+    errors = {error.id: error for error in (query.for_update() if store.postgres else query)}
     return {key: errors[error_id] for key, error_id in pointed.items()}
 
 
@@ -51,7 +49,7 @@ def _pointed(keys: Sequence[Key]) -> Iterable[tuple[Key, int]]:
 
 def lock(store: Store, error_ids: Collection[int]) -> None:
     """Locks these errors' rows in id order, where the database has row locks."""
-    query = ErrorLog.select(ErrorLog.id).where(ErrorLog.id.in_(sorted(error_ids))).order_by(ErrorLog.id)
+    query = ErrorLog.select(ErrorLog.id).where(among(ErrorLog.id, error_ids)).order_by(ErrorLog.id)
     list(query.for_update() if store.postgres else query)
 
 
@@ -133,22 +131,16 @@ def add_samples(store: Store, rows: Sequence[tuple[object, ...]]) -> None:
 def sample_moments(error_ids: Collection[int]) -> dict[int, list[tuple[float, int]]]:
     """Per error its samples as (moment, sample id), oldest first."""
     found: dict[int, list[tuple[float, int]]] = {error_id: [] for error_id in error_ids}
-    for chunk in _chunks(sorted(error_ids)):
-        query = (
-            Sample.select(Sample.error, Sample.occurred_at, Sample.id)
-            .where(Sample.error.in_(chunk))
-            .order_by(Sample.occurred_at, Sample.id)
-            .tuples()
-        )
-        for error_id, at, sample_id in query:
-            found[error_id].append((at, sample_id))
+    query = Sample.select(Sample.error, Sample.occurred_at, Sample.id).where(among(Sample.error, error_ids))
+    for error_id, at, sample_id in query.order_by(Sample.occurred_at, Sample.id).tuples():
+        found[error_id].append((at, sample_id))
     return found
 
 
 def drop_samples(sample_ids: Collection[int]) -> None:
     """Deletes these samples."""
-    for chunk in _chunks(sorted(sample_ids)):
-        Sample.delete().where(Sample.id.in_(chunk)).execute()
+    if sample_ids:
+        Sample.delete().where(among(Sample.id, sample_ids)).execute()
 
 
 def quarantine(session_id: str, position: int, reason: str, body: bytes, now: float) -> None:

@@ -9,43 +9,47 @@ from typing import Any
 from peewee import fn
 
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Client, Correction, ErrorLog, Fact, History, Ticket, Watch, moment
+from tocsin.daemon.store.models import (
+    Client,
+    Correction,
+    ErrorLog,
+    Fact,
+    History,
+    Ticket,
+    Watch,
+    among,
+    moment,
+)
 
 
 def of_errors(error_ids: Collection[int]) -> dict[int, list[Ticket]]:
     """Per error its tickets, oldest first."""
     found: dict[int, list[Ticket]] = {}
-    ids = sorted(error_ids)
-    for start in range(0, len(ids), 400):
-        query = Ticket.select().where(Ticket.error.in_(ids[start : start + 400])).order_by(Ticket.id)
-        for ticket in query:
-            found.setdefault(ticket.error_id, []).append(ticket)
+    for ticket in Ticket.select().where(among(Ticket.error, error_ids)).order_by(Ticket.id):
+        found.setdefault(ticket.error_id, []).append(ticket)
     return found
 
 
 def open_by_client(error_ids: Collection[int]) -> dict[int, dict[str, str]]:
     """Per error the statuses of its tickets that are not closed, by client id or ''."""
     found: dict[int, dict[str, str]] = {}
-    ids = sorted(error_ids)
-    for start in range(0, len(ids), 400):
-        query = Ticket.select(Ticket.error, Ticket.client_id, Ticket.status).where(
-            Ticket.error.in_(ids[start : start + 400]) & (Ticket.status != "closed")
-        )
-        for error_id, client_id, status in query.tuples():
-            found.setdefault(error_id, {})[client_id or ""] = status
+    query = Ticket.select(Ticket.error, Ticket.client_id, Ticket.status)
+    still = query.where(among(Ticket.error, error_ids) & (Ticket.status != "closed")).order_by(Ticket.id)
+    for error_id, client_id, status in still.tuples():
+        found.setdefault(error_id, {})[client_id or ""] = status
     return found
 
 
 def watched_since(error_ids: Collection[int]) -> dict[int, tuple[float, float | None]]:
     """Per watched error since when it is quiet, and when its last `reappeared` row was written."""
     query = Watch.select(Watch.error, Watch.quiet_since, Watch.reappeared_at)
-    found = query.where(Watch.error.in_(sorted(error_ids))).tuples()
+    found = query.where(among(Watch.error, error_ids)).tuples()
     return {error_id: (quiet_since, told_at) for error_id, quiet_since, told_at in found}
 
 
 def watches(error_ids: Collection[int]) -> dict[int, Watch]:
     """Per error its watch."""
-    return {watch.error_id: watch for watch in Watch.select().where(Watch.error.in_(sorted(error_ids)))}
+    return {watch.error_id: watch for watch in Watch.select().where(among(Watch.error, error_ids))}
 
 
 def watched_errors() -> list[ErrorLog]:
@@ -131,7 +135,7 @@ def last_tests(error_ids: Collection[int] | None) -> dict[int, str]:
     """Per error (of some, or of all) the test status of its newest correction."""
     query = Correction.select(Correction.error, Correction.test_status).order_by(Correction.id)
     if error_ids is not None:
-        query = query.where(Correction.error.in_(sorted(error_ids)))
+        query = query.where(among(Correction.error, error_ids))
     return dict(query.tuples())
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tocsin.daemon import sign as module
 from tocsin.daemon import traceback_text
-from tocsin.daemon.sign import cache_key, sign, where
+from tocsin.daemon.sign import cache_key, sign
 from tocsin.handler.event import Event, Frame, Place, Raised, Syntax
 
 VIEW = Frame("/srv/shop/views.py", "shop.views", "checkout", 40)
@@ -69,19 +69,18 @@ def test_the_title_of_a_message_is_its_template() -> None:
 
 def test_where_is_the_innermost_frame_of_the_application() -> None:
     library = Frame("/usr/lib/python3.11/json/decoder.py", "json.decoder", "decode", 9)
-    found = where(event(exception=raised(frames=(VIEW, PRICE, library))), PLACES)
+    found = sign(event(exception=raised(frames=(VIEW, PRICE, library))), PLACES).where
     assert found == ("/srv/shop/orders.py", 88, "shop.orders", "Cart.price")
 
 
 def test_where_is_the_logging_call_without_an_exception() -> None:
-    assert where(event(), {("/srv/shop/a.py", 3): Place("/srv/shop/a.py", 3, module="shop.a")}) == (
-        "/srv/shop/a.py", 3, "shop.a", "run",
-    )  # fmt: skip
+    place = Place("/srv/shop/a.py", 3, module="shop.a")
+    assert sign(event(), {("/srv/shop/a.py", 3): place}).where == ("/srv/shop/a.py", 3, "shop.a", "run")
 
 
 def test_where_of_a_warning_is_the_line_it_names() -> None:
-    found = where(event(logger="py.warnings", message="/srv/x.py:12: UserWarning: disk nearly full\n"), {})
-    assert found[:2] == ("/srv/x.py", 12)
+    found = sign(event(logger="py.warnings", message="/srv/x.py:12: UserWarning: disk nearly full\n"), {})
+    assert found.where[:2] == ("/srv/x.py", 12)
 
 
 def test_the_logger_names_an_error_whose_place_is_unknown() -> None:
@@ -91,7 +90,7 @@ def test_the_logger_names_an_error_whose_place_is_unknown() -> None:
 
 def test_a_place_says_what_is_in_app_before_any_rule() -> None:
     foreign = {**PLACES, (PRICE.path, 88): msgspec.structs.replace(PLACES[PRICE.path, 88], in_app=False)}
-    assert where(event(exception=raised()), foreign).function == "checkout"
+    assert sign(event(exception=raised()), foreign).where.function == "checkout"
 
 
 def test_equal_cache_keys_mean_equal_signatures_whatever_the_text() -> None:
@@ -157,7 +156,7 @@ def test_any_event_has_a_signature_a_place_and_a_title(found: Event) -> None:
     signature = sign(found, {})
     assert signature == sign(found, {})
     assert signature.title
-    assert len(where(found, {})) == 4
+    assert len(signature.where) == 4
     hash(cache_key(found))
 
 
