@@ -52,22 +52,22 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Daemon(_Section, frozen=True):
     """Where the daemon listens and keeps its state."""
 
-    listen: list[str] = []
+    listen: Annotated[list[str], Meta(examples=[["ipc:///run/tocsin/tocsin.sock"]])] = []
     """ZeroMQ endpoints, `ipc://...` or `tcp://host:port`; default: the ipc socket handlers look for."""
-    state_dir: str = ""
+    state_dir: Annotated[str, Meta(examples=["/var/lib/tocsin"])] = ""
     """Directory of database, lock and pages; default: /var/lib/tocsin or the user's state directory."""
-    socket_group: str | None = None
+    socket_group: Annotated[str | None, Meta(examples=["tocsin"])] = None
     """Group that may connect to the ipc socket; without it only the daemon's user may."""
-    key: str | None = None
+    key: Annotated[str | None, Meta(examples=["/etc/tocsin/daemon.key"])] = None
     """File with the daemon's CURVE key pair; needed to listen on a TCP address other than loopback."""
-    clients: str | None = None
+    clients: Annotated[str | None, Meta(examples=["/etc/tocsin/clients"])] = None
     """Directory of the public keys that may connect over TCP."""
 
 
 class Database(_Section, frozen=True):
     """Where everything is stored."""
 
-    url: str = ""
+    url: Annotated[str, Meta(examples=["postgresql://tocsin@localhost/tocsin"])] = ""
     """`sqlite:///file` or `postgresql://user@host/name`; default: tocsin.db in the state directory."""
 
 
@@ -77,8 +77,11 @@ class Tickets(_Section, frozen=True):
     threshold: Count = 3
     """Occurrences within the window that open a ticket."""
     window: Duration = Duration(3600)
+    """Length of the sliding window in which they are counted."""
     priority: Literal["low", "medium", "high", "critical"] = "high"
+    """Priority of a ticket that is opened automatically."""
     category: str = "bug"
+    """Category of a ticket that is opened automatically."""
     new_per_place: Count = 20
     """New tickets an hour from one place (coarse signature); the rest is folded into one."""
     new_per_hour: Count = 200
@@ -105,32 +108,33 @@ class Watch(_Section, frozen=True):
 class Mail(_Section, frozen=True):
     """Who is mailed, and how."""
 
-    admin: list[str] = []
+    admin: Annotated[list[str], Meta(examples=[["ops@example.org"]])] = []
     """Addresses of the admins."""
     client: Literal["auto", "review"] = "auto"
-    """`review`: a client's mail waits for the admin's release."""
+    """`auto`: a client's mail is sent at once. `review`: it waits for the admin's release."""
     language: Literal["en", "fr"] = "en"
-    templates: str | None = None
+    """Language of the mails to admins, and to clients without one of their own."""
+    templates: Annotated[str | None, Meta(examples=["/etc/tocsin/templates"])] = None
     """Directory of templates that replace built-in ones, file by file."""
     per_hour: Count = 20
     """Mails an hour, to one recipient and in all; what is over goes into one digest."""
-    password_file: str | None = None
+    password_file: Annotated[str | None, Meta(examples=["/etc/tocsin/smtp-password"])] = None
     """File that holds the SMTP password, instead of SMTP_PASS; default: systemd's tocsin.smtp-password."""
-    oauth2_file: str | None = None
+    oauth2_file: Annotated[str | None, Meta(examples=["/etc/tocsin/oauth2.json"])] = None
     """yagmail's OAuth2 file for Gmail."""
 
 
 class Report(_Section, frozen=True):
     """Where the HTML pages are written."""
 
-    dir: str = ""
+    dir: Annotated[str, Meta(examples=["/var/lib/tocsin/report"])] = ""
     """Directory of the pages; default: report/ in the state directory."""
     every: Duration = Duration(5)
     """How soon a change shows on the pages."""
-    url: str | None = None
+    url: Annotated[str | None, Meta(examples=["https://errors.example.org"])] = None
     """Address under which a web server serves the directory; mails link to it."""
-    language: Literal["en", "fr"] | None = None
-    """Default: mail.language."""
+    language: Annotated[Literal["en", "fr"] | None, Meta(examples=["en"])] = None
+    """Language of the pages; default: mail.language."""
 
 
 class Retention(_Section, frozen=True):
@@ -145,21 +149,29 @@ class Retention(_Section, frozen=True):
 class Client(_Section, frozen=True):
     """A client, told of the errors it meets."""
 
-    id: Annotated[str, Meta(min_length=1, max_length=200)]
-    name: str = ""
-    email: str | None = None
-    language: Literal["en", "fr"] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=200, examples=["acme"])]
+    """The id that applications bind: `bind(client="acme")`."""
+    name: Annotated[str, Meta(examples=["Acme Ltd"])] = ""
+    """How it is addressed."""
+    email: Annotated[str | None, Meta(examples=["it@acme.example"])] = None
+    """Where its mails go; without one it gets none, and the admins' mails say so."""
+    language: Annotated[Literal["en", "fr"] | None, Meta(examples=["fr"])] = None
+    """Language of its mails and pages; default: mail.language."""
 
 
 class Service(_Section, frozen=True):
-    """An application that logs."""
+    """An application that logs, where it needs settings of its own."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["shop"])]
+    """The name that its handler gives: `TocsinHandler(service="shop")`."""
     kind: Literal["web", "batch"] = "web"
-    client: str | None = None
+    """`web`: it runs all the time. `batch`: it runs, ends, and is not missed in between."""
+    client: Annotated[str | None, Meta(examples=["acme"])] = None
     """Client of events that name none."""
-    threshold: Count | None = None
-    window: Duration | None = None
+    threshold: Annotated[Count | None, Meta(examples=[5])] = None
+    """Default: tickets.threshold."""
+    window: Annotated[Duration | None, Meta(examples=["30m"])] = None
+    """Default: tickets.window."""
 
 
 class Smtp(_Section, frozen=True):
