@@ -291,14 +291,22 @@ class _Work:
     def _gone(self, session: Session, hello: Hello) -> None:
         """The handler no longer holds what follows our watermark: a database restored from a backup.
 
-        One made before the session began does not know it; the session knows the database.
+        One made before the session began does not know it; the session knows the database. How many they are
+        the handler knows; one that cannot say has lost at least one. None, when no event stood there.
         """
-        if session.watermark or session.events or hello.database == self._identity:
-            sessions.add_loss(session.id, "not_held_any_more", 1)
-            log.error(
-                "records_not_held", session=session.id, watermark=session.watermark, oldest=hello.oldest
-            )
+        known = session.watermark or session.events or hello.database == self._identity
+        if known and (count := self._missing(session, hello)):
+            sessions.add_loss(session.id, sessions.NOT_HELD, count)
+            log.error("records_not_held", session=session.id, count=count, exact=hello.before is not None)
         session.watermark = hello.oldest
+
+    def _missing(self, session: Session, hello: Hello) -> int:
+        if hello.before is None:
+            return 1
+        sums = self._sums.values()
+        ours = [hits for total in sums for (_, one), hits in total.hits.items() if one == session.id]
+        new = sum(len(hits.moments) + sum(count for _, count in hits.many) for hits in ours)
+        return max(hello.before - sessions.told(session) - new, 0)
 
     def _alive(self, session: Session, message: Heartbeat | Goodbye) -> None:
         session.backlog = max(message.backlog, 0)

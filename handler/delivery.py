@@ -31,6 +31,9 @@ class Source(Protocol):
     @property
     def oldest(self) -> int: ...
 
+    @property
+    def before(self) -> int | None: ...
+
     def backlog(self, watermark: int) -> int: ...
 
     def batch(self, start: int, cursor: int, now: float, *, most: int = ...) -> wire.Batch | None: ...
@@ -53,6 +56,7 @@ class Delivery:
         self.welcomed = False
         self.refusal: wire.Refusal | None = None
         self.patience = PATIENCE
+        self.window = WINDOW
         self._start = self._cursor = 0
         self._outstanding: deque[int] = deque()
         self._asked_at: float | None = None
@@ -119,6 +123,7 @@ class Delivery:
                 sent_at=wall,
                 live=self.live,
                 database=self.database,
+                before=self.source.before,
             )
         if batch := self._batch(now, wall):
             return batch
@@ -146,7 +151,7 @@ class Delivery:
             self._refused(message, now)
 
     def _batch(self, now: float, wall: float) -> wire.Batch | None:
-        while len(self._outstanding) < WINDOW:
+        while len(self._outstanding) < self.window:
             batch = self.source.batch(self._start, self._cursor, wall, most=self._most)
             if batch is None:
                 return None

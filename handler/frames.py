@@ -83,6 +83,26 @@ def payloads(data: bytes, at: int) -> Iterator[bytes]:
         yield found.payload
 
 
+def taken_before(data: bytes, first: int) -> int:
+    """How many counters were taken by frames before the segment that begins with `data`.
+
+    `first`: the counter of the segment's own header. A write that was in flight at the rotation may stand on
+    its other side: a lower counter in here, or a higher one that is missing here. Missing ones are looked for
+    up to the middle of the sound frames only; what is missing behind it may be later in the file.
+    """
+    counters = []
+    at = 0
+    while found := read(data, at):
+        at = found.end
+        if found.counter:
+            counters.append(found.counter)
+    seen = set(counters)
+    late = sum(counter < first for counter in seen)
+    middle = max(counters[: len(counters) // 2 + 1], default=first)
+    early = sum(counter not in seen for counter in range(first + 1, middle))
+    return first - 1 - late + early
+
+
 class Survey(NamedTuple):
     """A whole segment looked at: its sound frames' end, the counters it holds, its damaged ranges.
 

@@ -66,6 +66,11 @@ class Memory:
         """Position of the first record that is kept."""
         return self._base
 
+    @property
+    def before(self) -> int | None:
+        """Not known: among the records that were let go are losses."""
+        return None if self._base else 0
+
     def backlog(self, watermark: int) -> int:
         """Records (not bytes: there is no file) at or after `watermark`."""
         return max(self._base + len(self._items) - max(watermark, self._base), 0)

@@ -206,6 +206,7 @@ class Spool:
         self._state = State(header)
         self.voids: deque[int] = deque()
         """Counters taken by events that could not be written."""
+        self._diverted = False
         self._next = itertools.count(1).__next__
         self._rotated_at = 0.0
         self._sealed: set[int] = set()
@@ -236,9 +237,15 @@ class Spool:
         """A record that is no event of the application's (a place, a loss). Raises OSError."""
         append(self.fd, frames.encode(0, payload))
 
+    @property
+    def diverted(self) -> bool:
+        """Counters were taken that do not stand for an event in these files."""
+        return self._diverted or bool(self.voids)
+
     def settle_voids(self) -> None:
         """Says in the file which counters went another way. Raises OSError."""
         while self.voids:
+            self._diverted = True
             append(self.fd, frames.encode(self.voids[0], b""))
             self.voids.popleft()
 

@@ -21,6 +21,8 @@ from tocsin.handler.spool import GRACE, Segment, Spool, append, segments
 BATCH_BYTES = 256 * 1024
 BATCH_RECORDS = 1000
 _CHUNK = 512 * 1024
+_BEGINNING = 128 * 1024
+"""Bytes of a segment in which writes that were in flight at its rotation stand."""
 
 
 class Draft:
@@ -91,6 +93,19 @@ class Stream:
     def oldest(self) -> int:
         """The oldest position still held."""
         return position(self.segments[0].number, 0) if self.segments else 0
+
+    @property
+    def before(self) -> int | None:
+        """Events of the session that stood before `oldest`, None when that is not known.
+
+        An event that could not be written has taken a counter and went another way.
+        """
+        if not self.segments or (self._spool is not None and self._spool.diverted):
+            return None
+        segment = self.segments[0]
+        # Counters below the segment's own are events', but for one of each header.
+        taken = frames.taken_before(self._bytes(segment, 0, _BEGINNING), segment.first)
+        return max(taken - segment.number, 0) if segment.number else 0
 
     @property
     def end(self) -> int:
@@ -267,8 +282,9 @@ class Stream:
                 continue
             place = self._known.get((path, line))
             if place is None and self._spool is None and self.segments:
+                # Its owner may have noted the place further on; else what it is now is what it stays.
                 self._gather(self.segments[-1].number)
-                place = self._known.get((path, line))
+                place = self._known.setdefault((path, line), self._resolve(path, line, module))
             place = place or self._resolve(path, line, module)
             if draft.size > 2 * BATCH_BYTES:
                 return

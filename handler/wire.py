@@ -50,6 +50,8 @@ class Hello(Struct, frozen=True, array_like=True, tag=1):
     """False when another process ships what a dead one left behind."""
     database: str | None = None
     """Id of the database this session was shipped to before, if any."""
+    before: int | None = None
+    """Events of the session that stood before `oldest`, None when that is not known."""
 
 
 class Batch(Struct, frozen=True, array_like=True, tag=2):

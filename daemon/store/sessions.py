@@ -9,10 +9,14 @@ from peewee import fn
 from tocsin.daemon.evidence import REACH, RUN_GAP, Stretch, union
 from tocsin.daemon.store import setback
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Interval, Loss, Run, Sample, Session, moment
+from tocsin.daemon.store.models import Interval, Loss, Quarantined, Run, Sample, Session, moment
 
 AT_ONCE = 5_000
 """Sessions dropped in one go, at most."""
+NOT_HELD = "not_held_any_more"
+"""Why events are lost that came after the backup from which the database was restored."""
+_IN_STREAM = (NOT_HELD, "damaged", "undefined")
+"""Reasons of losses that had a place of their own in the stream."""
 
 
 def by_id(store: Store, ids: Collection[str]) -> dict[str, Session]:
@@ -56,6 +60,13 @@ def extend(session: Session, signs: Iterable[float]) -> None:
             kept.save()
     for one in spare:
         one.delete_instance()
+
+
+def told(session: Session) -> int:
+    """How many of the events that stand in its stream below the watermark the database knows of."""
+    lost = Loss.select(fn.SUM(Loss.count)).where((Loss.session == session) & Loss.reason.in_(_IN_STREAM))
+    aside = Quarantined.select().where(Quarantined.session_id == session.id).count()
+    return int(session.events + (lost.scalar() or 0) + aside)
 
 
 def add_loss(session_id: str, reason: str, count: int) -> None:

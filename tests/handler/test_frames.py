@@ -115,3 +115,19 @@ def test_a_counter_that_stands_in_the_next_segment_is_not_lost() -> None:
     data = frames.encode(1, b"h") + frames.encode(2, b"x") + b"torn"
     survey = frames.survey(data, first=1, sealed=True, until=5, elsewhere=frozenset({3, 6}))
     assert lost(survey) == 1
+
+
+@given(
+    before=st.integers(0, 40),
+    after=st.integers(8, 40),
+    late=st.sets(st.integers(0, 39), max_size=3),
+    early=st.integers(0, 3),
+)
+def test_what_stood_before_a_segment_is_counted_whatever_was_in_flight_at_the_rotation(
+    before: int, after: int, late: set[int], early: int
+) -> None:
+    first = before + 1
+    late = {number for number in late if 0 < number <= before}
+    held = [first, *sorted(late), *range(first + 1 + early, first + 1 + early + after)]
+    data = b"".join(frames.encode(counter, b"\x90") for counter in held)
+    assert frames.taken_before(data, first) == before - len(late) + early

@@ -23,6 +23,7 @@ from tocsin.daemon.backup import BackupError
 from tocsin.daemon.store.database import Store, StoreError, hold, open_store
 from tocsin.daemon.store.models import ErrorLog, Loss, Session
 from tocsin.handler import wire
+from tocsin.reports import facts
 
 NOW = 1_795_000_000.0
 LOAD = """
@@ -34,6 +35,25 @@ log.addHandler(TocsinHandler(sys.argv[1], service="shop", spool=sys.argv[2]))
 pause = threading.Event()
 while not pause.wait(0.002):
     log.error("order could not be shipped")
+"""
+COUNTED = """
+import logging, sys, threading
+from tocsin.handler import TocsinHandler
+
+log = logging.getLogger("shop")
+log.addHandler(TocsinHandler(sys.argv[1], service="shop", spool=sys.argv[2], spool_limit="1MB"))
+
+def fail(count):
+    for number in range(count):
+        log.error("order %d could not be shipped: " + "why " * (number % 50), number)
+
+for line in sys.stdin:
+    threads = [threading.Thread(target=fail, args=(int(line) // 2,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print("done", flush=True)
 """
 
 
@@ -137,6 +157,71 @@ def test_what_a_restored_backup_lacks_is_shown_as_lost(place: Path) -> None:
         ("not_held_any_more", app.header.session)
     ]
     restored.store.close()
+
+
+def test_the_gap_of_a_restored_backup_is_counted_to_the_event(place: Path) -> None:
+    url = f"sqlite:///{place}/tocsin.db"
+    world = World(open_store(url))
+    app = world.app()
+    app.fail(3)
+    backup.take(world.store, place / "one.backup", world.now)
+    app.fail(40)
+    world.store.close()
+    backup.restore(place / "one.backup", url, world.now)
+    app.world = restored = World(open_store(url))
+    app.hello(oldest=app.end, before=43)
+    app.fail(5)
+    status = facts.status(restored.store, restored.config, restored.now)
+    assert (status.lost, status.events_counted) == ({"not_held_any_more": 40}, 8)
+    assert any("40 events were lost" in problem for problem in status.problems)
+    # Asked once more, after a second restart of the daemon, nothing new is missing.
+    app.hello(oldest=app.end + 1, before=48)
+    assert facts.status(restored.store, restored.config, restored.now).lost == {"not_held_any_more": 40}
+    restored.store.close()
+
+
+def test_positions_without_events_are_no_loss(world: World) -> None:
+    app = world.app()
+    app.fail(3)
+    app.hello(oldest=app.end + 500, before=3)
+    with world.store.reading():
+        assert Loss.select().count() == 0
+
+
+def test_a_process_that_logs_on_after_a_restore_misses_exactly_what_its_spool_had_let_go(place: Path) -> None:
+    daemon = Daemon(place).up()
+    url = f"sqlite:///{place}/state/tocsin.db"
+    command = [sys.executable, "-c", COUNTED, daemon.endpoint, str(daemon.spool)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+    try:
+        _log(process, 150)
+        assert until(lambda: daemon.total() == 150)
+        store = open_store(url)
+        backup.take(store, place / "one.backup", NOW)
+        store.close()
+        for _ in range(4):
+            _log(process, 200)
+        assert until(lambda: daemon.total() == 950)
+        assert until(lambda: not any(daemon.spool.glob("*.0.*.seg")))
+        daemon.kill()
+        backup.restore(place / "one.backup", url, NOW)
+        daemon.up()
+        _log(process, 50)
+        assert until(lambda: daemon.total() + daemon.lost()["not_held_any_more"] == 1000), daemon.lost()
+        assert 200 <= daemon.total() < 1000
+    finally:
+        process.kill()
+        process.wait()
+        daemon.close()
+
+
+def _log(process: subprocess.Popen[str], count: int) -> None:
+    """Has the application log so many errors from two threads; they are in its spool afterwards."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    print(count, file=process.stdin, flush=True)
+    assert process.stdout.readline() == "done\n"
 
 
 def test_a_session_younger_than_the_backup_shows_what_it_does_not_hold_any_more(world: World) -> None:

@@ -126,8 +126,9 @@ class App:
     def say(self, message: wire.FromHandler) -> wire.FromDaemon | None:
         return self.world.digest.take([Received("", message)], self.world.now)[0]
 
-    def hello(self, oldest: int = 0, backlog: int = 0) -> wire.FromDaemon | None:
-        return self.say(wire.Hello(self.header, oldest, backlog, self.world.now + self.clock, self.live))
+    def hello(self, oldest: int = 0, backlog: int = 0, before: int | None = None) -> wire.FromDaemon | None:
+        sent_at = self.world.now + self.clock
+        return self.say(wire.Hello(self.header, oldest, backlog, sent_at, self.live, before=before))
 
     def heartbeat(self, backlog: int = 0) -> None:
         self.say(wire.Heartbeat(self.header.session, backlog, self.world.now + self.clock))
