@@ -35,6 +35,8 @@ BULK = 64 * 1024
 """Bytes from which on more are waited for: a transaction costs by the errors it touches, not by events."""
 LINGER = 0.05
 """Seconds that is done, at most."""
+LULL = 0.005
+"""Seconds without a message after which no more is waited for: those who send wait for our answers."""
 PATIENCE = 0.5
 """Seconds to wait after the database could not be written, before the next try."""
 LOOK = 0.05
@@ -209,7 +211,7 @@ class Intake:
         taken = size = 0
         until = time.monotonic() + LINGER
         while taken < MESSAGES_AT_ONCE and size < BYTES_AT_ONCE:
-            patience = max(until - time.monotonic(), 0.0) if size >= BULK else 0.0
+            patience = min(max(until - time.monotonic(), 0.0), LULL) if size >= BULK else 0.0
             if not (ready := self._poller.poll(int(patience * 1000))):
                 break
             for socket, _ in ready:

@@ -15,6 +15,9 @@ from tocsin.handler.adopt import Adopted, take
 from tocsin.handler.link import Link
 from tocsin.handler.spool import sessions
 
+WINDOW = 64
+"""Batches on the way, at most: no application's memory is used here, so the daemon need not wait for us."""
+
 
 class Outcome(NamedTuple):
     """What became of one dead process's session. `reason` says why it stayed, '' when it was shipped."""
@@ -43,6 +46,7 @@ def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None =
 
 def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> Outcome:
     header, size = adopted.header, adopted.delivery.backlog
+    adopted.delivery.window = WINDOW
     link = Link(endpoints, header.server_key, header.key_file)
     reason = "no endpoint is known"
     try:
