@@ -42,7 +42,9 @@ def blocks(page: Path) -> list[Block]:
 def phrases(page: Path) -> list[str]:
     """What stands in backticks within the sentences and tables of a page."""
     inline = [token for token in _tokens(page) if token.type == "inline"]
-    return [child.content for token in inline for child in token.children or () if child.type == "code_inline"]
+    return [
+        child.content for token in inline for child in token.children or () if child.type == "code_inline"
+    ]
 
 
 def _tokens(page: Path) -> list[Token]:

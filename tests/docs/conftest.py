@@ -1,0 +1,55 @@
+"""Scratch machines for readers, and a mail server that takes everything."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from support.running import short_place
+
+from support.place import Place
+from tocsin.handler.paths import SERVICE_RUNTIME, SERVICE_STATE
+
+
+@pytest.fixture(scope="session")
+def smtp_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    server = Controller(Sink(), hostname="127.0.0.1", port=port)
+    server.start()
+    yield port
+    server.stop()
+
+
+@pytest.fixture
+def empty() -> Iterator[Place]:
+    """A machine with Tocsin installed and nothing else."""
+    with short_place() as root:
+        place = Place(root)
+        yield place
+        place.close()
+
+
+@pytest.fixture(scope="session")
+def model(smtp_port: int) -> Iterator[Place]:
+    """A furnished machine, as it was left."""
+    if SERVICE_RUNTIME.exists() or SERVICE_STATE.exists():
+        pytest.skip("a Tocsin service is installed on this machine: its socket would be used")
+    with short_place() as root:
+        place = Place(root)
+        place.furnish(smtp_port)
+        place.close()
+        yield place
+
+
+@pytest.fixture
+def furnished(model: Place) -> Iterator[Place]:
+    """A machine with a daemon, a mail server, and a shop with two errors that have tickets."""
+    with short_place() as root:
+        place = model.moved(root)
+        yield place
+        place.close()

@@ -1,0 +1,173 @@
+"""A scratch machine for a reader: a home, a directory to work in, a mail server, the real `tocsin`.
+
+What the pages write for a machine of its own stands for directories of this one (`STANDS_FOR`). `pip` looks up
+what it would install, `make` its targets, without doing it: both are other tests' and the CI's own work.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+from support.markdown import ROOT, Block
+from support.running import until
+
+STANDS_FOR = (
+    (r"/etc/tocsin\b", "{root}/etc"),
+    (r"/var/backups\b", "{root}/backups"),
+    (r"/var/lib/tocsin\b", "{home}/.local/state/tocsin"),
+    (r"/srv/shop\b", "{work}"),
+    (r"'\.\[", "'{project}["),
+    (r"(?m)^make ", "make --dry-run --directory {project} "),
+)
+CONFIG = """\
+[mail]
+admin = ["ops@example.org"]
+client = "review"
+[[client]]
+id = "acme"
+name = "Acme Ltd"
+email = "it@acme.example"
+"""
+BROKEN = "PRICES = {'tea': 3}\n\n\ndef price(sku):\n    return PRICES[sku]\n"
+CORRECTED = BROKEN.replace("PRICES[sku]", "PRICES.get(sku, 0)")
+SHOP = """\
+import logging
+from shop.orders import price
+from tocsin.handler import TocsinHandler, bind
+
+logging.getLogger().addHandler(TocsinHandler(service="shop", flush_timeout=30))
+with bind(client="acme"):
+    for number in range(3):
+        try:
+            price("coffee")
+        except KeyError:
+            logging.exception("order %d could not be priced", number)
+        logging.error("the stock of %s is below zero", "tea")
+"""
+OUTSIDE = re.compile(
+    r"(?<![\w./~-])/(?:boot|etc|lib|opt|root|run|srv|usr|var)/|\b(?:sudo|systemctl|apt-get|usermod)\b"
+)
+"""What belongs to the machine that the tests run on. Blocks with it are for the rehearsal alone."""
+FOREGROUND = re.compile(r"^tocsin daemon\b[^\n]*$", re.MULTILINE)
+
+
+class Place:
+    """Commands run in `work`; `close` ends the daemon, if one was started."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.home, self.work = root, root / "home", root / "work"
+        for directory in (self.home, self.work, root / "etc", root / "backups"):
+            directory.mkdir(exist_ok=True)
+        self.state = self.home / ".local" / "state" / "tocsin"
+        self.log = root / "daemon.log"
+        self.daemon: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Nothing of the developer's own settings."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "SMTP_", "XDG_", "PIP_"))}
+        pip = {"PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_QUIET": "1"}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return {**kept, **pip, "HOME": str(self.home), "PATH": path, "COLUMNS": "200"}
+
+    def furnish(self, smtp_port: int) -> None:
+        """A configuration, a running daemon, two errors of the shop with their tickets, the first one corrected."""
+        (self.work / "tocsin.toml").write_text(CONFIG)
+        mail = (
+            f"SMTP_HOST=127.0.0.1\nSMTP_PORT={smtp_port}\nSMTP_SECURITY=none\nSMTP_FROM=tocsin@example.org\n"
+        )
+        (self.work / ".env").write_text(mail)
+        (self.work / ".env").chmod(0o600)
+        shop = self.work / "shop"
+        shop.mkdir()
+        (shop / "__init__.py").touch()
+        (shop / "__main__.py").write_text(SHOP)
+        (shop / "orders.py").write_text(BROKEN)
+        self.start()
+        self.shell("python3 -m shop")
+        assert self.counted() == 6, self.log.read_text()
+        (shop / "orders.py").write_text(CORRECTED)
+
+    def run(self, block: Block) -> None:
+        """Runs the block. Raises AssertionError with what it printed when it failed."""
+        text = block.text
+        for pattern, stands_for in STANDS_FOR:
+            by = stands_for.format(root=self.root, home=self.home, work=self.work, project=ROOT)
+            text = re.sub(pattern, by.replace("\\", r"\\"), text)
+        assert not OUTSIDE.search(text.replace(str(ROOT), "")), f"{text}\nis for the rehearsal: mark it"
+        {"sh": self._script, "console": self._console, "python": self._python}[block.language](text)
+
+    def shell(self, text: str) -> str:
+        """The output of the commands, each of which must end well."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text], cwd=self.work, env=self.environ, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{text}\nexit code {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def start(self) -> None:
+        """`tocsin daemon`, as in a terminal of its own."""
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "tocsin.daemon", "daemon"]
+            self.daemon = subprocess.Popen(command, cwd=self.work, env=self.environ, stdout=log, stderr=log)
+        assert until(lambda: b"daemon_up" in self.log.read_bytes()), self.log.read_text()
+
+    def close(self) -> None:
+        if self.daemon is not None:
+            self.daemon.send_signal(signal.SIGTERM)
+            self.daemon.wait(30)
+            self.daemon = None
+
+    def moved(self, root: Path) -> Place:
+        """A copy of a closed place, with its daemon running."""
+        ours_alone = shutil.ignore_patterns("*.sock", self.log.name)
+        shutil.copytree(self.root, root, dirs_exist_ok=True, ignore=ours_alone)
+        copy = Place(root)
+        copy.start()
+        return copy
+
+    def counted(self) -> int:
+        """Occurrences of all errors."""
+        with suppress(sqlite3.OperationalError):
+            with closing(sqlite3.connect(f"file:{self.state}/tocsin.db?mode=ro", uri=True)) as database:
+                return int(
+                    database.execute("SELECT coalesce(sum(occurrences), 0) FROM error_logs").fetchone()[0]
+                )
+        return 0
+
+    def _script(self, text: str) -> None:
+        before, *after = FOREGROUND.split(text)
+        if before.strip():
+            self.shell(before)
+        for part in after:
+            self.start()
+            if part.strip():
+                self.shell(part)
+
+    def _console(self, text: str) -> None:
+        """Lines after `$ ` are commands; what is printed must be what follows them, `...` is anything."""
+        for part in re.split(r"(?m)^\$ ", text)[1:]:
+            command, _, expected = part.partition("\n")
+            printed = self.shell(command)
+            pattern = r"[^\x00]*?".join(map(re.escape, _squeezed(expected).split("...")))
+            assert re.fullmatch(pattern, _squeezed(printed)), f"$ {command}\n{printed}\nis not\n{expected}"
+
+    def _python(self, text: str) -> None:
+        before = self.counted()
+        (self.work / "example.py").write_text(text)
+        self.shell("python3 example.py")
+        if re.search(r"\.(error|exception|critical)\(", text) and "tcp://" not in text:
+            assert until(lambda: self.counted() > before), f"{text}\nlogged an error that was not counted"
+
+
+def _squeezed(text: str) -> str:
+    return "\n".join(re.sub(r"\s+", " ", line).strip() for line in text.strip().splitlines())
