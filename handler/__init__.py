@@ -3,6 +3,7 @@
 Opens nothing on import.
 """
 
+from tocsin.handler import children as children
 from tocsin.handler.context import bind, unbind
 from tocsin.handler.emit import TocsinHandler
 

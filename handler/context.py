@@ -1,19 +1,41 @@
 """What the application says about the work at hand: its client and what else is worth knowing. Context-local.
 
-Each thread and each asyncio task sees its own; a task starts with a copy of its creator's.
+Each thread and each asyncio task sees its own; a task starts with a copy of its creator's. An exception that
+leaves a `with bind(...)` takes along what was bound, for whoever logs it further out.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import Any
 
+from tocsin.handler.values import attributes_of
+
 Bound = tuple[str | None, Mapping[str, Any]]
 
 _NOTHING: Bound = (None, MappingProxyType({}))
 _bound: ContextVar[Bound] = ContextVar("tocsin", default=_NOTHING)
+_LEFT = "_tocsin_left"
+_CHAIN = 10
+"""Exceptions of one chain that are asked what they left, at most."""
+_context_of = BaseException.__dict__["__context__"].__get__
+
+
+class _Left:
+    """On an exception: what was bound where it was raised, and what was bound again when it had left."""
+
+    __slots__ = ("bound", "outside")
+
+    def __init__(self, bound: Bound | None, outside: Bound) -> None:
+        self.bound = bound
+        self.outside = outside
+
+    def __reduce__(self) -> tuple[type[str], tuple[()]]:
+        # Exceptions travel between processes, also to such as have no Tocsin.
+        return str, ()
 
 
 class Binding:
@@ -32,7 +54,10 @@ class Binding:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        left = _bound.get()
         self.restore()
+        if error is not None:
+            _take_along(error, left, self._before)
 
     def restore(self) -> None:
         """Bind again what was bound before."""
@@ -54,6 +79,15 @@ def bind(client: str | None = None, **context: Any) -> Binding:
     return Binding(_bound.set((before[0] if client is None else client, merged)), before)
 
 
+def bind_only(client: str | None = None, **context: Any) -> Binding:
+    """As `bind`, of a request: what was bound before it is not its own.
+
+    A server may serve it in what an earlier request left behind: asyncio keeps the context of the task that
+    last waited for a connection.
+    """
+    return Binding(_bound.set((client, MappingProxyType(context))), _bound.get())
+
+
 def unbind(*names: str) -> None:
     """Forget these names (`client` is one of them); without names, forget everything bound."""
     if not names:
@@ -65,5 +99,38 @@ def unbind(*names: str) -> None:
 
 
 def current() -> Bound:
-    """(client, context) as bound in this thread or task."""
-    return _bound.get()
+    """(client, context) as bound in this thread or task.
+
+    While an exception is handled where nothing has been bound since it left its `with bind(...)`: what was
+    bound there.
+    """
+    bound = _bound.get()
+    error = sys.exc_info()[1]
+    return bound if error is None else _left_by(error, bound)
+
+
+def _take_along(error: BaseException, left: Bound, outside: Bound) -> None:
+    attributes = attributes_of(error)
+    if attributes is None:
+        return
+    known = attributes.get(_LEFT)
+    if type(known) is not _Left:
+        bound: Bound | None = left
+    elif known.outside is left or known.bound == left:
+        bound = known.bound
+    else:
+        # One exception raised in several bindings belongs to none of them: better no client than a wrong one.
+        bound = None
+    attributes[_LEFT] = _Left(bound, outside)
+
+
+def _left_by(error: BaseException, outside: Bound) -> Bound:
+    at: BaseException | None = error
+    for _ in range(_CHAIN):
+        if at is None:
+            break
+        left = (attributes_of(at) or {}).get(_LEFT)
+        if type(left) is _Left and left.outside is outside and left.bound is not None:
+            return left.bound
+        at = _context_of(at)
+    return outside

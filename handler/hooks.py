@@ -1,4 +1,5 @@
-"""Exceptions nobody caught, as log records: of the main thread, of threads and of asyncio. Opt-in.
+"""Exceptions nobody caught, as log records: of the main thread, of threads, of asyncio, of a notebook's cells
+(opt-in), and those that leave a web application.
 
 Each hook calls the one it found, so that the application sees what it always saw. KeyboardInterrupt and
 SystemExit are ways to end, not errors.
@@ -6,13 +7,16 @@ SystemExit are ways to end, not errors.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+H = TypeVar("H", bound=logging.Handler)
 
 LOGGER = "uncaught"
 """The logger named in the records of uncaught exceptions. No logger of this name is used."""
@@ -31,6 +35,9 @@ class Uncaught:
         self._loop_hook: Callable[[Any, dict[str, Any]], object] = self._loop.default_exception_handler
         self._ours = self._main, self._thread, self._asyncio_hook()
         sys.excepthook, threading.excepthook, self._loop.default_exception_handler = self._ours
+        self._shell = _shell()
+        if self._shell is not None:
+            self._shell.events.register("post_run_cell", self._cell)
 
     def remove(self) -> None:
         """Put the former hooks back; where another has been set over ours, ours only passes on from now."""
@@ -42,6 +49,9 @@ class Uncaught:
             threading.excepthook = self._threading_hook
         if self._loop.default_exception_handler is loop:
             self._loop.default_exception_handler = self._loop_hook
+        if self._shell is not None:
+            with contextlib.suppress(ValueError):
+                self._shell.events.unregister("post_run_cell", self._cell)
 
     def _main(self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         self._report("Uncaught exception", error)
@@ -51,6 +61,12 @@ class Uncaught:
         name = args.thread.name if args.thread is not None else "unknown"
         self._report("Uncaught exception in a thread", args.exc_value, threadName=name)
         self._threading_hook(args)
+
+    def _cell(self, result: Any) -> None:
+        """IPython shows a cell's exception itself: no excepthook sees it."""
+        error = result.error_before_exec or result.error_in_exec
+        if isinstance(error, BaseException):
+            self._report("Uncaught exception in a cell", error)
 
     def _asyncio_hook(self) -> Callable[[Any, dict[str, Any]], None]:
         def default_exception_handler(loop: Any, context: dict[str, Any]) -> None:
@@ -72,6 +88,39 @@ class Uncaught:
                 self._handler.handle(record)
         except Exception:
             return
+
+
+def attached(kind: type[H]) -> list[H]:
+    """The handlers of this class on the root logger."""
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, kind)]
+
+
+def report_unless_logged(error: Exception, kind: type[H], servers: Iterable[str]) -> None:
+    """An exception that leaves a web application, to the root logger's handlers of this class.
+
+    Not where it comes to them anyway: its server logs it to the first of the loggers `servers` that exists,
+    or, when none of them does, presumably to one that the root logger hears. Never raises.
+    """
+    try:
+        known = logging.Logger.manager.loggerDict
+        loggers = [logger for logger in map(known.get, servers) if isinstance(logger, logging.Logger)]
+        if not loggers:
+            return
+        record = _record("Uncaught exception in a request", error)
+        for handler in attached(kind):
+            if record.levelno >= handler.level and not _reaches(loggers[0], handler):
+                handler.handle(record)
+    except Exception:
+        return
+
+
+def _shell() -> Any:
+    """The running IPython, in a notebook or a terminal."""
+    ipython = sys.modules.get("IPython")
+    try:
+        return None if ipython is None else ipython.get_ipython()
+    except Exception:
+        return None
 
 
 def _record(message: str, error: BaseException | None) -> logging.LogRecord:

@@ -11,7 +11,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {
-        "tocsin": {"class": "tocsin.handler.TocsinHandler", "level": "ERROR", "service": "invoices"}
+        "tocsin": {"class": "tocsin.handler.TocsinHandler", "level": "ERROR", "service": "invoicing"}
     },
     "root": {"handlers": ["tocsin"]},
 }
@@ -23,9 +23,6 @@ def work(worker: int) -> None:
     with tocsin.handler.bind(client="acme", worker=worker):
         for number in range(5):
             log.error("invoice %d has no address", number)
-    # A child of multiprocessing ends without atexit: without this its errors wait in the spool for the next
-    # process of this service, or for `tocsin ship`.
-    logging.shutdown()
 
 
 def main() -> None:

@@ -1,0 +1,62 @@
+"""Programs without requests: 20 errors of all their threads or processes, 20 counted, each its client's."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+from support.running import until
+from support.served import Tocsin
+
+
+@pytest.mark.parametrize(
+    ("program", "service", "processes"),
+    [
+        ("dict_config.py", "invoicing", 4),
+        ("file_config.py", "orders", 1),
+        ("cron_job.py", "nightly", 1),
+        ("structlog_app.py", "deliveries", 1),
+    ],
+)
+def test_plain_programs(tocsin: Tocsin, program: str, service: str, processes: int) -> None:
+    tocsin.run("python", program)
+    assert until(lambda: tocsin.clients(service) == {"acme": 20}), tocsin.clients(service)
+    assert list(tocsin.logged_by(service).values()) == [20 // processes] * processes
+    assert until(lambda: tocsin.ended(service)), "each process has said goodbye"
+
+
+def test_what_structlog_binds_is_kept(tocsin: Tocsin) -> None:
+    tocsin.run("python", "structlog_app.py")
+    assert until(lambda: tocsin.events("deliveries"))
+    assert {"van", "parcel"} <= (tocsin.events("deliveries")[0].context or {}).keys()
+
+
+def test_celery_with_recycled_processes(tocsin: Tocsin) -> None:
+    command = ("celery", "--app", "celery_app", "worker", "--concurrency", "4")
+    with tocsin.serving(*command, "--max-tasks-per-child", "5") as worker:
+        assert worker.says("ready"), worker.said()
+        tasks = "[task.delay('acme', n) for task in (invoice, reminder) for n in range(10)]"
+        tocsin.run("python", "-c", f"from celery_app import invoice, reminder; {tasks}")
+        assert until(lambda: tocsin.clients("invoices") == {"acme": 20}), worker.said()
+        assert sum(tocsin.logged_by("invoices").values()) == 20
+        assert len(tocsin.logged_by("invoices")) >= 4
+    assert {event.logger for event in tocsin.events("invoices")} == {"celery.app.trace", "celery_app"}
+
+
+def test_apscheduler(tocsin: Tocsin) -> None:
+    with tocsin.serving("python", "apscheduler_jobs.py") as scheduler:
+        assert until(lambda: tocsin.clients("tanks") == {"acme": 20}), scheduler.said()
+        scheduler.stop(signal.SIGINT)
+    assert {event.logger for event in tocsin.events("tanks")} == {"apscheduler.executors.default"}
+
+
+def test_two_kernels_run_a_notebook(tocsin: Tocsin) -> None:
+    command = ("jupyter", "execute", "--allow-errors", "notebook.ipynb")
+    running = [
+        subprocess.Popen([*command, "--output", f"done-{n}"], cwd=tocsin.examples, env=tocsin.environ)
+        for n in range(2)
+    ]
+    assert [process.wait(90) for process in running] == [0, 0]
+    assert until(lambda: tocsin.clients("analysis") == {"acme": 20}), tocsin.clients("analysis")
+    assert list(tocsin.logged_by("analysis").values()) == [10, 10]

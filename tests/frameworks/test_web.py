@@ -1,0 +1,126 @@
+"""Web applications on servers with several workers: 20 errors, 20 counted, each its client's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from http.cookiejar import CookieJar
+
+import pytest
+from support.running import until
+from support.served import Server, Tocsin
+
+SERVED = ("GET", "/prices/tea")
+SECRETS = ("s3cret", "4111111111111111", "k-4711")
+"""What requests carry and no database may hold."""
+Ask = Callable[[str], int]
+BOOTED = "Booting worker"
+
+
+def asking(url: str, headers: Mapping[str, str] = {}) -> Ask:
+    """Requests one page and returns the answer's status."""
+
+    def ask(page: str) -> int:
+        request = urllib.request.Request(url + page, headers=dict(headers))
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    return ask
+
+
+def five_errors(server: Server, worker: int, ask: Ask) -> None:
+    """The worker answers five requests with an error."""
+    pages = [f"/prices/tea?page={n}&token=s3cret" for n in range(4)] + ["/prices/4111111111111111"]
+    with server.only(worker):
+        assert [ask(page) for page in pages] == [500] * 5
+
+
+def four_of_gunicorn(server: Server) -> list[int]:
+    """The pids of all its workers, once they are there."""
+    assert server.says(BOOTED, 4), server.said()
+    return server.children()
+
+
+def assert_counted(tocsin: Tocsin, service: str, client: str, workers: list[int]) -> None:
+    assert until(lambda: tocsin.clients(service) == {client: 20}), tocsin.clients(service)
+    assert tocsin.logged_by(service) == dict.fromkeys(workers, 5)
+
+
+def assert_bound_and_scrubbed(tocsin: Tocsin, service: str) -> None:
+    events = tocsin.events(service)
+    contexts = [event.context or {} for event in events]
+    assert SERVED in [(context.get("method"), context.get("path")) for context in contexts]
+    assert {event.client for event in events} == set(tocsin.clients(service))
+    written = b"".join(path.read_bytes() for path in tocsin.place.glob("state/tocsin.db*"))
+    assert b"/prices/tea" in written
+    assert not [secret for secret in SECRETS if secret.encode() in written]
+
+
+def test_flask_under_gunicorn_with_a_worker_killed(tocsin: Tocsin) -> None:
+    command = ("gunicorn", "--workers", "4", "--bind", "127.0.0.1:0", "flask_app:app")
+    with tocsin.serving(*command) as server:
+        workers = four_of_gunicorn(server)
+        ask = asking(server.url, {"Host": "acme.example.org"})
+        for worker in workers:
+            five_errors(server, worker, ask)
+            if worker == workers[0]:
+                os.kill(worker, signal.SIGKILL)
+                assert server.says(BOOTED, 5), server.said()
+        assert_counted(tocsin, "shop", "acme", workers)
+    assert_bound_and_scrubbed(tocsin, "shop")
+
+
+def test_fastapi_under_uvicorn(tocsin: Tocsin) -> None:
+    patience = ("--timeout-worker-healthcheck", "60")
+    command = ("uvicorn", "--workers", "4", "--port", "0", *patience, "fastapi_app:app")
+    with tocsin.serving(*command) as server:
+        url = server.url
+        assert server.says("Application startup complete", 4), server.said()
+        workers = [pid for pid in server.children() if pid in tocsin.present("prices")]
+        ask = asking(url, {"X-Api-Key": "k-4711"})
+        for worker in workers:
+            five_errors(server, worker, ask)
+        assert_counted(tocsin, "prices", "acme", workers)
+    assert_bound_and_scrubbed(tocsin, "prices")
+
+
+@pytest.fixture
+def logged_in(tocsin: Tocsin) -> Iterator[Callable[[str], Ask]]:
+    """Django's database with a user; from the server's URL to that user's browser."""
+    os.environ["DJANGO_SUPERUSER_PASSWORD"] = "s3cret-of-martin"
+    manage = ("python", "manage.py")
+    tocsin.run(*manage, "migrate", under="django_site")
+    user = ("--username", "martin", "--email", "martin@example.org", "--noinput")
+    tocsin.run(*manage, "createsuperuser", *user, under="django_site")
+
+    def log_in(url: str) -> Ask:
+        jar = CookieJar()
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        page = url + "/admin/login/"
+        opener.open(page, timeout=60).close()
+        token = next(cookie.value for cookie in jar if cookie.name == "csrftoken")
+        form = {"username": "martin", "password": "s3cret-of-martin", "csrfmiddlewaretoken": token}
+        opener.open(page + "?next=/prices/coffee", urllib.parse.urlencode(form).encode(), timeout=60).close()
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+        return asking(url, {"Cookie": cookies})
+
+    yield log_in
+    del os.environ["DJANGO_SUPERUSER_PASSWORD"]
+
+
+def test_django_under_gunicorn(tocsin: Tocsin, logged_in: Callable[[str], Ask]) -> None:
+    command = ("gunicorn", "--workers", "4", "--bind", "127.0.0.1:0", "wsgi")
+    with tocsin.serving(*command, under="django_site") as server:
+        workers = four_of_gunicorn(server)
+        ask = logged_in(server.url)
+        for worker in workers:
+            five_errors(server, worker, ask)
+        assert_counted(tocsin, "site", "martin", workers)
+    assert_bound_and_scrubbed(tocsin, "site")

@@ -1,0 +1,172 @@
+"""Examples as their users run them, as processes of their own; and what the daemon says of their errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+
+from support.running import Daemon, until
+from tocsin.daemon.store.bodies import decode_body
+from tocsin.handler.event import Event
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "frameworks"
+PROGRAMS = Path(sys.executable).parent
+CONFIGURATION = '\n[[service]]\nname = "nightly"\nkind = "batch"\n'
+"""What docs/frameworks.md has the admin write for the cron job."""
+_PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+
+class Tocsin(Daemon):
+    """`tocsin daemon` as it is, and the examples copied beside it."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        with (place / "tocsin.toml").open("a") as file:
+            file.write(CONFIGURATION)
+        self.examples = place / "examples"
+        shutil.copytree(EXAMPLES, self.examples, ignore=shutil.ignore_patterns("__pycache__", "*.sqlite3"))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        path = f"{PROGRAMS}:{os.environ['PATH']}"
+        return {**super().environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.place)}
+
+    def start(self, point: str = "") -> None:
+        command = [PROGRAMS / "tocsin", "--config", self.place / "tocsin.toml", "daemon"]
+        self.process = subprocess.Popen(command, env=self.environ, stdout=self.log, stderr=self.log)
+
+    def run(self, *command: str | Path, under: str = ".") -> str:
+        """What the command said; it must end well."""
+        done = subprocess.run(
+            [*command],
+            cwd=self.examples / under,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @contextlib.contextmanager
+    def serving(self, *command: str | Path, under: str = ".") -> Iterator[Server]:
+        """The command while it runs; at the end it is asked to stop, and waited for."""
+        log = self.place / f"{Path(command[0]).name}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*command], cwd=self.examples / under, env=self.environ, stdout=out, stderr=out
+            )
+        server = Server(process, log)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+    def clients(self, service: str) -> dict[str, int]:
+        """Per client the occurrences of the service."""
+        return dict(
+            self._asked(
+                "SELECT client_id, sum(count) FROM error_counts JOIN error_logs ON error_logs.id = error_id "
+                "WHERE service = ? GROUP BY client_id",
+                service,
+            )
+        )
+
+    def events(self, service: str) -> list[Event]:
+        """The events kept in full."""
+        found = self._asked(
+            "SELECT body FROM error_samples JOIN error_logs ON error_logs.id = error_id WHERE service = ?",
+            service,
+        )
+        return [decode_body(body).event for (body,) in found]
+
+    def logged_by(self, service: str) -> dict[int, int]:
+        """Per process that logged any error of the service, how many."""
+        return dict(
+            self._asked(
+                "SELECT pid, sum(events) FROM sessions WHERE service = ? AND events > 0 GROUP BY pid", service
+            )
+        )
+
+    def present(self, service: str) -> set[int]:
+        """The processes of the service that have said hello."""
+        return {pid for (pid,) in self._asked("SELECT pid FROM sessions WHERE service = ?", service)}
+
+    def ended(self, service: str) -> bool:
+        """Whether every session of the service said goodbye."""
+        found = self._asked("SELECT ended_at IS NOT NULL FROM sessions WHERE service = ?", service)
+        return bool(found) and all(done for (done,) in found)
+
+    def _asked(self, sql: str, service: str) -> list[tuple[int, ...]]:
+        with closing(sqlite3.connect(self.place / "state" / "tocsin.db", timeout=30)) as database:
+            return database.execute(sql, (service,)).fetchall()
+
+
+class Server:
+    """A running program with workers."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._process = process
+        self._log = log
+        self._seen: set[int] = set()
+
+    def said(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def says(self, text: str, times: int = 1) -> bool:
+        """Waits until it has written the text so often."""
+        return until(lambda: self.said().count(text) >= times or self._process.poll() is not None) and (
+            self._process.poll() is None
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as it says itself."""
+        assert until(lambda: _PORT.search(self.said())), self.said()
+        found = _PORT.search(self.said())
+        assert found is not None
+        return found[0]
+
+    def children(self) -> list[int]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found = [child.pid for child in psutil.Process(self._process.pid).children(recursive=True)]
+            self._seen |= set(found)
+            return found
+        return []
+
+    @contextlib.contextmanager
+    def only(self, worker: int) -> Iterator[None]:
+        """While it lasts no other child runs, so that this one takes what comes."""
+        others = [pid for pid in self.children() if pid != worker]
+        try:
+            for pid in others:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Asks it to stop; what is still there after a while is killed, child by child."""
+        self.children()
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(30)
+        for pid in self._seen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
