@@ -1,50 +1,36 @@
-"""One file that holds the whole database: made while the daemon runs, checked by opening it, and put back.
-
-SQLite by its online backup, Postgres by pg_dump and pg_restore. Knows nothing of what the tables mean.
-"""
+"""Backups taken while the daemon runs, and put back. Knows nothing of what the tables mean."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, json
 
-from tocsin.daemon.store.database import MIGRATIONS, Store, hold, open_store, sqlite_path
-from tocsin.daemon.store.models import ErrorLog, Run
+from tocsin.daemon.store import copies
+from tocsin.daemon.store.copies import SUFFIX, BackupError, Contents, explained, inspect, stamp, sync
+from tocsin.daemon.store.database import Store, hold, open_store, upgrade
+from tocsin.daemon.store.models import ErrorLog, Run, Session
 from tocsin.daemon.store.tickets import fact, remember_fact
+from tocsin.daemon.store.url import sqlite_path
 
 RESTORED = "restored"
-"""Key of the fact `moment of the backup's last word, moment of the restoring`, epoch seconds."""
-SUFFIX = ".backup"
-_SQLITE = b"SQLite format 3\0"
-_PG_DUMP = b"PGDMP"
+"""Key of the fact that a backup was restored: a `Gap`."""
 
 
-class BackupError(Exception):
-    """The backup or the restoring did not happen; the text says why and what to do."""
+class Gap(Struct, frozen=True):
+    """What a restored database knows nothing of. Moments in epoch seconds."""
 
-
-class Contents(Struct, frozen=True):
-    """What a backup holds; the counts are None for Postgres, whose dump is not read but by restoring it."""
-
-    path: str
-    size: int
-    """Bytes."""
-    errors: int | None = None
-    tickets: int | None = None
-    occurrences: int | None = None
-    until: float | None = None
-    """The daemon's last sign of life in it, epoch seconds."""
+    until: float
+    """The backup's last word."""
+    at: float
+    """When it was restored."""
+    events: int | None
+    """Counted in between, by the database that was there; None when that cannot be told."""
 
 
 def take(store: Store, target: Path, now: float) -> Contents:
@@ -52,21 +38,7 @@ def take(store: Store, target: Path, now: float) -> Contents:
 
     The file appears whole or not at all. Raises BackupError.
     """
-    path = target / f"tocsin-{_stamp(now)}{SUFFIX}" if target.is_dir() else target
-    if path.exists():
-        raise BackupError(f"{path} is there already; name another file, or a directory")
-    with _explained(path), tempfile.TemporaryDirectory(prefix=".tocsin-", dir=path.parent) as made:
-        part = Path(made) / "part"
-        if store.postgres:
-            _postgres("pg_dump", store.url, "--format=custom", f"--file={part}")
-        else:
-            _copy_sqlite(sqlite_path(store.url), part)
-        part.chmod(0o600)
-        found = inspect(part)
-        _sync(part)
-        part.rename(path)
-        _sync(path.parent)
-    return msgspec.structs.replace(found, path=str(path))
+    return copies.write(store.url, target / f"tocsin-{stamp(now)}{SUFFIX}" if target.is_dir() else target)
 
 
 def thin(directory: Path, keep: int) -> list[Path]:
@@ -77,28 +49,16 @@ def thin(directory: Path, keep: int) -> list[Path]:
     return gone
 
 
-def inspect(path: Path) -> Contents:
-    """Opens a backup, checks it, and says what it holds. Raises BackupError."""
-    with _explained(path):
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(len(_SQLITE))
-    if head.startswith(_PG_DUMP) and "error_logs" in _run(["pg_restore", "--list", str(path)]):
-        return Contents(str(path), size)
-    if head != _SQLITE:
-        raise BackupError(f"{path} holds no Tocsin database; choose another file")
-    try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        ) as database:
-            _check(database, path)
-            return _contents(database, path, size)
-    except sqlite3.Error as error:
-        raise BackupError(f"{path} is no usable SQLite database: {error}; choose another backup") from None
+class Restored(Struct, frozen=True):
+    """What was put back, what it lacks, and where the database is kept that was there."""
+
+    contents: Contents
+    gap: Gap
+    aside: Path | None
 
 
-def restore(path: Path, url: str, now: float) -> tuple[Contents, Path | None]:
-    """Puts a backup in the place of the database; returns what it holds and where the old one is kept.
+def restore(path: Path, url: str, now: float) -> Restored:
+    """Puts a backup in the place of the database; one of an older version is brought up to date.
 
     No daemon may run on the database; a Postgres database must be empty, which keeps the old one too.
     Raises BackupError, and StoreError when a daemon runs.
@@ -112,30 +72,51 @@ def restore(path: Path, url: str, now: float) -> tuple[Contents, Path | None]:
         aside = None
     else:
         aside = _replace_sqlite(path, sqlite_path(url), url, now)
-    store = open_store(url)
+    store = open_store(url, migrate=False)
     try:
+        upgrade(store)
+        gap = _gap(store, aside, now)
         with store.transaction():
-            last = Run.select().order_by(Run.alive_until.desc()).first()
-            remember_fact(RESTORED, f"{last.alive_until if last else 0.0},{now}")
+            remember_fact(RESTORED, json.encode(gap).decode())
     finally:
         store.close()
     if not postgres:
         _give_back(sqlite_path(url))
-    return contents, aside
+    return Restored(contents, gap, aside)
 
 
-def restored(store: Store) -> tuple[float, float] | None:
-    """(the restored backup's last word, when it was restored), epoch seconds; None when there was none."""
+def restored(store: Store) -> Gap | None:
+    """What the database lacks since a backup was restored; None when there was none."""
     with store.reading():
         text = fact(RESTORED)
-    if text is None:
+    return None if text is None else json.decode(text, type=Gap)
+
+
+def _gap(store: Store, aside: Path | None, now: float) -> Gap:
+    with store.reading():
+        last = Run.select().order_by(Run.alive_until.desc()).first()
+        counted = dict(Session.select(Session.id, Session.events).tuples())
+    before = _events(aside, store.identity) if aside else None
+    events = None
+    if before is not None:
+        events = sum(max(count - counted.get(one, 0), 0) for one, count in before.items())
+    return Gap(last.alive_until if last else 0.0, now, events)
+
+
+def _events(path: Path, identity: str) -> dict[str, int] | None:
+    """Events by session in a SQLite file, None when it cannot be read or is another database's."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            row = database.execute("SELECT value FROM facts WHERE key = 'database_id'").fetchone()
+            if row is None or row[0] != identity:
+                return None
+            return dict(database.execute("SELECT id, events FROM sessions"))
+    except sqlite3.Error:
         return None
-    until, _, at = text.partition(",")
-    return float(until), float(at)
 
 
 def _replace_sqlite(path: Path, database: Path, url: str, now: float) -> Path | None:
-    with _explained(database):
+    with explained(database):
         database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = hold(database.with_suffix(".lock"), url)
         try:
@@ -143,10 +124,10 @@ def _replace_sqlite(path: Path, database: Path, url: str, now: float) -> Path | 
             shutil.copyfile(path, part)
             part.chmod(0o600)
             inspect(part)
-            _sync(part)
+            sync(part)
             aside = _set_aside(database, now)
             part.rename(database)
-            _sync(database.parent)
+            sync(database.parent)
         finally:
             os.close(lock)
     return aside
@@ -167,7 +148,7 @@ def _set_aside(database: Path, now: float) -> Path | None:
     """Renames the old database with its log, which belongs to it and would corrupt the new one."""
     if not database.exists():
         return None
-    aside = database.with_name(f"{database.name}.before-restore-{_stamp(now)}")
+    aside = database.with_name(f"{database.name}.before-restore-{stamp(now)}")
     for suffix in ("-wal", "-shm", ""):
         old = Path(f"{database}{suffix}")
         if old.exists():
@@ -184,91 +165,4 @@ def _fill_postgres(path: Path, url: str) -> None:
             )
     finally:
         store.close()
-    _postgres("pg_restore", url, "--single-transaction", "--no-owner", "--no-privileges", str(path))
-
-
-def _copy_sqlite(source: Path, target: Path) -> None:
-    """One step over all pages: a consistent picture, and in WAL mode no writer waits for it."""
-    uri = f"{source.as_uri()}?mode=ro"
-    with (
-        closing(sqlite3.connect(uri, uri=True, timeout=60)) as live,
-        closing(sqlite3.connect(target)) as copy,
-    ):
-        live.backup(copy, pages=-1)
-        # One file, without a log beside it.
-        copy.execute("PRAGMA journal_mode=DELETE")
-
-
-def _check(database: sqlite3.Connection, path: Path) -> None:
-    verdict = str(database.execute("PRAGMA integrity_check(1)").fetchone()[0])
-    if verdict != "ok":
-        raise BackupError(f"{path} is damaged: {verdict}; choose another backup")
-    if broken := database.execute("PRAGMA foreign_key_check").fetchone():
-        raise BackupError(f"{path} is damaged: a row of {broken[0]} names one that is not there")
-    tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not {"error_logs", "schema_migration"} <= tables:
-        raise BackupError(f"{path} holds no Tocsin database; choose another file")
-    applied = {str(row[0]) for row in database.execute("SELECT name FROM schema_migration")}
-    if newer := applied - {file.stem for file in MIGRATIONS.glob("[0-9]*.py")}:
-        raise BackupError(f"{path} was made by a newer tocsin (it has {min(newer)}); install that one first")
-
-
-def _contents(database: sqlite3.Connection, path: Path, size: int) -> Contents:
-    def one(sql: str) -> str | int | None:
-        found: str | int | None = database.execute(sql).fetchone()[0]
-        return found
-
-    until = one("SELECT max(alive_until) FROM daemon_runs")
-    return Contents(
-        path=str(path),
-        size=size,
-        errors=int(one("SELECT count(*) FROM error_logs") or 0),
-        tickets=int(one("SELECT count(*) FROM support_tickets") or 0),
-        occurrences=int(one("SELECT sum(occurrences) FROM error_logs") or 0),
-        until=datetime.fromisoformat(str(until)).replace(tzinfo=UTC).timestamp() if until else None,
-    )
-
-
-def _postgres(program: str, url: str, *arguments: str) -> str:
-    """Runs one of Postgres' programs; the password goes by the environment, where `ps` does not show it."""
-    parts = urlsplit(url)
-    environ = dict(os.environ)
-    if parts.password:
-        environ["PGPASSWORD"] = unquote(parts.password)
-        url = url.replace(f":{parts.password}@", "@", 1)
-    return _run([program, f"--dbname={url}", *arguments], environ)
-
-
-def _run(command: list[str], environ: dict[str, str] | None = None) -> str:
-    program = shutil.which(command[0])
-    if program is None:
-        raise BackupError(f"{command[0]} is not installed; on Debian: apt-get install postgresql-client")
-    done = subprocess.run(  # noqa: S603 - a fixed program, its arguments are no shell text
-        [program, *command[1:]], env=environ, capture_output=True, text=True, errors="replace", check=False
-    )
-    if done.returncode:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise BackupError(f"{command[0]} failed: {said[:500]}")
-    return done.stdout
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BackupError(f"{error.filename or path}: {error.strerror or error}") from None
-    except sqlite3.Error as error:
-        raise BackupError(f"{path}: {error}") from None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _stamp(now: float) -> str:
-    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    copies.postgres("pg_restore", url, "--single-transaction", "--no-owner", "--no-privileges", str(path))

@@ -13,7 +13,8 @@ from peewee import PeeweeException, fn
 from tocsin.daemon import backup, surroundings
 from tocsin.daemon.config import Config, ConfigError, find, load
 from tocsin.daemon.mailcheck import check_templates, diagnose
-from tocsin.daemon.store.database import MIGRATIONS, Store, StoreError, open_store
+from tocsin.daemon.store import schema
+from tocsin.daemon.store.database import Store, StoreError, open_store
 from tocsin.daemon.store.models import Mail, Run, Session
 from tocsin.daemon.surroundings import Finding, problem, well
 from tocsin.reports import facts
@@ -92,14 +93,14 @@ def _damage(store: Store) -> str:
 
 
 def _schema(store: Store) -> Finding:
-    known = {file.stem for file in MIGRATIONS.glob("[0-9]*.py")}
-    applied = {str(row[0]) for row in store.database.execute_sql("SELECT name FROM schema_migration")}
-    if newer := sorted(applied - known):
-        text = f"the database was last used by a newer tocsin: it has {', '.join(newer)}"
-        return problem("database", text, "Install that version again: pip install --upgrade tocsin")
-    if due := sorted(known - applied):
+    if newer := schema.newer(store.database):
+        return problem("database", newer, "Install that version again: pip install --upgrade tocsin")
+    if due := schema.due(store.database):
         text = f"the tables are older than this tocsin: {', '.join(due)} is due"
-        return problem("database", text, "Make a backup, then restart the daemon: it brings them up to date")
+        return problem("database", text, "Restart the daemon: it makes a backup and brings them up to date")
+    if fault := schema.lacking(store.database):
+        return problem("database", fault, "Stop the daemon, then move the database away or install that one")
+    applied = schema.applied(store.database)
     return well("database", f"{'postgresql' if store.postgres else store.url}, {len(applied)} migrations")
 
 
@@ -196,8 +197,9 @@ def _kept(store: Store, status: StatusFacts) -> Iterator[Finding]:
         text = f"{status.quarantined} records could not be read; they are kept"
         yield problem("quarantine", text, _QUARANTINED)
     if gap := backup.restored(store):
-        until, at = map(Moment, gap)
-        yield well("restored", f"a backup was restored at {at}; nothing is known from {until} until then")
+        missing = "" if gap.events is None else f" ({gap.events} events were counted in between)"
+        text = f"at {Moment(gap.at)} a backup was restored; nothing is known since {Moment(gap.until)}"
+        yield well("restored", text + missing)
 
 
 _NEVER_HEARD = (

@@ -24,7 +24,7 @@ from tocsin.daemon.pulse import Pulses
 from tocsin.daemon.retention import Retention
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store import tickets as rows
-from tocsin.daemon.store.database import Store, StoreError, claim, open_store
+from tocsin.daemon.store.database import BACKUPS, Store, StoreError, claim, open_store, upgrade
 from tocsin.daemon.store.models import Run
 from tocsin.daemon.watch import LAST_CHECK, Round
 from tocsin.daemon.watchdog import Watchdog
@@ -69,9 +69,17 @@ def run(config: Config) -> None:
     gate = gate_for(config.daemon)
     process.prepare()
     _make_state_dir(config)
-    store = open_store(config.database.url)
+    store = open_store(config.database.url, migrate=False, made=False)
     lock = claim(store, config.state_dir)
-    intake = Intake(config.daemon.listen, config.daemon.socket_group, gate)
+    try:
+        upgrade(store, config.state_dir / BACKUPS, clock.now())
+        _serve(config, store, Intake(config.daemon.listen, config.daemon.socket_group, gate))
+    finally:
+        store.close()
+        os.close(lock)
+
+
+def _serve(config: Config, store: Store, intake: Intake) -> None:
     try:
         _introduce(store, config)
         life = _Life(store, clock.now())
@@ -88,8 +96,6 @@ def run(config: Config) -> None:
             raise intake.failure
     finally:
         intake.close()
-        store.close()
-        os.close(lock)
 
 
 def _make_state_dir(config: Config) -> None:

@@ -8,7 +8,6 @@ import click
 
 from tocsin.daemon import logs
 from tocsin.daemon.alarm import AlarmError
-from tocsin.daemon.backup import BackupError
 from tocsin.daemon.cli import (
     clients,
     corrections,
@@ -31,6 +30,7 @@ from tocsin.daemon.handoff import HandoffError
 from tocsin.daemon.intake import IntakeError
 from tocsin.daemon.keys import KeysError
 from tocsin.daemon.manual import ManualError
+from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.database import DatabaseError, StoreError
 from tocsin.daemon.validation import ProjectError
 from tocsin.reports.shelf import ShelfError
@@ -87,6 +87,7 @@ for command in (
     operations.doctor_command,
     operations.backup,
     operations.restore,
+    operations.migrate,
     operations.forget,
     ship.ship,
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +11,10 @@ import click
 
 from tocsin.daemon import backup as backups
 from tocsin.daemon import clock, doctor
-from tocsin.daemon.backup import Contents
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json
 from tocsin.daemon.forget import forget as erase
+from tocsin.daemon.store.copies import Contents
+from tocsin.daemon.store.database import BACKUPS, claim, open_store, upgrade
 
 
 @click.command("doctor")
@@ -70,17 +72,45 @@ def restore(context: Context, file: Path, as_json: bool) -> None:
     """Put the backup FILE in the place of the database, which is kept aside. Stop the daemon first."""
     config = context.config
     now = clock.now()
-    contents, aside = backups.restore(file, config.database.url, now)
+    done = backups.restore(file, config.database.url, now)
     if as_json:
-        say_json({"backup": contents, "kept": aside and str(aside)})
+        kept = done.aside and str(done.aside)
+        say_json({"backup": done.contents, "kept": kept, "events_missing": done.gap.events})
         return
-    say(f"restored {contents.path}: {_said(contents)}")
-    if aside is not None:
-        say(f"the database that was there is kept as {aside}")
-    if contents.until is not None:
-        say(f"it knows nothing of what came between {_moment(contents.until)} and {_moment(now)}:")
-        say("what running applications still hold comes again; what they no longer hold shows in")
-        say("`tocsin status` as lost (not_held_any_more). Mails sent in between may be sent again.")
+    say(f"restored {done.contents.path}: {_said(done.contents)}")
+    if done.aside is not None:
+        say(f"the database that was there is kept as {done.aside}")
+    say(f"it knows nothing of what came between {_moment(done.gap.until)} and {_moment(now)}:")
+    if done.gap.events is not None:
+        say(f"{done.gap.events} events that the other one had counted.")
+    say("What running applications still hold comes again; what they no longer hold shows in")
+    say("`tocsin status` as lost (not_held_any_more). Mails sent in between may be sent again.")
+
+
+@click.command()
+@click.option("--no-backup", is_flag=True, help="You have made one yourself.")
+@as_json
+@pass_context
+def migrate(context: Context, no_backup: bool, as_json: bool) -> None:
+    """Bring an older database's tables up to date, after a backup. The daemon does it when it starts."""
+    config = context.config
+    directory = config.state_dir / BACKUPS
+    store = open_store(config.database.url, migrate=False, made=False)
+    lock = claim(store, config.state_dir)
+    try:
+        done = upgrade(store, None if no_backup else directory, clock.now())
+    finally:
+        store.close()
+        os.close(lock)
+    if as_json:
+        say_json({"migrations": done.names, "backup": done.backup and str(done.backup)})
+        return
+    if done.backup is not None:
+        say(f"wrote {done.backup}")
+    for name in done.names:
+        say(f"ran {name}")
+    if not done.names:
+        say("the tables are up to date")
 
 
 @click.command()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import structlog
 from peewee import (
     Database,
     DatabaseError,
@@ -21,11 +23,17 @@ from peewee import (
     SqliteDatabase,
     __exception_wrapper__,
 )
-from playhouse.migrations import MigrationError, Runner
+from playhouse.migrations import Runner
 
+from tocsin.daemon.store import copies, schema
+from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.models import MODELS, Fact
+from tocsin.daemon.store.url import shown, sqlite_path
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+BACKUPS = "backup"
+"""Directory of backups in the state directory."""
+MIGRATING = 0x70C51_5C3A
+"""Key of Postgres' advisory lock under which tables are changed."""
 
 _SQLITE_PRAGMAS = {
     "journal_mode": "wal",
@@ -46,6 +54,9 @@ _POSTGRES_OPTIONS = " ".join(
         "tcp_keepalives_count": 2,
     }.items()
 )
+
+
+log = structlog.get_logger()
 
 
 class StoreError(Exception):
@@ -160,8 +171,9 @@ class Store:
 
 
 def open_store(url: str, *, migrate: bool = True, made: bool = True) -> Store:
-    """Opens the database at `sqlite:///file` or `postgresql://...` and brings its tables up to date.
+    """Opens the database at `sqlite:///file` or `postgresql://...`; an empty one gets its tables.
 
+    Tables of an older version are refused: bringing them up to date is `upgrade`'s, with no daemon running.
     Without `migrate` they must be there (`made`), or whatever is there is left as it is.
 
     Raises StoreError with one line that names the database and the remedy.
@@ -170,28 +182,125 @@ def open_store(url: str, *, migrate: bool = True, made: bool = True) -> Store:
     try:
         store.connect()
         if migrate:
-            upgrade(store)
+            _ready(store)
         elif made and not Fact.table_exists():
             raise StoreError(f"{url}: no Tocsin database there yet; start `tocsin daemon`", permanent=True)
-    except (PeeweeException, MigrationError, OSError) as error:
-        raise StoreError(f"database.url = {_shown(url)}: {error}", permanent=True) from error
+    except (PeeweeException, OSError) as error:
+        raise _unusable(store, str(error)) from error
     return store
 
 
-def upgrade(store: Store) -> list[str]:
-    """Runs the migrations that are still due; returns their names."""
+def _ready(store: Store) -> None:
+    if not schema.applied(store.database):
+        upgrade(store)
+    elif names := schema.due(store.database):
+        text = f"the tables are of an older tocsin, {', '.join(names)} is due"
+        raise _unusable(store, f"{text}; restart the daemon, or run `tocsin migrate`")
+    elif text := schema.newer(store.database):
+        raise _unusable(store, text)
+
+
+def _unusable(store: Store, text: str) -> StoreError:
+    return StoreError(f"database.url = {shown(store.url)}: {text}", permanent=True)
+
+
+class Upgrade(NamedTuple):
+    """The migrations that were run, and the backup made before, None when there was nothing to keep."""
+
+    names: list[str]
+    backup: Path | None
+
+
+def upgrade(store: Store, backups: Path | None = None, now: float = 0.0) -> Upgrade:
+    """Runs the migrations that are due, all in one transaction, after a checked backup into `backups`.
+
+    No daemon may run on the database; `now` (epoch seconds) names the backup. Without `backups` none is made.
+    Raises StoreError, and nothing has changed then.
+    """
+    try:
+        with _alone(store):
+            return _upgraded(store, backups, now)
+    except BackupError as error:
+        text = f"nothing was migrated, because no backup could be made before: {error}"
+        raise _unusable(store, f"{text}; or make one yourself, then: tocsin migrate --no-backup") from error
+    except (PeeweeException, OSError) as error:
+        raise _unusable(store, str(error)) from error
+
+
+def _upgraded(store: Store, backups: Path | None, now: float) -> Upgrade:
+    if text := schema.newer(store.database):
+        raise _unusable(store, text)
+    applied, due = schema.applied(store.database), schema.due(store.database)
+    if not applied or not due:
+        _migrate(store, due, None)
+        return Upgrade(due, None)
+    if text := _used_elsewhere(store):
+        raise _unusable(store, text)
+    backup = None if backups is None else copies.keep_before(store.url, backups, applied[-1], now)
+    _migrate(store, due, backup)
+    log.info("database_migrated", migrations=due, backup=backup and str(backup))
+    return Upgrade(due, backup)
+
+
+def _used_elsewhere(store: Store) -> str:
+    """Why the tables may not be changed yet: a daemon on another host uses them. '' when none does."""
+    if not store.postgres:
+        return ""
+    sql = (
+        "SELECT host, pid FROM daemon_runs WHERE NOT stopped AND host <> %s "
+        "AND alive_until > (now() AT TIME ZONE 'UTC') - interval '30 seconds'"
+    )
+    row = store.database.execute_sql(sql, (socket.gethostname(),)).fetchone()
+    return f"a daemon of an older tocsin runs on {row[0]} (pid {row[1]}); stop it first" if row else ""
+
+
+def _migrate(store: Store, names: Sequence[str], backup: Path | None) -> None:
+    """In one transaction. SQLite rebuilds tables to change them: its foreign keys are checked at the end."""
+    runner = Runner(store.database, directory=str(schema.MIGRATIONS), table_name=schema.HISTORY)
+    current = ""
+    if not store.postgres:
+        store.database.execute_sql("PRAGMA foreign_keys = 0")
+    try:
+        with store.transaction():
+            for current in names:
+                runner.up(current)
+            Fact.insert(key="database_id", value=uuid.uuid4().hex).on_conflict_ignore().execute()
+            if fault := schema.lacking(store.database) or _dangling(store):
+                raise _unusable(store, fault)
+    except StoreError:
+        raise
+    except Exception as error:
+        kept = f", a backup is {backup}" if backup else ""
+        text = f"the migration {current} failed: {error!r}; the database is as it was{kept}"
+        raise _unusable(store, f"{text}; install the tocsin that ran before, and report this") from error
+    finally:
+        if not store.postgres:
+            store.database.execute_sql("PRAGMA foreign_keys = 1")
+
+
+def _dangling(store: Store) -> str:
+    """The row that names one that is not there, '' when there is none; Postgres looks after itself."""
+    row = None if store.postgres else store.database.execute_sql("PRAGMA foreign_key_check").fetchone()
+    return f"a row of {row[0]} names one that is not there" if row else ""
+
+
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """No other process changes tables meanwhile; a large table may take its time."""
     if not store.postgres:
         with _file_lock(sqlite_path(store.url).with_suffix(".migration")):
-            return _migrate(store)
-    return _migrate(store)
-
-
-def _migrate(store: Store) -> list[str]:
-    runner = Runner(store.database, directory=str(MIGRATIONS))
-    done: list[str] = runner.up()
-    with store.transaction():
-        Fact.insert(key="database_id", value=uuid.uuid4().hex).on_conflict_ignore().execute()
-    return done
+            yield
+        return
+    store.connect()
+    try:
+        for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            store.database.execute_sql(f"SET {setting} = 0")
+        store.database.execute_sql("SELECT pg_advisory_lock(%s)", (MIGRATING,))
+        store.database.execute_sql("SET lock_timeout = '30s'")
+        yield
+    finally:
+        # The lock and the settings go with the connection.
+        store.disconnect()
 
 
 def claim(store: Store, state_dir: Path) -> int:
@@ -212,7 +321,7 @@ def hold(path: Path, url: str) -> int:
         holder = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(descriptor)
         raise StoreError(
-            f"another tocsin daemon (pid {holder}) already runs on {_shown(url)}; stop it first",
+            f"another tocsin daemon (pid {holder}) already runs on {shown(url)}; stop it first",
             permanent=True,
         ) from None
     os.ftruncate(descriptor, 0)
@@ -259,16 +368,6 @@ def _database(url: str) -> Database:
         options[key] = unquote(value)
     name = unquote(parts.path.lstrip("/"))
     return PostgresqlDatabase(name, **{key: value for key, value in options.items() if value is not None})
-
-
-def sqlite_path(url: str) -> Path:
-    """The file of a `sqlite:///file` URL."""
-    return Path(unquote(url.removeprefix("sqlite:///"))).expanduser().absolute()
-
-
-def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":***@") if parts.password else url
 
 
 __all__ = ["DatabaseError", "Store", "StoreError", "claim", "hold", "open_store", "sqlite_path", "upgrade"]

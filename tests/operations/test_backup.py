@@ -19,7 +19,8 @@ from support.running import Daemon, short_place, until
 from support.world import World, an_error
 
 from tocsin.daemon import backup
-from tocsin.daemon.backup import BackupError
+from tocsin.daemon.backup import Gap
+from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.database import Store, StoreError, hold, open_store
 from tocsin.daemon.store.models import ErrorLog, Loss, Session
 from tocsin.handler import wire
@@ -121,10 +122,11 @@ def test_a_restored_backup_is_what_was_taken_and_the_database_before_is_kept(pla
     made = backup.take(world.store, place / "one.backup", world.now)
     app.fail(4)
     world.store.close()
-    contents, aside = backup.restore(place / "one.backup", url, world.now)
-    assert contents.occurrences == made.occurrences == counts(place / "tocsin.db")[0] == 3
-    assert aside is not None
-    assert counts(aside)[0] == 7
+    done = backup.restore(place / "one.backup", url, world.now)
+    assert done.contents.occurrences == made.occurrences == counts(place / "tocsin.db")[0] == 3
+    assert done.gap.events == 4
+    assert done.aside is not None
+    assert counts(done.aside)[0] == 7
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root restores for another user")
@@ -244,7 +246,7 @@ def test_when_a_backup_was_restored_and_what_is_missing_is_remembered(place: Pat
     world.store.close()
     backup.restore(place / "one.backup", url, world.now + 500)
     store = open_store(url)
-    assert backup.restored(store) == (world.now, world.now + 500)
+    assert backup.restored(store) == Gap(world.now, world.now + 500, 0)
     store.close()
 
 

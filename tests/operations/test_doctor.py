@@ -228,7 +228,7 @@ def test_a_damaged_database_is_found(stopped: Clinic) -> None:
 
 
 STATES = [
-    ("DELETE FROM schema_migration", "database", "older than this tocsin", "restart the daemon"),
+    ("DELETE FROM schema_migration", "database", "older than this tocsin", "makes a backup"),
     ("INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2030-01-01')",
      "database", "newer tocsin", "pip install"),
     ("UPDATE daemon_runs SET alive_until = '2040-01-01 00:00:00'", "clock", "was up at 2040", "timedatectl"),
