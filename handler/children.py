@@ -1,7 +1,7 @@
 """Children of multiprocessing and of a Celery pool end without exit handlers: here they say goodbye all the
 same. No sockets.
 
-Imported for its effect. Neither multiprocessing nor Celery is imported here, only found.
+Imported for its effect. Multiprocessing is not imported here, only found.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 from types import ModuleType
 
+from tocsin.handler import celery
 from tocsin.handler.emit import TocsinHandler
 
 
@@ -25,18 +26,12 @@ def finish() -> None:
                 handler.channel.finish(handler.settings.flush_timeout)
 
 
-def _finish(**signal: object) -> None:
-    finish()
-
-
 def _arrange() -> None:
     with contextlib.suppress(Exception):
         if util := sys.modules.get("multiprocessing.util"):
             _finalize(util)
             # A child begins by forgetting all finalizers, then calls these.
             util.register_after_fork(finish, lambda _: _finalize(util))
-        if signals := sys.modules.get("celery.signals"):
-            signals.worker_process_shutdown.connect(_finish, weak=False)
 
 
 def _finalize(util: ModuleType) -> None:
@@ -49,6 +44,7 @@ def _is_child() -> bool:
     return process is not None and process.parent_process() is not None
 
 
+celery.watch(finish)
 os.register_at_fork(after_in_child=_arrange)
 if _is_child():
     _arrange()

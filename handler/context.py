@@ -85,7 +85,8 @@ def bind_only(client: str | None = None, **context: Any) -> Binding:
     A server may serve it in what an earlier request left behind: asyncio keeps the context of the task that
     last waited for a connection.
     """
-    return Binding(_bound.set((client, MappingProxyType(context))), _bound.get())
+    before = _bound.get()
+    return Binding(_bound.set((client, MappingProxyType(context))), before)
 
 
 def unbind(*names: str) -> None:

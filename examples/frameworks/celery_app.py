@@ -1,6 +1,6 @@
 """A Celery worker with several processes: each ships its own errors. Messages are files: no broker needed.
 
-celery --app celery_app worker --concurrency 3
+celery --app celery_app worker --concurrency 3 --loglevel INFO
 celery --app celery_app call celery_app.invoice --args '["acme", 17]'
 """
 
@@ -10,20 +10,21 @@ from logging.config import dictConfig
 from pathlib import Path
 
 from celery import Celery
-from celery.signals import setup_logging
 from celery.utils.log import get_task_logger
 
 import tocsin.handler
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {
-        "tocsin": {"class": "tocsin.handler.TocsinHandler", "level": "ERROR", "service": "invoices"},
-        "console": {"class": "logging.StreamHandler"},
-    },
-    "root": {"handlers": ["tocsin", "console"], "level": "INFO"},
-}
+dictConfig(
+    {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {
+            "tocsin": {"class": "tocsin.handler.TocsinHandler", "level": "ERROR", "service": "invoices"},
+        },
+        "root": {"handlers": ["tocsin"]},
+    }
+)
+
 ADDRESSES: dict[str, str] = {}
 QUEUE = Path("queue")
 QUEUE.mkdir(exist_ok=True)
@@ -35,12 +36,6 @@ app.conf.broker_transport_options = {
     "data_folder_out": str(QUEUE),
     "control_folder": str(QUEUE / "control"),
 }
-
-
-@setup_logging.connect
-def configure_logging(**settings: object) -> None:
-    """Ours instead of Celery's, which would take every handler off the root logger."""
-    dictConfig(LOGGING)
 
 
 @app.task

@@ -23,7 +23,7 @@ def test_plain_programs(tocsin: Tocsin, program: str, service: str, processes: i
     tocsin.run("python", program)
     assert until(lambda: tocsin.clients(service) == {"acme": 20}), tocsin.clients(service)
     assert list(tocsin.logged_by(service).values()) == [20 // processes] * processes
-    assert until(lambda: tocsin.ended(service)), "each process has said goodbye"
+    assert until(lambda: tocsin.ended(service) == tocsin.logged_by(service).keys())
 
 
 def test_what_structlog_binds_is_kept(tocsin: Tocsin) -> None:
@@ -33,21 +33,23 @@ def test_what_structlog_binds_is_kept(tocsin: Tocsin) -> None:
 
 
 def test_celery_with_recycled_processes(tocsin: Tocsin) -> None:
-    command = ("celery", "--app", "celery_app", "worker", "--concurrency", "4")
-    with tocsin.serving(*command, "--max-tasks-per-child", "5") as worker:
+    command = ("celery", "--app", "celery_app", "worker", "--concurrency", "4", "--loglevel", "INFO")
+    with tocsin.serving(*command, "--max-tasks-per-child", "5", end=signal.SIGKILL) as worker:
         assert worker.says("ready"), worker.said()
         tasks = "[task.delay('acme', n) for task in (invoice, reminder) for n in range(10)]"
         tocsin.run("python", "-c", f"from celery_app import invoice, reminder; {tasks}")
         assert until(lambda: tocsin.clients("invoices") == {"acme": 20}), worker.said()
         assert sum(tocsin.logged_by("invoices").values()) == 20
         assert len(tocsin.logged_by("invoices")) >= 4
+        recycled = {pid for pid, events in tocsin.logged_by("invoices").items() if events == 5}
+        assert recycled
+        assert until(lambda: recycled <= tocsin.ended("invoices"))
     assert {event.logger for event in tocsin.events("invoices")} == {"celery.app.trace", "celery_app"}
 
 
 def test_apscheduler(tocsin: Tocsin) -> None:
-    with tocsin.serving("python", "apscheduler_jobs.py") as scheduler:
+    with tocsin.serving("python", "apscheduler_jobs.py", end=signal.SIGINT) as scheduler:
         assert until(lambda: tocsin.clients("tanks") == {"acme": 20}), scheduler.said()
-        scheduler.stop(signal.SIGINT)
     assert {event.logger for event in tocsin.events("tanks")} == {"apscheduler.executors.default"}
 
 

@@ -91,7 +91,7 @@ def test_fastapi_under_uvicorn(tocsin: Tocsin) -> None:
     assert_bound_and_scrubbed(tocsin, "prices")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def logged_in(tocsin: Tocsin) -> Iterator[Callable[[str], Ask]]:
     """Django's database with a user; from the server's URL to that user's browser."""
     os.environ["DJANGO_SUPERUSER_PASSWORD"] = "s3cret-of-martin"
@@ -124,3 +124,17 @@ def test_django_under_gunicorn(tocsin: Tocsin, logged_in: Callable[[str], Ask]) 
             five_errors(server, worker, ask)
         assert_counted(tocsin, "site", "martin", workers)
     assert_bound_and_scrubbed(tocsin, "site")
+
+
+def test_asynchronous_django_asks_for_the_user_in_a_thread(
+    tocsin: Tocsin, logged_in: Callable[[str], Ask]
+) -> None:
+    settings = tocsin.examples / "django_site" / "settings.py"
+    settings.with_name("elsewhere.py").write_text(
+        settings.read_text().replace('"service": "site"', '"service": "elsewhere"')
+    )
+    command = ("env", "DJANGO_SETTINGS_MODULE=elsewhere", "uvicorn", "--port", "0", "--factory")
+    with tocsin.serving(*command, "django.core.asgi:get_asgi_application", under="django_site") as server:
+        assert [logged_in(server.url)("/prices/tea") for _ in range(3)] == [500] * 3
+        assert asking(server.url)("/prices/tea") == 500
+        assert until(lambda: tocsin.clients("elsewhere") == {"martin": 3, "": 1}), tocsin.clients("elsewhere")

@@ -1,12 +1,14 @@
 """What `bind` says holds where it was said, and nowhere else."""
 
 import asyncio
+import copy
+import pickle
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from tocsin.handler.context import bind, current, unbind
+from tocsin.handler.context import bind, bind_only, current, unbind
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +83,61 @@ def test_what_is_bound_cannot_be_changed_from_outside() -> None:
     bind(order=17)
     with pytest.raises(TypeError):
         current()[1]["order"] = 18  # type: ignore[index]
+
+
+def test_who_logs_an_exception_further_out_sees_what_was_bound_where_it_was_raised() -> None:
+    try:
+        with bind("acme", order=17), bind(step="pay"):
+            raise ValueError
+    except ValueError:
+        assert current() == ("acme", {"order": 17, "step": "pay"})
+    assert current() == (None, {})
+
+
+def test_so_does_who_logs_an_exception_raised_from_it() -> None:
+    try:
+        try:
+            with bind("acme"):
+                raise ValueError
+        except ValueError as error:
+            raise KeyError from error
+    except KeyError:
+        assert current()[0] == "acme"
+
+
+def test_what_is_bound_while_an_exception_is_handled_counts_more_than_what_it_left() -> None:
+    try:
+        with bind("acme"):
+            raise ValueError
+    except ValueError:
+        with bind("beta"):
+            assert current()[0] == "beta"
+        assert current()[0] == "acme"
+
+
+def test_an_exception_raised_for_two_clients_belongs_to_neither() -> None:
+    error = ValueError()
+    for client in ("acme", "beta"):
+        with pytest.raises(ValueError), bind(client):
+            raise error
+    try:
+        raise error
+    except ValueError:
+        assert current()[0] is None
+
+
+def test_an_exception_that_took_something_along_can_be_pickled_and_copied() -> None:
+    try:
+        with bind("acme", lock=threading.Lock()):
+            raise ValueError("text")
+    except ValueError as error:
+        for other in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+            assert other.args == ("text",)
+            assert "tocsin" not in repr(pickle.dumps(other)).replace("_tocsin_left", "")
+
+
+def test_a_request_begins_with_nothing_bound() -> None:
+    bind("acme", order=17)
+    with bind_only(method="GET"):
+        assert current() == (None, {"method": "GET"})
+    assert current() == ("acme", {"order": 17})

@@ -60,8 +60,8 @@ class Tocsin(Daemon):
         return done.stdout
 
     @contextlib.contextmanager
-    def serving(self, *command: str | Path, under: str = ".") -> Iterator[Server]:
-        """The command while it runs; at the end it is asked to stop, and waited for."""
+    def serving(self, *command: str | Path, under: str = ".", end: int = signal.SIGTERM) -> Iterator[Server]:
+        """The command while it runs; at the end it is asked to stop, by the signal `end`, and waited for."""
         log = self.place / f"{Path(command[0]).name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -71,7 +71,7 @@ class Tocsin(Daemon):
         try:
             yield server
         finally:
-            server.stop()
+            server.stop(end)
 
     def clients(self, service: str) -> dict[str, int]:
         """Per client the occurrences of the service."""
@@ -103,10 +103,14 @@ class Tocsin(Daemon):
         """The processes of the service that have said hello."""
         return {pid for (pid,) in self._asked("SELECT pid FROM sessions WHERE service = ?", service)}
 
-    def ended(self, service: str) -> bool:
-        """Whether every session of the service said goodbye."""
-        found = self._asked("SELECT ended_at IS NOT NULL FROM sessions WHERE service = ?", service)
-        return bool(found) and all(done for (done,) in found)
+    def ended(self, service: str) -> set[int]:
+        """The processes that logged an error of the service and said goodbye."""
+        return {
+            pid
+            for (pid,) in self._asked(
+                "SELECT pid FROM sessions WHERE service = ? AND events > 0 AND ended_at IS NOT NULL", service
+            )
+        }
 
     def _asked(self, sql: str, service: str) -> list[tuple[int, ...]]:
         with closing(sqlite3.connect(self.place / "state" / "tocsin.db", timeout=30)) as database:
@@ -157,7 +161,7 @@ class Server:
             for pid in others:
                 os.kill(pid, signal.SIGCONT)
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
+    def stop(self, number: int) -> None:
         """Asks it to stop; what is still there after a while is killed, child by child."""
         self.children()
         if self._process.poll() is None:
