@@ -1,16 +1,29 @@
-"""The mail that says the daemon itself is dead. Needs no database and no daemon, only a mail server."""
+"""The mail that says the daemon itself is dead. Needs no database and no daemon, only a mail server.
+
+Whom to tell, and through which server, is written down by each daemon that starts: a configuration that
+cannot be read names nobody. No password is written down.
+"""
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid, parseaddr
 
-from tocsin.daemon.config import Config
+import msgspec
+from msgspec import Struct
+
+from tocsin.daemon.config import Config, ConfigError, load, parse
 from tocsin.daemon.mail import MailError, mail_address
 from tocsin.daemon.smtp import Connection, SendError
+from tocsin.handler.paths import state_directory
+
+REMEMBERED = "alarm.json"
+"""File in the state directory."""
 
 _TEXT = {
     "en": (
@@ -34,6 +47,62 @@ _TEXT = {
 
 class AlarmError(Exception):
     """No admin could be told; the text says why and what to do."""
+
+
+class Remembered(Struct, frozen=True):
+    """Whom the last daemon that started would tell: a `[mail]` section, and SMTP_HOST and its like."""
+
+    mail: dict[str, str | list[str]]
+    smtp: dict[str, str]
+
+
+def remember(config: Config) -> None:
+    """Writes down whom to tell, for the owner of the state directory alone. Raises OSError."""
+    path = config.state_dir / REMEMBERED
+    if config.smtp is None or not config.mail.admin:
+        path.unlink(missing_ok=True)
+        return
+    mail = {
+        "admin": config.mail.admin,
+        "language": config.mail.language,
+        "password_file": config.mail.password_file,
+        "oauth2_file": config.mail.oauth2_file,
+    }
+    smtp = {
+        "SMTP_HOST": config.smtp.host,
+        "SMTP_PORT": str(config.smtp.port),
+        "SMTP_USER": config.smtp.user,
+        "SMTP_FROM": config.smtp.sender,
+        "SMTP_SECURITY": config.smtp.security,
+    }
+    known = Remembered(
+        {key: value for key, value in mail.items() if value},
+        {key: value for key, value in smtp.items() if value},
+    )
+    part = path.with_name(f"{REMEMBERED}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(known))
+    part.rename(path)
+
+
+def whom_to_tell(config_file: str | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration, or where that cannot be read, what is remembered of the last one that could.
+
+    The password comes from where the service has it. Raises ConfigError when there is neither.
+    """
+    try:
+        return load(config_file, environ)
+    except ConfigError:
+        path = state_directory(environ) / REMEMBERED
+        try:
+            known = msgspec.json.decode(path.read_bytes(), type=Remembered)
+        except (OSError, msgspec.MsgspecError):
+            known = None
+        if known is None:
+            raise
+        # What is remembered did work: the environment may hold the mistake.
+        return parse({"mail": known.mail}, {**environ, **known.smtp}, name=str(path))
 
 
 def raise_alarm(config: Config, unit: str, now: float, host: str | None = None) -> list[str]:

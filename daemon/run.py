@@ -13,7 +13,7 @@ from types import FrameType
 
 import structlog
 
-from tocsin.daemon import clock, leader, process, prometheus
+from tocsin.daemon import alarm, clock, leader, process, prometheus
 from tocsin.daemon.clock import Job
 from tocsin.daemon.config import Config
 from tocsin.daemon.courier import Courier
@@ -86,6 +86,7 @@ def _serve(config: Config, store: Store, intake: Intake) -> None:
         stop = threading.Event()
         threads = _start(store, config, intake, life, stop)
         log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())
+        _remember_whom_to_tell(config)
         notify("READY=1", "STATUS=listening on " + " ".join(config.daemon.listen))
         _wait_for_signal(stop, partial(_reload, intake))
         notify("STOPPING=1")
@@ -106,6 +107,14 @@ def _make_state_dir(config: Config) -> None:
             f"daemon.state_dir = {str(config.state_dir)!r}: {error.strerror}; name one that can be made",
             permanent=True,
         ) from None
+
+
+def _remember_whom_to_tell(config: Config) -> None:
+    """For the mail that says that this daemon has failed."""
+    try:
+        alarm.remember(config)
+    except OSError as error:
+        log.warning("alarm_not_prepared", reason=str(error))
 
 
 def _introduce(store: Store, config: Config) -> None:

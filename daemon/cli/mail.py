@@ -14,7 +14,7 @@ import msgspec
 
 from tocsin.daemon import clock
 from tocsin.daemon import mail as letters
-from tocsin.daemon.alarm import raise_alarm
+from tocsin.daemon.alarm import raise_alarm, whom_to_tell
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
 from tocsin.daemon.mailcheck import check_templates, diagnose, sample
 from tocsin.daemon.store import outbox
@@ -89,7 +89,7 @@ def preview(context: Context, name: str, ticket_id: int | None, audience: str | 
 @pass_context
 def failure(context: Context, unit: str) -> None:
     """Tell the admins at once that the daemon's UNIT has failed; systemd runs this (OnFailure=)."""
-    for address in raise_alarm(context.config, unit, clock.now()):
+    for address in raise_alarm(whom_to_tell(context.config_file), unit, clock.now()):
         say(f"told {address}")
 
 
