@@ -7,6 +7,7 @@ program, so its default is used and one line goes to standard error.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -24,6 +25,10 @@ T = TypeVar("T")
 IPC_PATH_LIMIT = 107
 """Bytes of a unix socket's path, at most (sun_path holds one more for the closing NUL)."""
 
+_LAUNCHERS = frozenset(
+    "gunicorn uvicorn hypercorn daphne waitress uwsgi celery flask fastapi manage ipykernel_launcher".split()
+)
+"""Programs that run an application: their names say nothing of it."""
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)\s*([KMG]?B?)", re.IGNORECASE)
 _TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.%\w]+\]|[^\s:/\[\]]+):(\d{1,5})")
@@ -79,16 +84,25 @@ def complain(text: str) -> None:
 
 def default_service() -> str:
     """The main module's package or name, else the script's stem, else the virtual environment's
-    directory name.
+    directory name. Of a program that runs an application (gunicorn, celery, ...) the working directory's name.
     """
+    name = _program()
+    if name in _LAUNCHERS:
+        with contextlib.suppress(OSError):
+            name = Path.cwd().name
+    return (name or Path(sys.prefix).name or "python")[:200]
+
+
+def _program() -> str:
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name:
-        name = spec.name.removesuffix(".__main__")
-        return str(name.split(".")[0])[:200]
+        return str(spec.name.removesuffix(".__main__").split(".")[0])
     script = getattr(main, "__file__", None) or (sys.argv[0] if sys.argv else "")
-    stem = Path(script).stem if script and not script.startswith("-") else ""
-    return (stem or Path(sys.prefix).name or "python")[:200]
+    if not script or script.startswith("-"):
+        return ""
+    # A process that multiprocessing has spawned for `python -m` knows its program's path only.
+    return Path(script).parent.name if Path(script).stem == "__main__" else Path(script).stem
 
 
 def _one(name: str, value: Any, environ: Mapping[str, str], parse: Callable[[Any], T]) -> T | None:

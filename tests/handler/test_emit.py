@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from daemon_double import DaemonDouble, until
@@ -335,6 +336,25 @@ def test_nonsense_given_in_code_is_refused_by_name_and_value(name: str, value: o
 
 def test_the_service_has_a_name_without_being_given_one() -> None:
     assert default_service()
+
+
+@pytest.mark.parametrize(
+    ("program", "service"),
+    [
+        ("/srv/venv/bin/gunicorn", "shop"),
+        ("/srv/venv/lib/python3.11/site-packages/uvicorn/__main__.py", "shop"),
+        ("/srv/shop/manage.py", "shop"),
+        ("/srv/shop/nightly.py", "nightly"),
+        ("/srv/shop/orders/__main__.py", "orders"),
+    ],
+)
+def test_the_service_is_named_after_the_application_not_after_what_runs_it(
+    program: str, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop").mkdir()
+    monkeypatch.chdir(tmp_path / "shop")
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__file__=program))
+    assert default_service() == service
 
 
 def test_importing_the_handler_opens_nothing() -> None:
