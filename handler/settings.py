@@ -26,7 +26,10 @@ IPC_PATH_LIMIT = 107
 """Bytes of a unix socket's path, at most (sun_path holds one more for the closing NUL)."""
 
 _LAUNCHERS = frozenset(
-    "gunicorn uvicorn hypercorn daphne waitress uwsgi celery flask fastapi manage ipykernel_launcher".split()
+    (
+        *("gunicorn", "uvicorn", "hypercorn", "daphne", "waitress", "uwsgi", "celery"),
+        *("flask", "fastapi", "manage", "ipykernel_launcher"),
+    )
 )
 """Programs that run an application: their names say nothing of it."""
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
@@ -84,7 +87,7 @@ def complain(text: str) -> None:
 
 def default_service() -> str:
     """The main module's package or name, else the script's stem, else the virtual environment's
-    directory name. Of a program that runs an application (gunicorn, celery, ...) the working directory's name.
+    directory name. The working directory's name where the program runs applications (gunicorn, celery, ...).
     """
     name = _program()
     if name in _LAUNCHERS:
