@@ -21,7 +21,8 @@ test: lint types  ## lint, check the types, run every test in parallel
 demo: $(VENV)/.demo  ## see an error become tickets, mails, a watch, a closed ticket and a report
 	@$(BIN)/python examples/demo.py
 
-docs: $(VENV)/.test  ## build/docs: the documentation; a broken link is an error
+docs: $(VENV)/.test  ## build/docs: the documentation, its references drawn from the code; a broken link is an error
+	@$(BIN)/python docs/reference.py
 	@$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going docs build/docs
 
 simulate: $(VENV)/.demo  ## false closings and reopenings of 10,000 errors, under our rule and simpler ones

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
@@ -20,6 +21,7 @@ from tocsin.daemon import config
 from tocsin.daemon.cli import tocsin
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("handler", "daemon", "reports")
 TEMPLATE = ROOT / "daemon" / "templates" / "init" / "tocsin.toml"
 HEAD = """\
 # Tocsin's configuration. Every line is optional: what is commented out shows the default, or an example where
@@ -75,11 +77,11 @@ def template() -> str:
     """The file that `tocsin init` writes."""
     lines = [HEAD]
     for name, section in config.SECTIONS.items():
-        lines += [f"# {section.__doc__}", f"#[[{name}]]" if name in _LISTED else f"[{name}]"]
+        title = f"# [[{name}]]" if name in _LISTED else f"[{name}]"
+        lines.append(f"# {section.__doc__}\n{title}")
         for key in keys(section):
             choices = f"   # {key.kind}".replace("`", "") if '"' in key.kind else ""
-            lines += [f"# {key.meaning}".replace("`", ""), f"#{key.name} = {key.example}{choices}"]
-        lines.append("")
+            lines.append(f"# {key.meaning}\n# {key.name} = {key.example}{choices}\n".replace("`", ""))
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -87,6 +89,18 @@ def commands() -> str:
     """Every command as a row of a table."""
     rows = [f"| `{usage}` | {help_} |" for usage, help_ in _walk(tocsin, ["tocsin"])]
     return "\n".join(["| command | what it does |", "| --- | --- |", *rows])
+
+
+def modules() -> str:
+    """Every module as a row of a table: its name and what its first sentence says."""
+    files = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+    rows = []
+    for file in files:
+        if file.parent.name != "migrations" and file.name != "__init__.py":
+            said = " ".join((ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").split())
+            first = re.split(r"(?<=[a-z`)])\.(?= [A-Z]|$)", said, maxsplit=1)[0].rstrip(".")
+            rows.append(f"| `{file.relative_to(ROOT)}` | {first.replace('|', chr(92) + '|')} |")
+    return "\n".join(["| module | what lives there |", "| --- | --- |", *rows])
 
 
 def _walk(command: click.Command, path: list[str]) -> Iterator[tuple[str, str]]:
@@ -155,7 +169,11 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-DRAWN: dict[str, Callable[[], str]] = {"configuration": configuration, "daemon": commands}
+DRAWN: dict[str, Callable[[], str]] = {
+    "configuration": configuration,
+    "daemon": commands,
+    "follow-one-error": modules,
+}
 BEGIN, END = "<!-- drawn from", "<!-- end -->"
 
 

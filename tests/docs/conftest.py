@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
-from support.running import short_place
-
+from support.markdown import ROOT
 from support.place import Place
+from support.running import short_place, until
+
 from tocsin.handler.paths import SERVICE_RUNTIME, SERVICE_STATE
+
+SUPPORT = ROOT / "tests" / "support"
 
 
 @pytest.fixture(scope="session")
@@ -25,22 +30,40 @@ def smtp_port() -> Iterator[int]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def tools() -> Iterator[Path]:
+    """A directory with a `tocsin` that is quick to start: pages call it many times."""
+    with short_place() as directory:
+        socket_ = directory / "s"
+        server = subprocess.Popen([sys.executable, SUPPORT / "warm.py", socket_])
+        command = directory / "tocsin"
+        client = f"{sys.executable} -I -S {SUPPORT / 'warm_client.py'} {socket_}"
+        command.write_text(f'#!/bin/sh\nexec {client} "$@"\n')
+        command.chmod(0o755)
+        try:
+            assert until(socket_.exists)
+            yield directory
+        finally:
+            server.kill()
+            server.wait()
+
+
 @pytest.fixture
-def empty() -> Iterator[Place]:
+def empty(tools: Path) -> Iterator[Place]:
     """A machine with Tocsin installed and nothing else."""
     with short_place() as root:
-        place = Place(root)
+        place = Place(root, tools)
         yield place
         place.close()
 
 
 @pytest.fixture(scope="session")
-def model(smtp_port: int) -> Iterator[Place]:
+def model(smtp_port: int, tools: Path) -> Iterator[Place]:
     """A furnished machine, as it was left."""
     if SERVICE_RUNTIME.exists() or SERVICE_STATE.exists():
         pytest.skip("a Tocsin service is installed on this machine: its socket would be used")
     with short_place() as root:
-        place = Place(root)
+        place = Place(root, tools)
         place.furnish(smtp_port)
         place.close()
         yield place

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.markdown import PAGES, ROOT, Block, blocks
-
 from support.place import Place
+
 from tocsin.daemon import config
 
 FRAMEWORKS = ROOT / "docs" / "frameworks.md"
@@ -19,9 +19,9 @@ FROM_NOTHING = ("getting-started.md",)
 RUN = ("sh", "console", "python")
 READ = ("toml", "json")
 DRAWN = ("text", "mermaid", "{toctree}")
-"""Drawings: mermaid ones are held to the code by tests/life/test_docs.py, tables of contents by the generator."""
+"""Mermaid drawings are held to the code by tests/life/test_docs.py, tables of contents by the generator."""
 REHEARSED = [ROOT / "docs" / name for name in ("operations.md", "postgres.md")]
-"""Pages of which tests/operations/rehearsal.py runs the blocks marked `systemd`: they need root and systemd."""
+"""Pages whose blocks marked `systemd` tests/operations/rehearsal.py runs: they need root and systemd."""
 
 
 def name(page: Path) -> str:

@@ -1,4 +1,4 @@
-"""Markdown as the documentation's generator reads it: its blocks of code, and the code within its sentences."""
+"""Markdown as the documentation's generator reads it: blocks of code, and the code within sentences."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A scratch machine for a reader: a home, a directory to work in, a mail server, the real `tocsin`.
 
-What the pages write for a machine of its own stands for directories of this one (`STANDS_FOR`). `pip` looks up
-what it would install, `make` its targets, without doing it: both are other tests' and the CI's own work.
+What the pages write for a machine of its own stands for directories of this one (`STANDS_FOR`). `pip` looks
+up what it would install, `make` its targets, without doing it: both are other tests' and the CI's own work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from support.markdown import ROOT, Block
 from support.running import until
 
 STANDS_FOR = (
-    (r"/etc/tocsin\b", "{root}/etc"),
+    (r"/etc/(?:tocsin|shop)\b", "{root}/etc"),
     (r"/var/backups\b", "{root}/backups"),
     (r"/var/lib/tocsin\b", "{home}/.local/state/tocsin"),
     (r"/srv/shop\b", "{work}"),
@@ -60,9 +60,13 @@ FOREGROUND = re.compile(r"^tocsin daemon\b[^\n]*$", re.MULTILINE)
 
 
 class Place:
-    """Commands run in `work`; `close` ends the daemon, if one was started."""
+    """Commands run in `work`; `close` ends the daemon, if one was started.
 
-    def __init__(self, root: Path) -> None:
+    `tools`: a directory with the `tocsin` that they call.
+    """
+
+    def __init__(self, root: Path, tools: Path) -> None:
+        self.tools = tools
         self.root, self.home, self.work = root, root / "home", root / "work"
         for directory in (self.home, self.work, root / "etc", root / "backups"):
             directory.mkdir(exist_ok=True)
@@ -75,11 +79,11 @@ class Place:
         """Nothing of the developer's own settings."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "SMTP_", "XDG_", "PIP_"))}
         pip = {"PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_QUIET": "1"}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{self.tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return {**kept, **pip, "HOME": str(self.home), "PATH": path, "COLUMNS": "200"}
 
     def furnish(self, smtp_port: int) -> None:
-        """A configuration, a running daemon, two errors of the shop with their tickets, the first one corrected."""
+        """A configuration, a running daemon, two errors of the shop with tickets; the first is corrected."""
         (self.work / "tocsin.toml").write_text(CONFIG)
         mail = (
             f"SMTP_HOST=127.0.0.1\nSMTP_PORT={smtp_port}\nSMTP_SECURITY=none\nSMTP_FROM=tocsin@example.org\n"
@@ -105,20 +109,23 @@ class Place:
         assert not OUTSIDE.search(text.replace(str(ROOT), "")), f"{text}\nis for the rehearsal: mark it"
         {"sh": self._script, "console": self._console, "python": self._python}[block.language](text)
 
-    def shell(self, text: str) -> str:
+    def shell(self, text: str, directory: Path | None = None) -> str:
         """The output of the commands, each of which must end well."""
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", text], cwd=self.work, env=self.environ, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90,
+            ["bash", "-euo", "pipefail", "-c", text], cwd=directory or self.work, env=self.environ,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90,
         )  # fmt: skip
         assert done.returncode == 0, f"{text}\nexit code {done.returncode}\n{done.stdout}"
         return done.stdout
 
-    def start(self) -> None:
-        """`tocsin daemon`, as in a terminal of its own."""
-        with self.log.open("ab") as log:
+    def start(self, directory: Path | None = None) -> None:
+        """`tocsin daemon`, as in a terminal of its own, in place of the one that runs."""
+        self.close()
+        with self.log.open("wb") as log:
             command = [sys.executable, "-m", "tocsin.daemon", "daemon"]
-            self.daemon = subprocess.Popen(command, cwd=self.work, env=self.environ, stdout=log, stderr=log)
+            self.daemon = subprocess.Popen(
+                command, cwd=directory or self.work, env=self.environ, stdout=log, stderr=log
+            )
         assert until(lambda: b"daemon_up" in self.log.read_bytes()), self.log.read_text()
 
     def close(self) -> None:
@@ -131,27 +138,26 @@ class Place:
         """A copy of a closed place, with its daemon running."""
         ours_alone = shutil.ignore_patterns("*.sock", self.log.name)
         shutil.copytree(self.root, root, dirs_exist_ok=True, ignore=ours_alone)
-        copy = Place(root)
+        copy = Place(root, self.tools)
         copy.start()
         return copy
 
     def counted(self) -> int:
         """Occurrences of all errors."""
-        with suppress(sqlite3.OperationalError):
-            with closing(sqlite3.connect(f"file:{self.state}/tocsin.db?mode=ro", uri=True)) as database:
-                return int(
-                    database.execute("SELECT coalesce(sum(occurrences), 0) FROM error_logs").fetchone()[0]
-                )
+        path = f"file:{self.state}/tocsin.db?mode=ro"
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(path, uri=True)) as database:
+            return int(database.execute("SELECT coalesce(sum(occurrences), 0) FROM error_logs").fetchone()[0])
         return 0
 
     def _script(self, text: str) -> None:
+        directory, end = self.work, self.root / "directory"
         before, *after = FOREGROUND.split(text)
-        if before.strip():
-            self.shell(before)
-        for part in after:
-            self.start()
+        for number, part in enumerate((before, *after)):
+            if number:
+                self.start(directory)
             if part.strip():
-                self.shell(part)
+                self.shell(f"{part}\npwd > {end}", directory)
+                directory = Path(end.read_text().strip())
 
     def _console(self, text: str) -> None:
         """Lines after `$ ` are commands; what is printed must be what follows them, `...` is anything."""

@@ -1,0 +1,63 @@
+"""The documentation is made without a broken link, and stands by itself."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.markdown import ROOT
+
+STRICT = ("--quiet", "--nitpicky", "--fail-on-warning", "--keep-going")
+CONTENTS = "# Start\n\n```{toctree}\nother\n```\n\n"
+LOADED = re.compile(r"""(?:<(?:script|img|iframe)[^>]*\ssrc|<link[^>]*\shref)="(?:https?:)?//[^"]+""")
+"""What a browser would fetch by itself; a link that is clicked is none."""
+
+
+def make(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sphinx", *STRICT, str(source), str(target)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("site")
+    done = make(ROOT / "docs", target)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_every_page_is_made_without_a_warning(site: Path) -> None:
+    made = {page.relative_to(site).with_suffix(".md") for page in site.rglob("*.html")}
+    assert {page.relative_to(ROOT / "docs") for page in (ROOT / "docs").rglob("*.md")} <= made
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    found = {page.name: LOADED.findall(page.read_text("utf-8")) for page in site.rglob("*.html")}
+    styles = {sheet.name: re.findall(r"url\(\s*[\"']?(?:https?:)?//", sheet.read_text("utf-8"))
+              for sheet in site.rglob("*.css")}  # fmt: skip
+    assert not [*filter(None, found.values()), *filter(None, styles.values())]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[nowhere](nowhere.md)", "[no heading](other.md#nothing)", "![no picture](nothing.png)"],
+    ids=["page", "heading", "picture"],
+)
+def test_what_leads_nowhere_is_an_error(tmp_path: Path, text: str) -> None:
+    source = tmp_path / "docs"
+    source.mkdir()
+    shutil.copy(ROOT / "docs" / "conf.py", source)
+    (source / "index.md").write_text(CONTENTS + text)
+    (source / "other.md").write_text("# Other\n")
+    assert make(source, tmp_path / "site").returncode != 0
+
+
+def test_a_page_that_no_contents_name_is_an_error(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "docs" / "conf.py", tmp_path)
+    for name, text in (("index", CONTENTS), ("other", "# Other\n"), ("orphan", "# Orphan\n")):
+        (tmp_path / f"{name}.md").write_text(text)
+    assert "orphan" in make(tmp_path, tmp_path / "site").stderr
