@@ -118,7 +118,7 @@ def _daemon(config: Config, store: Store, status: StatusFacts, now: float) -> It
     yield well("daemon", f"running since {status.daemon.started_at if status.daemon else '?'}")
     yield from surroundings.sockets(config)
     yield _check(config, status, now)
-    yield surroundings.pages(config, now)
+    yield surroundings.pages(config, status.daemon.started_at if status.daemon else now, now)
 
 
 def _since(status: StatusFacts) -> str:

@@ -217,13 +217,13 @@ def _reachable(address: str) -> Finding:
         return problem("socket", text, "Restart the daemon; check daemon.listen and the firewall")
 
 
-def pages(config: Config, now: float) -> Finding:
-    """Whether the running daemon writes its pages."""
+def pages(config: Config, started_at: float, now: float) -> Finding:
+    """Whether the running daemon writes its pages. One that has just started writes them soon."""
     newest = config.report_dir / "admin" / "status.json"
     try:
-        age = now - newest.stat().st_mtime
+        age = now - max(newest.stat().st_mtime, started_at)
     except OSError:
-        age = float("inf")
+        age = now - started_at
     if age > PAGES_OLD + 10 * config.report.every:
         text = f"the pages in {config.report_dir} are not written any more"
         return problem("pages", text, "`tocsin report` says why; the daemon's log says job_failed")

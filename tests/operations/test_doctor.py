@@ -14,6 +14,7 @@ from support.clinic import PASSWORD, USER, Clinic
 from support.running import short_place
 
 from tocsin.daemon import surroundings
+from tocsin.daemon.config import parse
 
 DAY = 86400.0
 Break = Callable[[Clinic], dict[str, Any] | None]
@@ -263,6 +264,12 @@ def test_a_check_that_is_overdue_and_pages_that_are_not_written_are_found(stoppe
     )
     check(stopped, "watches", "overdue", "tocsin check", now=later)
     check(stopped, "pages", "not written any more", "tocsin report", now=later)
+
+
+def test_a_daemon_that_has_just_started_is_not_blamed_for_pages_still_to_be_written(tmp_path: Path) -> None:
+    config = parse({"report": {"dir": str(tmp_path)}}, {})
+    assert surroundings.pages(config, 1000.0, 1001.0).ok
+    assert not surroundings.pages(config, 1000.0, 9999.0).ok
 
 
 def test_an_application_whose_clock_is_wrong_is_found(stopped: Clinic) -> None:
