@@ -1,6 +1,8 @@
 """APScheduler: it logs the exception of a job that failed, whose client is the one bound in it.
 
-python apscheduler_jobs.py
+Run it:
+
+    python apscheduler_jobs.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """A Celery worker with several processes: each ships its own errors. Messages are files: no broker needed.
 
-celery --app celery_app worker --concurrency 3 --loglevel INFO
-celery --app celery_app call celery_app.invoice --args '["acme", 17]'
+Run it, and send it a task:
+
+    celery --app celery_app worker --concurrency 3 --loglevel INFO
+    celery --app celery_app call celery_app.invoice --args '["acme", 17]'
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""A job that cron runs: it logs, ends, and says goodbye. Declare it `kind = "batch"` in tocsin.toml."""
+"""A job that cron runs: it logs, ends, and says goodbye. Declare it in tocsin.toml: `kind = "batch"`.
+
+Run it:
+
+    python cron_job.py
+"""
 
 from __future__ import annotations
 

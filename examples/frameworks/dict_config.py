@@ -1,4 +1,9 @@
-"""Plain logging, `dictConfig`, several worker processes: each has a handler of its own after the fork."""
+"""Plain logging, `dictConfig`, several worker processes: each has a handler of its own after the fork.
+
+Run it:
+
+    python dict_config.py
+"""
 
 from __future__ import annotations
 

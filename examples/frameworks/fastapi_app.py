@@ -1,7 +1,9 @@
 """FastAPI under uvicorn with several workers: each worker ships its own errors. A key says who asks.
 
-uvicorn --workers 3 fastapi_app:app
-curl --header 'X-Api-Key: k-4711' 'http://127.0.0.1:8000/prices/tea?currency=EUR'
+Run it, and ask for a price it does not have:
+
+    uvicorn --workers 3 fastapi_app:app
+    curl --header 'X-Api-Key: k-4711' 'http://127.0.0.1:8000/prices/tea?currency=EUR'
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Plain logging, `fileConfig`, several threads: they share one handler."""
+"""Plain logging, `fileConfig`, several threads: they share one handler.
+
+Run it:
+
+    python file_config.py
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """Flask under gunicorn with several workers: each worker ships its own errors. Clients have subdomains.
 
-gunicorn --workers 3 flask_app:app
-curl --header 'Host: acme.example.org' 'http://127.0.0.1:8000/prices/tea?currency=EUR'
+Run it, and ask for a price it does not have:
+
+    gunicorn --workers 3 flask_app:app
+    curl --header 'Host: acme.example.org' 'http://127.0.0.1:8000/prices/tea?currency=EUR'
 """
 
 from __future__ import annotations

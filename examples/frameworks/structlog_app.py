@@ -1,6 +1,8 @@
 """structlog: what it logs goes through `logging`, with all that is bound. `client` names the client.
 
-python structlog_app.py
+Run it:
+
+    python structlog_app.py
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from support.running import until
-from support.served import Tocsin
+from support.served import EXAMPLES, Tocsin, commands
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,8 @@ from support.served import Tocsin
     ],
 )
 def test_plain_programs(tocsin: Tocsin, program: str, service: str, processes: int) -> None:
-    tocsin.run("python", program)
+    (command,) = commands(EXAMPLES / program)
+    tocsin.run(*command)
     assert until(lambda: tocsin.clients(service) == {"acme": 20}), tocsin.clients(service)
     assert list(tocsin.logged_by(service).values()) == [20 // processes] * processes
     assert until(lambda: tocsin.ended(service) == tocsin.logged_by(service).keys())
@@ -33,8 +34,9 @@ def test_what_structlog_binds_is_kept(tocsin: Tocsin) -> None:
 
 
 def test_celery_with_recycled_processes(tocsin: Tocsin) -> None:
-    command = ("celery", "--app", "celery_app", "worker", "--concurrency", "4", "--loglevel", "INFO")
-    with tocsin.serving(*command, "--max-tasks-per-child", "5", end=signal.SIGKILL) as worker:
+    (command, _) = commands(EXAMPLES / "celery_app.py")
+    recycling = ("--concurrency", "4", "--max-tasks-per-child", "5")
+    with tocsin.serving(*command, *recycling, end=signal.SIGKILL) as worker:
         assert worker.says("ready"), worker.said()
         tasks = "[task.delay('acme', n) for task in (invoice, reminder) for n in range(10)]"
         tocsin.run("python", "-c", f"from celery_app import invoice, reminder; {tasks}")
@@ -48,13 +50,14 @@ def test_celery_with_recycled_processes(tocsin: Tocsin) -> None:
 
 
 def test_apscheduler(tocsin: Tocsin) -> None:
-    with tocsin.serving("python", "apscheduler_jobs.py", end=signal.SIGINT) as scheduler:
+    (command,) = commands(EXAMPLES / "apscheduler_jobs.py")
+    with tocsin.serving(*command, end=signal.SIGINT) as scheduler:
         assert until(lambda: tocsin.clients("tanks") == {"acme": 20}), scheduler.said()
     assert {event.logger for event in tocsin.events("tanks")} == {"apscheduler.executors.default"}
 
 
 def test_two_kernels_run_a_notebook(tocsin: Tocsin) -> None:
-    command = ("jupyter", "execute", "--allow-errors", "notebook.ipynb")
+    (command,) = commands(EXAMPLES / "notebook.ipynb")
     running = [
         subprocess.Popen([*command, "--output", f"done-{n}"], cwd=tocsin.examples, env=tocsin.environ)
         for n in range(2)

@@ -12,11 +12,13 @@ from http.cookiejar import CookieJar
 
 import pytest
 from support.running import until
-from support.served import Server, Tocsin
+from support.served import EXAMPLES, Server, Tocsin, commands
 
 SERVED = ("GET", "/prices/tea")
 SECRETS = ("s3cret", "4111111111111111", "k-4711")
 """What requests carry and no database may hold."""
+FOUR = ("--workers", "4")
+ANY_PORT = ("--bind", "127.0.0.1:0")
 Ask = Callable[[str], int]
 BOOTED = "Booting worker"
 
@@ -64,8 +66,8 @@ def assert_bound_and_scrubbed(tocsin: Tocsin, service: str) -> None:
 
 
 def test_flask_under_gunicorn_with_a_worker_killed(tocsin: Tocsin) -> None:
-    command = ("gunicorn", "--workers", "4", "--bind", "127.0.0.1:0", "flask_app:app")
-    with tocsin.serving(*command) as server:
+    (command, _) = commands(EXAMPLES / "flask_app.py")
+    with tocsin.serving(*command, *FOUR, *ANY_PORT) as server:
         workers = four_of_gunicorn(server)
         ask = asking(server.url, {"Host": "acme.example.org"})
         for worker in workers:
@@ -77,10 +79,18 @@ def test_flask_under_gunicorn_with_a_worker_killed(tocsin: Tocsin) -> None:
     assert_bound_and_scrubbed(tocsin, "shop")
 
 
+def test_gunicorns_own_word_of_a_killed_worker(alone: Tocsin) -> None:
+    (command,) = commands(EXAMPLES / "gunicorn_conf.py")
+    with alone.serving(*command, *FOUR, *ANY_PORT) as server:
+        workers = four_of_gunicorn(server)
+        os.kill(workers[0], signal.SIGKILL)
+        assert until(lambda: alone.clients("shop") == {"": 1}), server.said()
+
+
 def test_fastapi_under_uvicorn(tocsin: Tocsin) -> None:
+    (command, _) = commands(EXAMPLES / "fastapi_app.py")
     patience = ("--timeout-worker-healthcheck", "60")
-    command = ("uvicorn", "--workers", "4", "--port", "0", *patience, "fastapi_app:app")
-    with tocsin.serving(*command) as server:
+    with tocsin.serving(*command, *FOUR, *patience, "--port", "0") as server:
         url = server.url
         assert server.says("Application startup complete", 4), server.said()
         workers = [pid for pid in server.children() if pid in tocsin.present("prices")]
@@ -95,10 +105,9 @@ def test_fastapi_under_uvicorn(tocsin: Tocsin) -> None:
 def logged_in(tocsin: Tocsin) -> Iterator[Callable[[str], Ask]]:
     """Django's database with a user; from the server's URL to that user's browser."""
     os.environ["DJANGO_SUPERUSER_PASSWORD"] = "s3cret-of-martin"
-    manage = ("python", "manage.py")
-    tocsin.run(*manage, "migrate", under="django_site")
-    user = ("--username", "martin", "--email", "martin@example.org", "--noinput")
-    tocsin.run(*manage, "createsuperuser", *user, under="django_site")
+    (migrate, create, _) = commands(EXAMPLES / "django_site" / "settings.py")
+    tocsin.run(*migrate, under="django_site")
+    tocsin.run(*create, "--email", "martin@example.org", "--noinput", under="django_site")
 
     def log_in(url: str) -> Ask:
         jar = CookieJar()
@@ -116,8 +125,8 @@ def logged_in(tocsin: Tocsin) -> Iterator[Callable[[str], Ask]]:
 
 
 def test_django_under_gunicorn(tocsin: Tocsin, logged_in: Callable[[str], Ask]) -> None:
-    command = ("gunicorn", "--workers", "4", "--bind", "127.0.0.1:0", "wsgi")
-    with tocsin.serving(*command, under="django_site") as server:
+    command = commands(EXAMPLES / "django_site" / "settings.py")[-1]
+    with tocsin.serving(*command, *FOUR, *ANY_PORT, under="django_site") as server:
         workers = four_of_gunicorn(server)
         ask = logged_in(server.url)
         for worker in workers:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -13,11 +15,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from support.running import Daemon, until
-from tocsin.daemon.store.bodies import decode_body
+from tocsin.daemon.store.bodies import SampleBody, decode_body
 from tocsin.handler.event import Event
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "frameworks"
@@ -25,6 +28,17 @@ PROGRAMS = Path(sys.executable).parent
 CONFIGURATION = '\n[[service]]\nname = "nightly"\nkind = "batch"\n'
 """What docs/frameworks.md has the admin write for the cron job."""
 _PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+
+def commands(example: Path) -> list[list[str]]:
+    """The commands that an example's first text (docstring or cell) shows, indented: how it is run."""
+    if example.suffix == ".py":
+        text = ast.get_docstring(ast.parse(example.read_text()), clean=False) or ""
+    elif example.suffix == ".ipynb":
+        text = "".join(json.loads(example.read_text())["cells"][0]["source"])
+    else:
+        text = ""
+    return [line.split() for line in text.splitlines() if line.startswith("    ")]
 
 
 class Tocsin(Daemon):
@@ -89,7 +103,7 @@ class Tocsin(Daemon):
             "SELECT body FROM error_samples JOIN error_logs ON error_logs.id = error_id WHERE service = ?",
             service,
         )
-        return [decode_body(body).event for (body,) in found]
+        return [sample.event for (body,) in found if isinstance(sample := decode_body(body), SampleBody)]
 
     def logged_by(self, service: str) -> dict[int, int]:
         """Per process that logged any error of the service, how many."""
@@ -112,7 +126,7 @@ class Tocsin(Daemon):
             )
         }
 
-    def _asked(self, sql: str, service: str) -> list[tuple[int, ...]]:
+    def _asked(self, sql: str, service: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.place / "state" / "tocsin.db", timeout=30)) as database:
             return database.execute(sql, (service,)).fetchall()
 

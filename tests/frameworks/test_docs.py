@@ -1,0 +1,41 @@
+"""docs/frameworks.md shows what the examples really do."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+from support.markdown import ROOT, blocks
+from support.served import CONFIGURATION, EXAMPLES, commands
+
+PAGE = ROOT / "docs" / "frameworks.md"
+NOTEBOOK = json.loads((EXAMPLES / "notebook.ipynb").read_text())
+WRITTEN = {
+    "python": [
+        *(path.read_text() for path in sorted(EXAMPLES.rglob("*.py"))),
+        *("".join(cell["source"]) + "\n" for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"),
+    ],
+    "ini": [(EXAMPLES / "logging.ini").read_text()],
+    "toml": [CONFIGURATION],
+}
+
+
+def test_every_block_stands_in_an_example() -> None:
+    for block in blocks(PAGE):
+        if block.language != "sh":
+            texts = WRITTEN[block.language]
+            assert any(block.text in text for text in texts), f"line {block.line}:\n{block.text}"
+
+
+def test_every_command_is_an_examples_own() -> None:
+    own = {" ".join(command) for path in EXAMPLES.rglob("*.*") for command in commands(path)}
+    for block in blocks(PAGE):
+        if block.language == "sh":
+            lines = set(textwrap.dedent(block.text).splitlines())
+            assert lines <= own, f"line {block.line}: {lines - own}"
+
+
+def test_every_example_is_told_of() -> None:
+    told = PAGE.read_text() + (ROOT / "examples" / "README.md").read_text()
+    names = [path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"]
+    assert not [name for name in names if name not in told]
