@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest help test docs demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest help test docs frameworks demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -24,6 +24,9 @@ demo: $(VENV)/.demo  ## see an error become tickets, mails, a watch, a closed ti
 docs: $(VENV)/.test  ## build/docs: the documentation, its references drawn from the code; a broken link is an error
 	@$(BIN)/python docs/reference.py
 	@$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going docs build/docs
+
+frameworks: $(VENV)/.test  ## the handler in each framework: 20 errors from all its workers, 20 counted
+	@$(BIN)/python -m pytest --durations=0 tests/frameworks $(PYTEST_ARGS)
 
 simulate: $(VENV)/.demo  ## false closings and reopenings of 10,000 errors, under our rule and simpler ones
 	@$(BIN)/python benchmarks/simulate.py --out build/simulation.json
