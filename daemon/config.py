@@ -67,7 +67,7 @@ class Daemon(_Section, frozen=True):
 class Database(_Section, frozen=True):
     """Where everything is stored."""
 
-    url: Annotated[str, Meta(examples=["postgresql://tocsin@localhost/tocsin"])] = ""
+    url: Annotated[str, Meta(examples=["sqlite:////var/lib/tocsin/tocsin.db"])] = ""
     """`sqlite:///file` or `postgresql://user@host/name`; default: tocsin.db in the state directory."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -30,6 +31,7 @@ html_title = f"Tocsin {release}"
 html_copy_source = False
 html_show_sphinx = False
 
+_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((\.\./[^)#]+)\)")
 _STEP = re.compile(r"\s*(\S+) --> (\S+): (\w+)")
 
 
@@ -59,6 +61,24 @@ def _table(rows: list[list[str]]) -> nodes.table:
     return nodes.table("", group)
 
 
+def name_repository_files(app: Any, page: str, source: list[str]) -> None:
+    """A link to a file of the repository outside docs/ becomes the file's name: the pages may stand alone.
+
+    One to a file that is not there is left as it is, and so is an error.
+    """
+    docs = Path(app.srcdir)
+    here = (docs / page).parent
+
+    def named(found: re.Match[str]) -> str:
+        file = (here / found[2]).resolve()
+        if not file.exists() or file.is_relative_to(docs):
+            return found[0]
+        return f"{found[1]} (`{file.relative_to(docs.parent)}`)"
+
+    source[0] = _LINK.sub(named, source[0])
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.add_directive("mermaid", Steps)
+    app.connect("source-read", name_repository_files)
