@@ -45,7 +45,7 @@ class Key(NamedTuple):
     meaning: str
 
 
-def keys(section: type[msgspec.Struct]) -> Iterator[Key]:
+def keys(section: Any) -> Iterator[Key]:
     """The settings of a section, in the order of the code."""
     meanings = _meanings(section)
     hints = get_type_hints(section, include_extras=True)
@@ -124,7 +124,7 @@ def _option(option: click.Option, context: click.Context) -> str:
     return word if option.required else f"[{word}]"
 
 
-def _meanings(section: type[msgspec.Struct]) -> dict[str, str]:
+def _meanings(section: Any) -> dict[str, str]:
     """The text under each attribute; a setting without one is a mistake, so it raises KeyError later."""
     body = ast.parse(inspect.getsource(section)).body[0]
     assert isinstance(body, ast.ClassDef)

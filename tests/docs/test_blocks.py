@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -20,8 +21,9 @@ RUN = ("sh", "console", "python")
 READ = ("toml", "json")
 DRAWN = ("text", "mermaid", "{toctree}")
 """Mermaid drawings are held to the code by tests/life/test_docs.py, tables of contents by the generator."""
+REHEARSAL = ROOT / "tests" / "operations" / "rehearsal.py"
 REHEARSED = [ROOT / "docs" / name for name in ("operations.md", "postgres.md")]
-"""Pages whose blocks marked `systemd` tests/operations/rehearsal.py runs: they need root and systemd."""
+"""The pages whose blocks marked `systemd` the rehearsal types, all of them: they need root and systemd."""
 
 
 def name(page: Path) -> str:
@@ -57,6 +59,11 @@ def test_no_block_is_left_out(page: Path) -> None:
         where = f"{name(page)}:{block.line}"
         assert block.language in (*RUN, *READ, *DRAWN), f"{where}: nothing runs {block.language!r}"
         assert not block.mark or (block.mark == "systemd" and page in REHEARSED), f"{where}: {block.mark!r}?"
+
+
+def test_the_rehearsal_types_the_pages_that_have_blocks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REHEARSAL.parent)
+    assert runpy.run_path(str(REHEARSAL))["PAGES"] == REHEARSED
 
 
 @pytest.mark.parametrize("page", OURS, ids=name)
