@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from support.markdown import ROOT
 
 STRICT = ("--quiet", "--nitpicky", "--fail-on-warning", "--keep-going")
@@ -40,6 +41,21 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     styles = {sheet.name: re.findall(r"url\(\s*[\"']?(?:https?:)?//", sheet.read_text("utf-8"))
               for sheet in site.rglob("*.css")}  # fmt: skip
     assert not [*filter(None, found.values()), *filter(None, styles.values())]
+
+
+@pytest.mark.browser
+def test_every_page_opens_on_a_telephone_without_a_complaint(site: Path, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 380, "height": 800})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: said.append(request.url) if request.url[:5] != "file:" else None)
+    for file in site.rglob("*.html"):
+        page.goto(file.as_uri())
+        fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        assert page.evaluate(fits), file.name
+    page.close()
+    assert not said
 
 
 @pytest.mark.parametrize(
