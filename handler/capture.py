@@ -1,7 +1,7 @@
 """LogRecord to `Event`: what the handler does in the application's thread before the spool has it.
 
 Two steps, so that a repeat costs little: `look` reads what makes the record identical to an earlier one and
-hashes it, `event` reads the rest. Neither does I/O, takes a lock or formats a traceback, and nothing of the
+hashes it, `payload` reads the rest. Neither does I/O, takes a lock or formats a traceback, and nothing of the
 record or its traceback outlives the `Glance`.
 
 A record may hold anything. Foreign code runs only where the application asked for text (`str()` of the
@@ -17,19 +17,22 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Literal
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct
 
 from tocsin.handler import context, values
-from tocsin.handler.event import PAYLOAD_LIMIT, Event, Frame, Raised
+from tocsin.handler.event import PAYLOAD_LIMIT, Event
+from tocsin.handler.fit import fit
 from tocsin.handler.raised import Caught, Traces
-from tocsin.handler.scrub import LIMIT, Scrubber
+from tocsin.handler.scrub import LIMIT, Scrubber, innocent
 
+_encode = msgspec.msgpack.Encoder().encode
 _HASH = 2**63 - 1
+_TAG = Event.__struct_config__.tag
 _ARGUMENT_TEXT = 8 * 1024
 _CONTEXT_NAMES, _CONTEXT_TEXT = 20, 200
 _FINGERPRINT_PARTS = 8
@@ -42,13 +45,9 @@ _TRACEBACK = "Traceback (most recent call last)"
 _ASKED = frozenset(map(id, (tuple, dict, list, str, int, float, bool)))
 
 _ATTRIBUTES = values.attributes_of
-_ORDINARY = frozenset(
-    [
-        *logging.LogRecord("", 0, "", 0, "", (), None).__dict__,
-        *("message", "asctime", "taskName", "client", "fingerprint"),
-    ]
-)
-_ORDINARY_COUNT = len(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+_DEFAULTS = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+_ORDINARY = _DEFAULTS | {"message", "asctime", "taskName", "client", "fingerprint"}
+_ORDINARY_COUNT = len(_DEFAULTS)
 
 
 class Site:
@@ -56,39 +55,40 @@ class Site:
 
     __slots__ = (
         *("clean_function", "clean_logger", "clean_module", "clean_path"),
-        *("function", "level", "line", "logger", "path"),
+        *("function", "key", "level", "line", "logger", "module"),
     )
 
     def __init__(self, path: str, line: int, function: str, level: int, logger: str, module: str) -> None:
-        self.path, self.line, self.function = path, line, function
-        self.level, self.logger = level, logger
+        self.line, self.level = line, level
+        self.function, self.logger, self.module = function, logger, module
+        self.key = hash((path, line, function, level, logger))
+        """This place's part of a repeat key."""
         self.clean_path = values.clean(path)
         self.clean_function = values.clean(function)
         self.clean_logger = values.clean(logger)
         self.clean_module = values.clean(module)
 
 
-class Glance:
+class Glance(Struct, frozen=True, gc=False):
     """What `look` saw of one record. Drop it when the record is done: it holds the exception.
 
     `key` is the repeat key: equal for records identical in place, level, text, exception, client and
     fingerprint; 63 bits, never 0, only good within this process. `occurred_at` is epoch seconds.
     """
 
-    __slots__ = (
-        *("caught", "client", "fields", "fingerprint", "key"),
-        *("message", "occurred_at", "site", "template"),
-    )
-
     key: int
     occurred_at: float
     site: Site
     message: str
     template: str | None
+    thread: object
     caught: Caught | None
     client: str | None
+    bound: Mapping[str, Any] | None
+    """None when there is nothing to tell besides: nothing bound, no `extra=`, no structlog event."""
     fingerprint: tuple[str, ...] | None
-    fields: dict[str, Any]
+    stack: object
+    plain: logging.LogRecord
 
 
 class Capture:
@@ -110,103 +110,105 @@ class Capture:
         self._scrub = scrub
         self._client = client
         self._traces = Traces(locals=locals, in_app=in_app, not_in_app=not_in_app, scrub=scrub)
-        self._sites: dict[tuple[str, int, str, int, str, str], Site] = {}
+        self._sites: dict[tuple[str, int], Site] = {}
         self._templates: dict[str, str] = {}
+        self._threads: dict[str, str] = {}
 
     def look(self, record: logging.LogRecord) -> Glance:
         """The cheap first look at every record. Never raises, whatever the record holds."""
         try:
-            return self._look(record)
+            plain = record if type(record) is logging.LogRecord else _plain(record)
+            site = self._site(plain)
+            message, template = _message(record, plain)
+            ordinary = type(plain.msg) is str
+            caught = None if ordinary and plain.exc_info is None else _caught(plain)
+            client, bound = context.current()
+            given = bound.get("fingerprint") if bound else None
+            fields = plain.__dict__
+            if len(fields) > _ORDINARY_COUNT:
+                ordinary = False
+                if (named := fields.get("client")) is not None:
+                    client = _client(named) or client
+                if (own := fields.get("fingerprint")) is not None:
+                    given = own
+            client = client or self._client
+            fingerprint = None if given is None else _fingerprint(given)
+            raised = 0 if caught is None else self._traces.identity(caught)
+            rest = (raised, client, fingerprint) if raised or client or fingerprint else None
+            key = hash((site.key, message, rest)) & _HASH or 1
+            created = plain.created
+            if type(created) is not float or not 0.0 < created < 2.0**40:
+                created = time.time()  # A record made by hand may say anything.
+            told = None if ordinary and not bound else bound
+            # By position: keywords cost four times as much.
+            return Glance(
+                key, created, site, message, template, plain.threadName, caught, client, told, fingerprint,
+                plain.stack_info, plain,
+            )  # fmt: skip
         except Exception as problem:
-            return _unreadable(record, problem)
+            if type(record) is logging.LogRecord and not record.__dict__.keys() >= _DEFAULTS:
+                return self.look(_plain(record))
+            return _unreadable(problem)
 
-    def event(self, glance: Glance) -> Event:
-        """The whole event, scrubbed and sanitised; its `key` is the glance's. Never raises. See `fit`."""
+    def payload(self, glance: Glance) -> bytes:
+        """The whole event as a spool frame holds it, scrubbed, sanitised and fitted. Never raises."""
         try:
-            return self._event(glance)
-        except Exception as problem:
-            message = f"{glance.message[:LIMIT]} [capture failed: {type(problem).__name__}]"
-            return _bare(glance, values.clean(self._scrub.text(message)))
-
-    def _look(self, record: logging.LogRecord) -> Glance:
-        fields = record.__dict__ if type(record) is logging.LogRecord else _ATTRIBUTES(record) or {}
-        get = fields.get
-        glance = Glance()
-        glance.fields = fields
-        glance.occurred_at = _moment(get("created"))
-        glance.site = site = self._site(fields)
-        glance.message, glance.template = _message(record, fields)
-        plain = get("exc_info") is None and type(get("msg")) is str
-        glance.caught = caught = None if plain else _caught(fields)
-        bound_client, bound = context.current()
-        named = get("client")
-        glance.client = (None if named is None else _client(named)) or bound_client or self._client
-        own = get("fingerprint")
-        glance.fingerprint = _fingerprint(bound.get("fingerprint") if own is None else own)
-        raised = 0 if caught is None else self._traces.identity(caught)
-        glance.key = (
-            hash(
-                (
-                    *(site.path, site.line, site.function, site.level, site.logger),
-                    *(glance.message, raised, glance.client, glance.fingerprint),
-                )
+            site, caught, template, client = glance.site, glance.caught, glance.template, glance.client
+            message, thread, bound, stack = glance.message, glance.thread, glance.bound, glance.stack
+            # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
+            told = (
+                _TAG,
+                glance.occurred_at,
+                site.level,
+                site.clean_logger,
+                message if innocent(message) and message.isascii() else self._text(message),
+                None if template is None else self._templates.get(template) or self._template(template),
+                site.clean_path,
+                site.clean_module,
+                site.clean_function,
+                site.line,
+                (type(thread) is str and self._threads.get(thread)) or self._thread(thread),
+                None if caught is None else self._traces.raised(caught),
+                None if client is None else values.clean(client[:_CONTEXT_TEXT]),
+                None if bound is None else self._context(bound, glance.plain),
+                None if glance.fingerprint is None else self._fingerprint(glance.fingerprint),
+                self._stack(stack) if type(stack) is str and stack else None,
+                glance.key,
             )
-            & _HASH
-        ) or 1
-        return glance
+            data = _encode(told)
+            return data if len(data) <= PAYLOAD_LIMIT else fit(Event(*told[1:]))
+        except Exception as problem:
+            text = f"{glance.message[:LIMIT]} [capture failed: {type(problem).__name__}]"
+            return fit(_bare(glance, values.clean(self._scrub.text(text))))
 
-    def _site(self, fields: dict[str, Any]) -> Site:
-        get = fields.get
-        path, line, function = get("pathname"), get("lineno"), get("funcName")
-        level, logger, module = get("levelno"), get("name"), get("module")
-        if not (
-            (type(path) is str and type(line) is int and type(function) is str)
-            and (type(level) is int and type(logger) is str and type(module) is str)
+    def _site(self, plain: logging.LogRecord) -> Site:
+        path, line, module = plain.pathname, plain.lineno, plain.module
+        if type(path) is not str or type(line) is not int or type(module) is not str:
+            return _site_of(plain)
+        site = self._sites.get((path, line))
+        # The very objects of an earlier record need no second look; a logger and a function keep theirs.
+        if (
+            site is not None
+            and (site.function is plain.funcName and site.logger is plain.name)
+            and (site.level is plain.levelno and site.module == module)
         ):
-            return _site_of(fields)
-        key = (path, line, function, level, logger, module)
-        site = self._sites.get(key)
-        if site is None:
-            site = _site_of(fields)
-            if len(path) + len(function) + len(logger) + len(module) < _KEPT_TEXT:
-                if len(self._sites) >= _KEPT:
-                    self._sites.clear()
-                self._sites[key] = site
+            return site
+        site = _site_of(plain)
+        if len(path) + len(site.function) + len(site.logger) + len(module) < _KEPT_TEXT:
+            _keep(self._sites, (path, line), site)
         return site
 
     def _template(self, template: str) -> str:
-        shown = self._templates.get(template)
-        if shown is None:
-            shown = values.clean(self._scrub.text(template))
-            if len(template) < _KEPT_TEXT:
-                if len(self._templates) >= _KEPT:
-                    self._templates.clear()
-                self._templates[template] = shown
+        shown = values.clean(self._scrub.text(template))
+        if len(template) < _KEPT_TEXT:
+            _keep(self._templates, template, shown)
         return shown
 
-    def _event(self, glance: Glance) -> Event:
-        get = glance.fields.get
-        site, caught, template, client = glance.site, glance.caught, glance.template, glance.client
-        stack = get("stack_info")
-        # By position, in the order of `Event`: keywords cost four times as much.
-        return Event(
-            glance.occurred_at,
-            site.level,
-            site.clean_logger,
-            self._text(glance.message),
-            None if template is None else self._template(template),
-            site.clean_path,
-            site.clean_module,
-            site.clean_function,
-            site.line,
-            values.clean(_word(get("threadName"))),
-            None if caught is None else self._traces.raised(caught),
-            None if client is None else values.clean(client[:_CONTEXT_TEXT]),
-            self._context(glance.fields),
-            None if glance.fingerprint is None else self._fingerprint(glance.fingerprint),
-            self._stack(stack) if type(stack) is str and stack else None,
-            glance.key,
-        )
+    def _thread(self, name: object) -> str:
+        shown = values.clean(_word(name))
+        if type(name) is str and len(name) < _KEPT_TEXT:
+            _keep(self._threads, name, shown)
+        return shown
 
     def _text(self, raw: str) -> str:
         """The start of the message; of one that holds a traceback its end too, where the exception stands."""
@@ -224,47 +226,36 @@ class Capture:
             text = text[1 - LIMIT :].partition("\n")[2]
         return values.clean(self._scrub.text(text))
 
-    def _context(self, fields: dict[str, Any]) -> dict[str, str] | None:
+    def _context(self, bound: Mapping[str, Any], plain: logging.LogRecord) -> dict[str, str] | None:
         """Bound names, then structlog's event, then `extra=`: the later, nearer one wins."""
-        bound = context.current()[1]
-        event = fields.get("msg")
-        extra = len(fields) > _ORDINARY_COUNT
-        if not bound and not extra and type(event) is not dict:
-            return None
         found: dict[str, str] = {}
         _add(found, bound.items())
-        if type(event) is dict:
-            _add(found, event.items())
-        if extra:
-            _add(found, fields.items(), _ORDINARY)
+        if type(plain.msg) is dict:
+            _add(found, plain.msg.items())
+        _add(found, plain.__dict__.items(), _ORDINARY)
         if not found:
             return None
         shown = self._scrub.pairs(found)
         return {values.clean(name): values.clean(text[:_CONTEXT_TEXT]) for name, text in shown.items()}
 
 
-def fit(event: Event) -> bytes:
-    """The event's payload, at most `PAYLOAD_LIMIT` bytes; what does not fit is shortened step by step: local
-    variables, frames from the middle, contexts, texts. Never raises.
-    """
-    for shorten in _STEPS:
-        try:
-            event = event if shorten is None else shorten(event)
-            data = _encoder.encode(event)
-        except (TypeError, ValueError, OverflowError, RecursionError, AttributeError):
-            continue
-        if len(data) <= PAYLOAD_LIMIT:
-            return data
-    return _encoder.encode(_remains(event))
+def _keep(known: dict[Any, Any], key: object, value: object) -> None:
+    if len(known) >= _KEPT:
+        known.clear()
+    known[key] = value
 
 
-def _message(record: logging.LogRecord, fields: dict[str, Any]) -> tuple[str, str | None]:
+def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, str | None]:
     """(the formatted text, its template where there are arguments)."""
-    msg, args = fields.get("msg"), fields.get("args")
-    if id(type(args)) in _ASKED and not args:
+    msg: Any = plain.msg
+    args: Any = plain.args
+    if type(args) is tuple:
+        args = args or None
+    elif id(type(args)) in _ASKED and not args:
         args = None
     template = msg if type(msg) is str and args is not None else None
-    if type(record) is not logging.LogRecord and type(record).getMessage is not logging.LogRecord.getMessage:
+    cls = type(record)
+    if cls is not logging.LogRecord and cls.getMessage is not logging.LogRecord.getMessage:
         return _formatted_by(record), template
     if type(msg) is dict:
         event = msg.get("event", msg.get("message"))
@@ -273,8 +264,16 @@ def _message(record: logging.LogRecord, fields: dict[str, Any]) -> tuple[str, st
     if args is None:
         return _cut(text), None
     try:
-        formatted = text % _short(args)
-        return _cut(values.exact(formatted) or ""), template
+        if type(args) is tuple:
+            for arg in args:
+                cls = type(arg)
+                if (cls is str or cls is bytes or cls is bytearray) and len(arg) > _ARGUMENT_TEXT:
+                    args = _short(args)
+                    break
+        formatted = text % args
+        if type(formatted) is not str:
+            formatted = values.exact(formatted) or ""
+        return formatted if len(formatted) <= LIMIT else _cut(formatted), template
     except BaseException as problem:
         kinds = args if type(args) is tuple else (args,)
         names = ", ".join(values.kind_of(arg).name for arg in kinds[:10])
@@ -290,16 +289,8 @@ def _formatted_by(record: logging.LogRecord) -> str:
         )
 
 
-def _short(args: Any) -> Any:
+def _short(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arguments with overlong texts cut, so that formatting does not copy hundreds of megabytes."""
-    if type(args) is not tuple:
-        return args
-    for arg in args:
-        cls = type(arg)
-        if (cls is str or cls is bytes or cls is bytearray) and len(arg) > _ARGUMENT_TEXT:
-            break
-    else:
-        return args
     return tuple(
         arg[:_ARGUMENT_TEXT] if type(arg) in (str, bytes, bytearray) and len(arg) > _ARGUMENT_TEXT else arg
         for arg in args
@@ -313,10 +304,10 @@ def _cut(text: str) -> str:
     return text[: 2 * LIMIT] + "\n…\n" + text[-2 * LIMIT :]
 
 
-def _caught(fields: dict[str, Any]) -> Caught | None:
+def _caught(plain: logging.LogRecord) -> Caught | None:
     """The record's exception, also where a structlog event carries it."""
-    given: Any = fields.get("exc_info")
-    msg = fields.get("msg")
+    given: Any = plain.exc_info
+    msg: Any = plain.msg
     if (given is None or given is False) and type(msg) is dict:
         given = msg.get("exc_info")
     if given is True:
@@ -335,8 +326,6 @@ def _client(given: object) -> str | None:
 
 def _fingerprint(given: object) -> tuple[str, ...] | None:
     """The texts of `extra={"fingerprint": [...]}`; None where there is none."""
-    if given is None:
-        return None
     parts: Iterable[object] = (given,)
     if type(given) is list or type(given) is tuple:
         parts = islice(given, _FINGERPRINT_PARTS)
@@ -356,22 +345,23 @@ def _add(found: dict[str, str], items: Iterable[tuple[Any, Any]], but: frozenset
         found[name[:100]] = text[: values.ROOM]
 
 
-def _site_of(fields: dict[str, Any]) -> Site:
+def _site_of(plain: logging.LogRecord) -> Site:
     """The place as far as the record says it; one made by hand may say anything."""
-    get = fields.get
     return Site(
-        path=_word(get("pathname")),
-        line=_number(get("lineno"), 0),
-        function=_word(get("funcName")),
-        level=_number(get("levelno"), logging.ERROR),
-        logger=_word(get("name")),
-        module=_word(get("module")),
+        path=_word(plain.pathname),
+        line=_number(plain.lineno, 0),
+        function=_word(plain.funcName),
+        level=_number(plain.levelno, logging.ERROR),
+        logger=_word(plain.name),
+        module=_word(plain.module),
     )
 
 
-def _moment(created: object) -> float:
-    """Epoch seconds; a record made by hand may say anything."""
-    return created if type(created) is float and 0.0 < created < 2.0**40 else time.time()
+def _plain(record: logging.LogRecord) -> logging.LogRecord:
+    """The record's own attributes, read past its class; for what is missing, nothing."""
+    plain = logging.LogRecord("", logging.ERROR, "", 0, "", (), None, "")
+    plain.__dict__.update(_ATTRIBUTES(record) or {})
+    return plain
 
 
 def _number(given: object, default: int) -> int:
@@ -384,16 +374,22 @@ def _word(given: object) -> str:
     return (values.exact(given) or "")[:1024]
 
 
-def _unreadable(record: logging.LogRecord, problem: Exception) -> Glance:
+def _unreadable(problem: Exception) -> Glance:
     """What is left when even the look failed (no memory, no stack): it happened and it counts."""
-    glance = Glance()
-    glance.key = 1
-    glance.occurred_at = time.time()
-    glance.site = Site("", 0, "", logging.ERROR, "", "")
-    glance.message = f"[a record that could not be read: {type(problem).__name__}]"
-    glance.template = glance.caught = glance.client = glance.fingerprint = None
-    glance.fields = {}
-    return glance
+    return Glance(
+        key=1,
+        occurred_at=time.time(),
+        site=Site("", 0, "", logging.ERROR, "", ""),
+        message=f"[a record that could not be read: {type(problem).__name__}]",
+        template=None,
+        thread="",
+        caught=None,
+        client=None,
+        bound=None,
+        fingerprint=None,
+        stack=None,
+        plain=logging.LogRecord("", logging.ERROR, "", 0, "", (), None),
+    )
 
 
 def _bare(glance: Glance, message: str) -> Event:
@@ -410,87 +406,4 @@ def _bare(glance: Glance, message: str) -> Event:
         line=site.line,
         thread=threading.current_thread().name,
         key=glance.key,
-    )
-
-
-_encoder = msgspec.msgpack.Encoder()
-
-
-def _without_arguments(event: Event) -> Event:
-    return _changed(event, lambda frame: structs.replace(frame, arguments=None), 100, LIMIT)
-
-
-def _without_locals(event: Event) -> Event:
-    return _changed(event, _frame_only, 100, LIMIT)
-
-
-def _with_fewer_frames(event: Event) -> Event:
-    return _changed(event, _frame_only, 16, 1000)
-
-
-def _with_short_texts(event: Event) -> Event:
-    event = _changed(event, _frame_only, 8, 300)
-    return structs.replace(
-        event, message=event.message[:2000], stack=None, context=None, template=_head(event.template, 1000)
-    )
-
-
-def _remains(event: Event) -> Event:
-    """An event of bounded size whatever it was: for what not even the shortest form could save."""
-    error = event.exception
-    return Event(
-        occurred_at=event.occurred_at,
-        level=event.level,
-        logger=_safe(event.logger),
-        message=_safe(event.message),
-        template=None,
-        path=_safe(event.path),
-        module=_safe(event.module),
-        function=_safe(event.function),
-        line=event.line,
-        exception=None if error is None else Raised(type=_safe(error.type), text=_safe(error.text)),
-        client=None if event.client is None else _safe(event.client),
-        key=event.key,
-    )
-
-
-_STEPS = (None, _without_arguments, _without_locals, _with_fewer_frames, _with_short_texts)
-
-
-def _frame_only(frame: Frame) -> Frame:
-    return Frame(frame.path, frame.module, frame.function, frame.line)
-
-
-def _head(text: str | None, limit: int) -> str | None:
-    return None if text is None else text[:limit]
-
-
-def _safe(text: str) -> str:
-    return values.clean(text[:1000])
-
-
-def _changed(event: Event, change: Any, room: int, text: int) -> Event:
-    if event.exception is None:
-        return event
-    return structs.replace(event, exception=_shorter(event.exception, change, room, text, room))
-
-
-def _shorter(raised: Raised, change: Any, room: int, text: int, nodes: int) -> Raised:
-    """The exception with every frame changed, `room` frames of each kept, and chains at most `nodes` long."""
-    omitted = max(0, len(raised.frames) - room)
-    half = room // 2
-    frames = raised.frames[:half] + raised.frames[half + omitted :]
-
-    def follow(link: Raised | None) -> Raised | None:
-        return None if link is None or nodes <= 0 else _shorter(link, change, room, text, nodes - 2)
-
-    members = raised.group[: max(0, nodes)]
-    return structs.replace(
-        raised,
-        text=raised.text[:text],
-        frames=tuple(change(frame) for frame in frames),
-        omitted=raised.omitted + omitted,
-        cause=follow(raised.cause),
-        context=follow(raised.context),
-        group=tuple(_shorter(member, change, room, text, nodes - 4) for member in members),
     )

@@ -19,11 +19,11 @@ import weakref
 
 from tocsin.handler import wire
 from tocsin.handler.adopt import places_of
-from tocsin.handler.capture import Capture, Glance, fit
+from tocsin.handler.capture import Capture, Glance
 from tocsin.handler.event import Header, Repeat
 from tocsin.handler.link import is_key
 from tocsin.handler.memory import Memory
-from tocsin.handler.repeats import Repeats
+from tocsin.handler.repeats import FULL, Repeats
 from tocsin.handler.scrub import Scrubber
 from tocsin.handler.settings import Settings, complain
 from tocsin.handler.ship import Shipper
@@ -44,6 +44,7 @@ class Channel:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.endpoints = settings.endpoints
         self.handlers: weakref.WeakSet[logging.Handler] = weakref.WeakSet()
         scrub = Scrubber(settings.scrub)
         self._capture = _capture(settings, scrub, settings.locals)
@@ -70,10 +71,19 @@ class Channel:
             # A forked child finds it not running: `after_fork` has seen to that.
             if shipper is None or not shipper.running:
                 shipper = self._revived()
-            if shipper.pressure == 2 and not shipper.ended:
+            pressure = shipper.pressure
+            if pressure == 2 and not shipper.ended:
                 shipper.leave_out()
-            else:
-                self._write(self._capture.look(record), shipper)
+                return
+            glance = self._capture.look(record)
+            spool = self._spool
+            if spool is None or (self._retry_at and time.monotonic() < self._retry_at):
+                self._memory.put(self._capture.payload(glance))
+                return
+            try:
+                self._append(spool, glance, pressure)
+            except OSError as error:
+                self._put_elsewhere(glance, shipper, error)
         except Exception:
             if self._shipper is not None:
                 self._shipper.failed.add()
@@ -136,31 +146,26 @@ class Channel:
             time.sleep(0.002)
         return True
 
-    def _write(self, glance: Glance, shipper: Shipper) -> None:
-        spool = self._spool
-        if spool is not None and (not self._retry_at or time.monotonic() >= self._retry_at):
-            try:
-                self._append(spool, glance, shipper.pressure)
-                self._retry_at = 0.0
-                return
-            except OSError as error:
-                if shipper.ended:
-                    self._write_anew(glance)
-                    return
-                self._retry_at = time.monotonic() + RETRY
-                self._complain(f"the spool {self.settings.spool} cannot be written: {error.strerror}")
-        self._memory.put(fit(self._capture.event(glance)))
+    def _put_elsewhere(self, glance: Glance, shipper: Shipper, error: OSError) -> None:
+        """The event whose write failed: into the next session's file, else into memory."""
+        if shipper.ended:
+            self._write_anew(glance)
+            return
+        self._retry_at = time.monotonic() + RETRY
+        self._complain(f"the spool {self.settings.spool} cannot be written: {error.strerror}")
+        self._memory.put(self._capture.payload(glance))
 
     def _append(self, spool: Spool, glance: Glance, pressure: int) -> None:
         """The event, or its repetition when its body stands in this segment. Raises OSError."""
-        segment = spool.segment
-        if self._repeats.known(glance.key, glance.occurred_at, segment, sparing=pressure > 0):
-            payload = wire.encode_record(Repeat(glance.key, glance.occurred_at))
-            spool.append(payload, sync=self._sync)
+        key, now = glance.key, glance.occurred_at
+        told = self._repeats.page(spool.segment, now)
+        count = told.get(key, 0)
+        if count >= FULL or (count and pressure):
+            spool.append(wire.encode_record(Repeat(key, now)), self._sync)
         else:
             capture = self._lean if pressure else self._capture
-            spool.append(fit(capture.event(glance)), sync=self._sync)
-            self._repeats.told(glance.key, glance.occurred_at, segment)
+            spool.append(capture.payload(glance), self._sync)
+            told[key] = count + 1
 
     def _write_anew(self, glance: Glance) -> None:
         """The session has just ended.
@@ -173,11 +178,11 @@ class Channel:
             self._append(spool, glance, 0)
             return
         alone = self._open_spool(describe(self.settings), None)
-        payload = fit(self._capture.event(glance))
+        payload = self._capture.payload(glance)
         if alone is None:
             self._memory.put(payload)
             return
-        alone.append(payload, sync=self._sync)
+        alone.append(payload, self._sync)
         alone.stop()
         alone.disown()
 

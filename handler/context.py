@@ -106,7 +106,7 @@ def current() -> Bound:
     bound there.
     """
     bound = _bound.get()
-    error = sys.exc_info()[1]
+    error = sys.exception()
     return bound if error is None else _left_by(error, bound)
 
 

@@ -86,7 +86,10 @@ class TocsinHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> Any:
         """As `logging.Handler.handle`, without its lock."""
-        passed: Any = self.filter(record) if self.filters else True
+        if not self.filters:
+            self.emit(record)
+            return True
+        passed: Any = self.filter(record)
         if isinstance(passed, logging.LogRecord):
             record = passed
         if passed:
@@ -101,10 +104,10 @@ class TocsinHandler(logging.Handler):
         channel = self.channel
         plain = type(record) is logging.LogRecord  # Another class may answer `__dict__` with anything.
         facts: dict[str, Any] = record.__dict__ if plain else attributes_of(record) or {}
-        if facts.get(_MARK) == channel.settings.endpoints:
+        if _MARK in facts and facts[_MARK] == channel.endpoints:
             return
         channel.take(record)
-        facts[_MARK] = channel.settings.endpoints
+        facts[_MARK] = channel.endpoints
 
     def flush(self) -> None:
         """Waits at most `flush_timeout` seconds for the daemon's acknowledgement, 50 ms when none answers."""

@@ -1,6 +1,7 @@
 """Frames of a spool file: bytes and back, and what damaged bytes held. Pure: no files here.
 
-A frame is magic (2 bytes), length of the payload (4), crc32 of what follows it (4), counter (8), payload.
+A frame is magic (2 bytes), length of the payload (4), crc32 of the payload (4), counter (8), payload. The crc
+begins with the counter, folded to 32 bits: so it tells of a damaged counter too.
 Every event of a session, and every segment's header, takes the next counter; frames that are no event carry
 0. Counters are taken before a lockless write, so their order in the file may differ a little; they only say
 how many events a damaged range held. A frame with a counter and no payload says that this event went another
@@ -18,14 +19,12 @@ from tocsin.handler.event import PAYLOAD_LIMIT
 
 MAGIC = b"\xffT"
 _HEAD = struct.Struct(">2sIIQ")
-_COUNTER = struct.Struct(">Q")
 HEAD_SIZE = _HEAD.size
 LARGEST = HEAD_SIZE + PAYLOAD_LIMIT
 """Bytes of one frame, at most."""
 
 _crc32 = zlib.crc32
 _pack = _HEAD.pack
-_counter = _COUNTER.pack
 
 
 class Found(NamedTuple):
@@ -50,7 +49,7 @@ def encode(counter: int, payload: bytes) -> bytes:
     size = len(payload)
     if size > PAYLOAD_LIMIT:
         raise ValueError(f"a payload of {size} bytes is over the limit of {PAYLOAD_LIMIT}")
-    return _pack(MAGIC, size, _crc32(payload, _crc32(_counter(counter))), counter) + payload
+    return _pack(MAGIC, size, _crc32(payload, counter ^ counter >> 32), counter) + payload
 
 
 def read(data: bytes, at: int) -> Found | None:
@@ -59,10 +58,10 @@ def read(data: bytes, at: int) -> Found | None:
         return None
     magic, size, crc, counter = _HEAD.unpack_from(data, at)
     end = at + HEAD_SIZE + size
-    if magic != MAGIC or size > PAYLOAD_LIMIT or end > len(data):
+    if magic != MAGIC or size > PAYLOAD_LIMIT or end > len(data) or not (size or counter):
         return None
     payload = data[at + HEAD_SIZE : end]
-    if _crc32(payload, _crc32(_counter(counter))) != crc:
+    if _crc32(payload, counter ^ counter >> 32) != crc:
         return None
     return Found(at, end, counter, payload)
 

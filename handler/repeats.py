@@ -11,30 +11,24 @@ KEYS = 4096
 
 
 class Repeats:
-    """Keys of events that stand in the spool.
+    """Keys of events that stand in one segment of the spool, and how often they were told since a window
+    began.
 
-    A race between threads costs a full sample too many, no more.
+    A race between threads costs a full sample too many, no more: what is told of another segment stands on
+    another page.
     """
 
     def __init__(self) -> None:
-        self._told: dict[int, tuple[float, int, int]] = {}
+        self._page: tuple[int, float, dict[int, int]] = (-1, 0.0, {})
 
-    def known(self, key: int, now: float, segment: int, *, sparing: bool = False) -> bool:
-        """Whether naming `key` is enough: its body is in this segment, and often enough in this window.
+    def page(self, segment: int, now: float) -> dict[int, int]:
+        """How often each key was told in full in this segment and window; to be read and added to.
 
-        `sparing`: once is often enough. A reader needs no other file than the segment for it.
+        A reader needs no other file than the segment for an event that is only named.
         """
-        told = self._told.get(key)
-        if told is None or told[2] != segment:
-            return False
-        began, count, _ = told
-        return sparing or (count >= FULL and 0 <= now - began < WINDOW)
-
-    def told(self, key: int, now: float, segment: int) -> None:
-        """The event stands in full in this segment."""
-        began, count, _ = self._told.get(key) or (now, 0, segment)
-        if not 0 <= now - began < WINDOW:
-            began, count = now, 0
-        if len(self._told) >= KEYS:
-            self._told.clear()
-        self._told[key] = began, count + 1, segment
+        at, began, told = self._page
+        if at == segment and 0 <= now - began < WINDOW and len(told) < KEYS:
+            return told
+        told = {}
+        self._page = segment, now, told
+        return told

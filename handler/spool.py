@@ -220,8 +220,11 @@ class Spool:
             raise
         self.fd = self.slot.fd
 
-    def append(self, payload: bytes, *, sync: bool = False) -> None:
-        """One event into the file, in one write. Raises OSError when it is not there, wholly, afterwards."""
+    def append(self, payload: bytes, sync: bool = False) -> None:
+        """One event into the file, in one write; with `sync` it is on the disk too.
+
+        Raises OSError when it is not there, wholly, afterwards.
+        """
         counter = self._next()
         frame = frames.encode(counter, payload)
         try:

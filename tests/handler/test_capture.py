@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from tocsin.handler import context
-from tocsin.handler.capture import Capture, fit
+from tocsin.handler.capture import Capture
 from tocsin.handler.event import PAYLOAD_LIMIT, Event, Raised
+from tocsin.handler.fit import fit
 from tocsin.handler.scrub import MARK, Scrubber
-from tocsin.handler.wire import decode_record
+from tocsin.handler.wire import decode_event, decode_record
 
 
 def capture(locals: Any = "in_app", client: str | None = None, **settings: Any) -> Capture:
@@ -41,8 +42,7 @@ def record(
 
 def event_of(made: logging.LogRecord, by: Capture = CAPTURE) -> Event:
     """The event as the daemon will see it."""
-    event = by.event(by.look(made))
-    payload = fit(event)
+    payload = by.payload(by.look(made))
     assert len(payload) <= PAYLOAD_LIMIT
     decoded = decode_record(payload)
     assert isinstance(decoded, Event)
@@ -434,7 +434,7 @@ def test_a_secret_that_some_cut_goes_through_is_nowhere_in_the_event(before: int
     made = record(
         "cannot reach %s", (text,), error, dsn=text, more=[text], fingerprint=[text], stack_info=text
     )
-    assert b"s3cr" not in fit(CAPTURE.event(CAPTURE.look(made)))
+    assert b"s3cr" not in CAPTURE.payload(CAPTURE.look(made))
 
 
 # The repeat key
@@ -475,7 +475,7 @@ def test_a_different_record_has_another_key() -> None:
 
 def test_the_key_of_a_record_is_its_events_key() -> None:
     glance = CAPTURE.look(record())
-    assert CAPTURE.event(glance).key == glance.key
+    assert decode_event(CAPTURE.payload(glance)).key == glance.key
     assert 0 < glance.key < 2**63
 
 
@@ -696,9 +696,7 @@ def test_a_hostile_record_becomes_one_bounded_event(kind: str, opened: list[str]
     made = HOSTILE[kind]()
     opened.clear()
     start = time.thread_time()
-    glance = CAPTURE.look(made)
-    event = CAPTURE.event(glance)
-    payload = fit(event)
+    payload = CAPTURE.payload(CAPTURE.look(made))
     assert time.thread_time() - start < 0.5
     assert len(payload) <= PAYLOAD_LIMIT
     decoded = decode_record(payload)
@@ -709,24 +707,41 @@ def test_a_hostile_record_becomes_one_bounded_event(kind: str, opened: list[str]
     assert not {"repr", "hash", "eq", "len", "bool", "meta hash", "class", "dict", "exception"} & set(opened)
 
 
+@pytest.mark.parametrize("name", sorted(vars(record())))
+def test_a_record_that_lacks_an_attribute_is_an_event(name: str) -> None:
+    made = record()
+    delattr(made, name)
+    assert not {"read", "failed:"} & set(event_of(made).message.split())
+
+
+def test_a_second_logger_at_the_same_line_has_its_own_name() -> None:
+    made, other = record(), record()
+    other.name = "shop.audit"
+    assert [event_of(one).logger for one in (made, other, made)] == [
+        "shop.orders",
+        "shop.audit",
+        "shop.orders",
+    ]
+
+
 def test_a_message_that_cannot_be_formatted_shows_its_template_and_types() -> None:
     assert event_of(record("%s %s", (1,))).message == "%s %s [not formatted: TypeError; arguments: int]"
 
 
 def test_a_log_call_at_the_recursion_limit_is_captured() -> None:
-    events: list[Event] = []
+    payloads: list[bytes] = []
 
     def down() -> None:
         try:
             down()
         except RecursionError as error:
-            events.append(CAPTURE.event(CAPTURE.look(record("deep", (), error))))
+            payloads.append(CAPTURE.payload(CAPTURE.look(record("deep", (), error))))
             raise
 
     with pytest.raises(RecursionError):
         down()
-    assert len(events) > 100
-    assert all(len(fit(event)) <= PAYLOAD_LIMIT for event in events[:50])
+    assert len(payloads) > 100
+    assert all(len(payload) <= PAYLOAD_LIMIT for payload in payloads)
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
@@ -747,7 +762,7 @@ def test_an_event_that_is_too_large_loses_its_locals_first() -> None:
             down(n - 1)
         raise KeyError(len(more))
 
-    event = CAPTURE.event(CAPTURE.look(record("failed", (), caught(lambda: down(4)))))
+    event = event_of(record("failed", (), caught(lambda: down(4))))
     assert event.exception is not None
     fat = structs.replace(
         event,
@@ -768,7 +783,7 @@ def test_an_event_that_is_too_large_loses_its_locals_first() -> None:
 
 
 def test_frames_of_the_middle_go_before_the_message() -> None:
-    event = CAPTURE.event(CAPTURE.look(record("m" * 4000, (), deep_recursion(900))))
+    event = event_of(record("m" * 4000, (), deep_recursion(900)))
     assert event.exception is not None
     frames = tuple(structs.replace(frame, path="p" * 4000) for frame in event.exception.frames)
     slim = decode_record(

@@ -33,10 +33,14 @@ def lost(survey: frames.Survey) -> int:
     return sum(damage.events for damage in survey.damages)
 
 
-@given(counter=st.integers(0, 2**64 - 1), payload=st.binary(max_size=1000))
+@given(counter=st.integers(1, 2**64 - 1), payload=st.binary(max_size=1000))
 def test_a_frame_read_is_the_frame_written(counter: int, payload: bytes) -> None:
     data = frames.encode(counter, payload)
     assert frames.read(data, 0) == frames.Found(0, len(data), counter, payload)
+
+
+def test_a_magic_in_a_hole_of_zeros_is_no_frame() -> None:
+    assert frames.read(frames.MAGIC + bytes(100), 0) is None
 
 
 @given(data=st.binary(max_size=500))

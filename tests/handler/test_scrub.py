@@ -1,11 +1,13 @@
 """Secrets are found by their names and by their shapes; plain sentences stay as they are."""
 
 import time
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.handler import scrub
 from tocsin.handler.scrub import LIMIT, MARK, Scrubber
 
 S = Scrubber()
@@ -154,6 +156,23 @@ pieces = st.sampled_from([
 def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
     once = S.text(text)
     assert S.text(once) == once
+
+
+@given(
+    st.one_of(st.text(max_size=60), st.lists(pieces | st.text("aeA .1", max_size=9), max_size=9).map("".join))
+)
+def test_the_quick_look_lets_no_secret_pass(text: str) -> None:
+    with mock.patch.object(scrub, "innocent", return_value=False):
+        looked_through = S.text(text)
+    assert S.text(text) == looked_through
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_secret_in_lower_case_is_found_as_in_upper(kind: str) -> None:
+    text = PLANTED[kind][0]
+    with mock.patch.object(scrub, "innocent", return_value=False):
+        looked_through = S.text(text.lower())
+    assert S.text(text.lower()) == looked_through
 
 
 ADVERSARIES = [

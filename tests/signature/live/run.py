@@ -9,6 +9,7 @@ import msgspec
 from tocsin.handler.capture import Capture
 from tocsin.handler.places import Places, wanted
 from tocsin.handler.scrub import Scrubber
+from tocsin.handler.wire import decode_event
 
 started_at = time.time()
 
@@ -25,7 +26,7 @@ class Recorder(logging.Handler):
         self.seen = []
 
     def emit(self, record):
-        event = self.capture.event(self.capture.look(record))
+        event = decode_event(self.capture.payload(self.capture.look(record)))
         places = [self.places.of(path, line, module) for path, line, module in wanted(event)]
         self.seen.append((event, places))
 
