@@ -239,8 +239,16 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
                 raise ConfigError(f"{source}: no file {named}; `tocsin init` writes one")
             return Path(named)
     return next(
-        (path for path in (Path("tocsin.toml"), Path("/etc/tocsin/tocsin.toml")) if path.is_file()), None
+        (path for path in (Path("tocsin.toml"), Path("/etc/tocsin/tocsin.toml")) if _is_file(path)), None
     )
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is there for this user: the directory one stands in may be another's."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def load(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:

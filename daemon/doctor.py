@@ -19,10 +19,8 @@ from tocsin.daemon.store.models import Mail, Run, Session
 from tocsin.daemon.surroundings import Finding, problem, well
 from tocsin.reports import facts
 from tocsin.reports.facts.moment import Moment
-from tocsin.reports.facts.status import StatusFacts
+from tocsin.reports.facts.status import CLOCK_APART, StatusFacts
 
-CLOCK_APART = 60.0
-"""Seconds two machines' clocks may differ; windows and watches still come out right by correction."""
 HELD_LONG = 86400.0
 OVERDUE = 2
 """The check of watches counts as overdue after this many of its periods."""

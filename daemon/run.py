@@ -45,16 +45,21 @@ log = structlog.get_logger()
 
 
 class _Life:
-    """The row that says the daemon is up."""
+    """The row that says the daemon is up, and what it has dropped meanwhile."""
 
-    def __init__(self, store: Store, now: float) -> None:
+    def __init__(self, store: Store, intake: Intake, now: float) -> None:
         self._store = store
+        self._intake = intake
+        self._dropped = 0
         with store.transaction():
             self._run: Run = sessions.begin_run(socket.gethostname(), os.getpid(), now)
 
     def tick(self, now: float) -> None:
         with self._store.transaction():
             self._run = sessions.continue_run(self._run, now)
+            if new := self._intake.malformed - self._dropped:
+                sessions.add_dropped(self._store, new)
+        self._dropped += new
 
     def end(self, now: float) -> None:
         with self._store.transaction():
@@ -82,7 +87,7 @@ def run(config: Config) -> None:
 def _serve(config: Config, store: Store, intake: Intake) -> None:
     try:
         _introduce(store, config)
-        life = _Life(store, clock.now())
+        life = _Life(store, intake, clock.now())
         stop = threading.Event()
         threads = _start(store, config, intake, life, stop)
         log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())

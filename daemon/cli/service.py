@@ -11,6 +11,7 @@ from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_j
 from tocsin.daemon.run import run
 from tocsin.daemon.watch import Round
 from tocsin.reports import facts
+from tocsin.reports.facts.status import SessionFacts
 
 
 @click.command()
@@ -37,7 +38,8 @@ def status(context: Context, as_json: bool) -> None:
 def _show_status(found: facts.StatusFacts) -> None:
     say(f"daemon      {'running' if found.alive else 'NOT running'}")
     say(f"database    {found.database}")
-    say(f"events      {found.events_counted} counted, {found.quarantined} quarantined")
+    dropped = f", {found.dropped} messages dropped" if found.dropped else ""
+    say(f"events      {found.events_counted} counted, {found.quarantined} quarantined{dropped}")
     lost = ", ".join(f"{count} {reason}" for reason, count in found.lost.items()) or "none"
     say(f"lost        {lost}")
     say(f"backlog     {found.backlog} bytes")
@@ -46,11 +48,17 @@ def _show_status(found: facts.StatusFacts) -> None:
     say(f"last check  {found.last_check or 'none yet'}")
     alive = [session for session in found.sessions if session.alive]
     say(f"sessions    {len(alive)} alive of {len(found.sessions)} known")
-    rows = [[s.service, s.environment, s.host, s.pid, s.last_heard, s.backlog] for s in alive]
+    columns = ["service", "environment", "host", "pid", "last heard", "backlog", "clock"]
+    rows = [[s.service, s.environment, s.host, s.pid, s.last_heard, s.backlog, _clock(s)] for s in alive]
     if rows:
-        say_table(["service", "environment", "host", "pid", "last heard", "backlog"], rows, "")
+        say_table(columns, rows, "")
     for problem in found.problems:
         say(f"! {problem}")
+
+
+def _clock(session: SessionFacts) -> str:
+    """How far the application's clock is ahead of the daemon's; '' when it is not."""
+    return f"{-session.clock_offset:+.0f} s" if session.clock_offset else ""
 
 
 @click.command()

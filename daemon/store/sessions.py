@@ -9,10 +9,12 @@ from peewee import fn
 from tocsin.daemon.evidence import REACH, RUN_GAP, Stretch, union
 from tocsin.daemon.store import setback
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Interval, Loss, Quarantined, Run, Sample, Session, moment
+from tocsin.daemon.store.models import Fact, Interval, Loss, Quarantined, Run, Sample, Session, moment
 
 AT_ONCE = 5_000
 """Sessions dropped in one go, at most."""
+DROPPED = "messages_dropped"
+"""Key of the fact how many messages on the sockets were no handler's."""
 NOT_HELD = "not_held_any_more"
 """Why events are lost that came after the backup from which the database was restored."""
 _IN_STREAM = (NOT_HELD, "damaged", "undefined")
@@ -74,6 +76,16 @@ def add_loss(session_id: str, reason: str, count: int) -> None:
     Loss.insert(session=session_id, reason=reason[:100], count=count).on_conflict(
         conflict_target=[Loss.session, Loss.reason], update={Loss.count: Loss.count + count}
     ).execute()
+
+
+def add_dropped(store: Store, count: int) -> None:
+    """Adds to the messages that were no handler's."""
+    query = Fact.select().where(Fact.key == DROPPED)
+    row = (query.for_update() if store.postgres else query).first()
+    if row is None:
+        Fact.insert(key=DROPPED, value=str(count)).on_conflict_ignore().execute()
+    else:
+        Fact.update(value=str(int(row.value) + count)).where(Fact.key == DROPPED).execute()
 
 
 def heard_since(service: str, environment: str, since: float) -> list[Session]:

@@ -14,6 +14,7 @@ from tocsin.daemon.mailcheck import check_templates
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Fact, Loss, Quarantined, Run, Session
+from tocsin.daemon.store.sessions import DROPPED
 from tocsin.reports.facts.moment import Moment, moment
 from tocsin.reports.facts.rows import dicts, first, pairs, scalar
 
@@ -25,12 +26,18 @@ _ENGLISH = NullTranslations()
 INTERVALS_ALIVE = 3
 """A session is alive until this many of its announced intervals passed without a word (design: evidence)."""
 
+CLOCK_APART = 60.0
+"""Seconds two machines' clocks may differ; windows and watches come out right beyond it too."""
+
 SESSIONS_SHOWN = 7 * 86400.0
 """A session that ended longer ago than these seconds is not listed unless it holds a backlog."""
 
 
 class SessionFacts(Struct, frozen=True):
-    """One process of a service. `backlog` in bytes not yet delivered, `interval` in seconds."""
+    """One process of a service. `backlog` in bytes not yet delivered, `interval` in seconds.
+
+    `clock_offset`: seconds added to its clock to get the daemon's; 0 below a second, and on the same machine.
+    """
 
     id: str
     service: str
@@ -43,6 +50,7 @@ class SessionFacts(Struct, frozen=True):
     last_heard: Moment
     ended_at: Moment | None
     interval: float
+    clock_offset: float
     backlog: int
     events: int
     live: bool
@@ -79,6 +87,8 @@ class StatusFacts(Struct, frozen=True):
     events_counted: int
     lost: dict[str, int]
     quarantined: int
+    dropped: int
+    """Messages on the sockets that were no handler's."""
     backlog: int
     outbox: Outbox
     last_check: Moment | None
@@ -90,6 +100,7 @@ def status(store: Store, config: Config, now: float) -> StatusFacts:
     with store.reading():
         run = first(Run.select().order_by(Run.alive_until.desc(), Run.id.desc()))
         check = Fact.get_or_none(Fact.key == "last_check")
+        dropped = Fact.get_or_none(Fact.key == DROPPED)
         counted = scalar(ErrorLog.select(fn.SUM(ErrorLog.occurrences)).where(ErrorLog.merged_into.is_null()))
         lost = pairs(Loss.select(Loss.reason, fn.SUM(Loss.count)).group_by(Loss.reason).order_by(Loss.reason))
         why = outbox.reasons()
@@ -101,6 +112,7 @@ def status(store: Store, config: Config, now: float) -> StatusFacts:
             events_counted=int(counted or 0),
             lost={reason: int(count) for reason, count in lost.items()},
             quarantined=Quarantined.select().count(),
+            dropped=int(dropped.value) if dropped else 0,
             backlog=int(scalar(Session.select(fn.SUM(Session.backlog))) or 0),
             outbox=Outbox(**outbox.counts(), why_waiting=why["waiting"], why_failed=why["failed"]),
             last_check=_epoch(check.value) if check else None,
@@ -132,6 +144,7 @@ def _sessions(now: float) -> list[SessionFacts]:
             last_heard=moment(row["last_heard"]),
             ended_at=moment(row["ended_at"]),
             interval=row["interval"],
+            clock_offset=round(row["clock_offset"], 1),
             backlog=row["backlog"],
             events=row["events"],
             live=bool(row["live"]),
@@ -204,8 +217,16 @@ def _losses(facts: StatusFacts, config: Config, now: float, words: NullTranslati
         found.append(text % {"num": count})
     if facts.alive and facts.last_check is not None and now - facts.last_check > 2 * config.watch.every:
         found.append(_("The hourly check is overdue: run tocsin check and look at the daemon's log."))
+    apart = {one.host: -one.clock_offset for one in facts.sessions if one.alive and _is_apart(one)}
+    for host, offset in sorted(apart.items()):
+        text = _("The clock of %(host)s is %(seconds)s s off: set it there, with timedatectl set-ntp true.")
+        found.append(text % {"host": host, "seconds": f"{offset:+.0f}"})
     silent = sorted({one.service for one in facts.sessions if one.backlog and not one.alive})
     if silent:
         text = _("Processes of %(services)s left undelivered errors: run tocsin ship on their machine.")
         found.append(text % {"services": ", ".join(silent)})
     return found
+
+
+def _is_apart(one: SessionFacts) -> bool:
+    return abs(one.clock_offset) > CLOCK_APART
