@@ -34,6 +34,7 @@ class WsgiMiddleware:
         self._client = client
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        __tracebackhide__ = True
         path = str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", ""))
         client = _asked(self._client, environ)
         binding = bind_only(client=client, method=str(environ.get("REQUEST_METHOD", "")), path=path)
@@ -53,6 +54,7 @@ class _Body:
         self._binding = binding
 
     def __iter__(self) -> Iterator[bytes]:
+        __tracebackhide__ = True
         try:
             yield from self._body
         except Exception as error:
@@ -81,6 +83,7 @@ class AsgiMiddleware:
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        __tracebackhide__ = True
         if scope.get("type") == "lifespan":
             await self._live(scope, receive, send)
             return
@@ -95,6 +98,7 @@ class AsgiMiddleware:
 
     async def _live(self, scope: Scope, receive: Any, send: Any) -> None:
         """From start to shut-down, after which uvicorn ends its process by a signal: no exit handler runs."""
+        __tracebackhide__ = True
         try:
             await self._app(scope, receive, send)
         except Exception as error:

@@ -60,6 +60,9 @@ def assert_bound_and_scrubbed(tocsin: Tocsin, service: str) -> None:
     contexts = [event.context or {} for event in events]
     assert SERVED in [(context.get("method"), context.get("path")) for context in contexts]
     assert {event.client for event in events} == set(tocsin.clients(service))
+    frames = [frame for event in events if event.exception for frame in event.exception.frames]
+    assert frames
+    assert not [frame for frame in frames if frame.module.startswith("tocsin")]
     written = b"".join(path.read_bytes() for path in tocsin.place.glob("state/tocsin.db*"))
     assert b"/prices/tea" in written
     assert not [secret for secret in SECRETS if secret.encode() in written]

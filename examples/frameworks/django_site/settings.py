@@ -42,8 +42,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {
         "tocsin": {"class": "tocsin.handler.TocsinHandler", "level": "ERROR", "service": "site"},
+        "console": {"class": "logging.StreamHandler"},
     },
-    "root": {"handlers": ["tocsin"]},
+    "root": {"handlers": ["tocsin", "console"]},
 }
 
 MIDDLEWARE = [
