@@ -105,7 +105,7 @@ wheel: $(VENV)/bin/python  ## build the wheel; import the handler from it with t
 
 systemd: $(VENV)/.test wheel  ## the service for real: systemd as process 1 on a bare Debian (root, debootstrap, systemd-container)
 	@echo "== systemd"
-	@$(BIN)/python tests/operations/rehearsal.py build/wheel/*.whl build/systemd
+	@PYTHONPATH=tests $(BIN)/python tests/operations/rehearsal.py build/wheel/*.whl build/systemd
 
 constraints: $(VENV)/.test  ## pin what is installed now
 	@{ echo '# Pinned versions for development and CI; renewed by `make constraints`.'; \

@@ -1,36 +1,30 @@
-"""Runs the units for real: systemd as process 1 of its own name spaces, on a bare Debian 12 tree.
+"""The service for real: what docs/operations.md and docs/postgres.md tell, typed on a bare Debian 12.
 
-Usage: rehearsal.py WHEEL DIRECTORY, as root, with debootstrap and systemd-nspawn installed. It starts the
-service, wedges a thread, reloads, stops under load, lets it die for good, and prints what was seen; exit 1
-when one of the expectations does not hold. `make systemd` calls it.
+Usage: rehearsal.py WHEEL DIRECTORY, as root, with debootstrap and systemd-nspawn installed. Every block of
+the two pages that is marked `<!-- run: systemd -->` is run as it is written, in order. Between the first
+ticket and the rest the service is reloaded, stopped under load, wedged and killed. Prints what was seen; exit
+1 when one of the expectations does not hold. `make systemd` calls it.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
+import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
-UNITS = PROJECT / "systemd"
-PATIENCE = 90.0
-CONFIG = """
-[daemon]
-state_dir = "/var/lib/tocsin"
-socket_group = "tocsin"
-[mail]
-admin = ["ops@tocsin.example"]
-templates = "/etc/tocsin/templates"
-"""
-ENV = "SMTP_HOST=127.0.0.1\nSMTP_PORT=2525\nSMTP_SECURITY=none\nSMTP_FROM=tocsin@tocsin.example\n"
-QUICK = "[Service]\nWatchdogSec=10s\n"
+import sink
+import trustme
+from support.container import Container, until
+from support.markdown import ROOT, Block, blocks
+
+PAGES = [ROOT / "docs" / name for name in ("operations.md", "postgres.md")]
+TOCSIN = "/opt/tocsin/bin/tocsin"
+WATCHDOG = 10
+"""Seconds, instead of the unit's five minutes."""
 LOG = """
 import logging, sys, time
 from tocsin.handler import TocsinHandler
@@ -41,234 +35,226 @@ for number in range(int(sys.argv[2])):
     log.error("order %d could not be shipped", number)
     time.sleep(float(sys.argv[3]))
 """
-SINK = """
-import asyncio, pathlib
-from aiosmtpd.controller import UnthreadedController
-from aiosmtpd.handlers import Mailbox
-loop = asyncio.new_event_loop()
-UnthreadedController(Mailbox("/var/mail/box"), hostname="127.0.0.1", port=2525, loop=loop).begin()
-loop.run_forever()
-"""
 SINK_UNIT = "[Service]\nExecStart=/opt/sink/bin/python /opt/sink/sink.py\n"
 # Ranges of the template sandbox end at 100,000; three of them within each other do not end.
 ENDLESS = "".join("{% for " + name + " in range(99999) %}" for name in "abc") + "{% endfor %}" * 3
-
-
-class Container:
-    """A Debian tree and what runs in it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.leader = 0
-
-    def prepare(self, wheel: Path) -> None:
-        """A bare Debian 12 with python3, our wheel in /opt/tocsin, the units as docs/operations.md says."""
-        root = self.root
-        if not (root / "usr/bin/python3").exists():
-            include = "--include=systemd,systemd-sysv,dbus,python3,python3-venv"
-            _run("debootstrap", "--variant=minbase", include, "bookworm", str(root))
-        for name in ("tocsin", "sink"):
-            self.chroot("python3", "-m", "venv", f"/opt/{name}")
-        wheels = root / "opt/wheels"
-        for old in wheels.glob("tocsin-*.whl"):
-            old.unlink()
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", f"--constraint={PROJECT}/constraints.txt"]
-        _run(*pip, f"--dest={wheels}", f"{wheel}[daemon]", "aiosmtpd")
-        for venv, what in (("tocsin", "tocsin[daemon]"), ("sink", "aiosmtpd")):
-            install = [f"/opt/{venv}/bin/pip", "install", "--quiet", "--no-index", "--find-links=/opt/wheels"]
-            self.chroot(*install, "--force-reinstall", what)
-        self.write("opt/sink/sink.py", SINK)
-        self.write("etc/systemd/system/sink.service", SINK_UNIT)
-        for unit in (*UNITS.glob("*.service"), *UNITS.glob("*.timer")):
-            shutil.copy(unit, root / "etc/systemd/system" / unit.name)
-        self.write("etc/sysusers.d/tocsin.conf", (UNITS / "tocsin.sysusers").read_text())
-        self.write("etc/tocsin/tocsin.toml", CONFIG)
-        self.write("etc/tocsin/tocsin.env", ENV, 0o600)
-        shutil.rmtree(root / "etc/tocsin/templates", ignore_errors=True)
-        self.write("etc/tocsin/templates/.keep", "")
-        self.write("etc/systemd/system/tocsin.service.d/quick.conf", QUICK)
-        shutil.rmtree(root / "var/lib/tocsin", ignore_errors=True)
-        shutil.rmtree(root / "var/lib/shop", ignore_errors=True)
-        shutil.rmtree(root / "var/mail/box", ignore_errors=True)
-        shutil.rmtree(root / "var/log/journal", ignore_errors=True)
-
-    def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-        target.chmod(mode)
-
-    def chroot(self, *command: str) -> None:
-        clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
-        subprocess.run(["chroot", str(self.root), *command], env=clean, check=True)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """systemd is process 1 and has come up."""
-        command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--private-network",
-                   "--console=pipe", "--machine=tocsin-try", f"--directory={self.root}"]  # fmt: skip
-        with open(self.root.parent / "boot.log", "w") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            self.leader = int(_until("systemd starts", lambda: _child(process.pid)))
-            state = lambda: self("systemctl", "is-system-running")  # noqa: E731
-            _until("systemd is up", lambda: state() in ("running", "degraded"))
-            yield
-        finally:
-            with suppress(ProcessLookupError):
-                os.kill(self.leader, 36 + 1)  # SIGRTMIN+3: power off
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-
-    def __call__(self, *command: str) -> str:
-        """Runs a command in there; its output."""
-        enter = [
-            "nsenter",
-            f"--target={self.leader}",
-            "--mount",
-            "--uts",
-            "--ipc",
-            "--net",
-            "--pid",
-            "--cgroup",
-        ]
-        done = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
-        if done.returncode and command[0] not in ("systemctl", "userdel", "/opt/tocsin/bin/tocsin"):
-            print(f"{' '.join(command)[:80]}: {done.stderr.strip()[-500:]}", flush=True)
-        return done.stdout.strip()
-
-    def shop(self, service: str, errors: int, pause: float = 0.0) -> str:
-        user = ["setpriv", "--reuid=shop", "--regid=shop", "--init-groups", "--reset-env"]
-        return self(*user, "/opt/tocsin/bin/python", "-c", LOG, service, str(errors), str(pause))
-
-    def status(self) -> dict[str, object]:
-        text = self("/opt/tocsin/bin/tocsin", "--config", "/etc/tocsin/tocsin.toml", "status", "--json")
-        return json.loads(text) if text else {}
-
-    def show(self, unit: str, *properties: str) -> list[str]:
-        names = [f"--property={name}" for name in properties]
-        lines = self("systemctl", "show", unit, *names).splitlines()
-        found = dict(line.split("=", 1) for line in lines if "=" in line)
-        return [found.get(name, "") for name in properties]
-
-    def journal(self, unit: str) -> list[dict[str, str]]:
-        text = self("journalctl", "--unit", unit, "--output=json", "--all", "--no-pager")
-        return [json.loads(line) for line in text.splitlines()]
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True)
-
-
-def _child(pid: int) -> str:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return children[0] if children else ""
-
-
-def _until(what: str, fact: Callable[[], object], seconds: float = PATIENCE) -> str:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not (found := fact()):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"waited in vain: {what}")
-        pause.wait(0.2)
-    return str(found)
+LOADED = 400
 
 
 class Record:
     """What was expected, and whether it was so."""
 
     def __init__(self) -> None:
-        self.failed = 0
+        self.held = self.failed = 0
 
     def __call__(self, expected: str, held: object, seen: object = "") -> None:
+        self.held += bool(held)
         self.failed += not held
         print(f"{'ok  ' if held else 'FAIL'}  {expected}{f': {seen}' if seen != '' else ''}", flush=True)
 
 
-def try_it(box: Container, record: Record) -> None:
-    box("systemd-sysusers")
-    box("userdel", "shop")
-    box("useradd", "--system", "--groups", "tocsin", "--create-home", "--home-dir", "/var/lib/shop", "shop")
-    box("systemctl", "start", "sink")
-    began = time.monotonic()
-    box("systemctl", "start", "tocsin")
-    active, status = box.show("tocsin", "ActiveState", "StatusText")
-    record("`systemctl start` returns when the daemon listens", active == "active", status)
-    record("started within 30 s", time.monotonic() - began < 30, f"{time.monotonic() - began:.1f} s")
-    box.shop("shop", 3)
-    _until("an application is heard", lambda: box.status().get("events_counted") == 3)
-    record("an application of the group tocsin is counted", True)
-    _until("the mail is sent", lambda: box.status()["outbox"]["sent"])  # type: ignore[index]
-    record("the notice went out through the hardened service", True)
-    _reload(box, record)
-    _stop_under_load(box, record)
-    _wedge(box, record)
-    _journal(box, record)
-    _die(box, record)
+class Rehearsal:
+    """One machine, from nothing to a service that has died."""
 
+    def __init__(self, box: Container, record: Record) -> None:
+        self.box = box
+        self.record = record
 
-def _reload(box: Container, record: Record) -> None:
-    before = box.show("tocsin", "MainPID")
-    box("systemctl", "reload", "tocsin")
-    _until("reloaded", lambda: "reloaded" in box("journalctl", "-u", "tocsin", "-o", "cat"))
-    record("SIGHUP reloads without a restart", box.show("tocsin", "MainPID") == before)
+    # The machine
 
+    def prepare(self, wheel: Path) -> None:
+        """The wheel in root's home, what it depends on within reach of pip, a strict mail server."""
+        box = self.box
+        box.make()
+        wheels = box.inside("opt/wheels")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", f"--constraint={ROOT}/constraints.txt"]
+        wanted = [f"{wheel}[daemon,postgres]", "aiosmtpd"]
+        subprocess.run([*pip, f"--dest={wheels}", *wanted], check=True)
+        (wheels / wheel.name).unlink()
+        box.write("etc/pip.conf", "[global]\nno-index = true\nfind-links = /opt/wheels\n")
+        box.write(f"root/{wheel.name}", wheel.read_bytes())
+        box.chroot("python3", "-m", "venv", "/opt/sink")
+        box.chroot("/opt/sink/bin/pip", "install", "--quiet", "aiosmtpd")
+        authority = trustme.CA()
+        certificate = authority.issue_cert("mail.example.org")
+        box.write("opt/sink/sink.py", Path(__file__).with_name("sink.py").read_text())
+        box.write("opt/sink/server.pem", certificate.private_key_and_cert_chain_pem.bytes(), 0o600)
+        box.write("usr/local/share/ca-certificates/mail.crt", authority.cert_pem.bytes())
+        box.chroot("update-ca-certificates")
+        box.write("etc/systemd/system/sink.service", SINK_UNIT)
+        box.write("etc/hosts", "127.0.0.1 localhost mail.example.org\n")
 
-def _stop_under_load(box: Container, record: Record) -> None:
-    logging = threading.Thread(target=box.shop, args=("load", 400, 0.02))
-    logging.start()
-    _until("the load is heard", lambda: int(str(box.status()["events_counted"])) > 20)
-    began = time.monotonic()
-    box("systemctl", "stop", "tocsin")
-    took = time.monotonic() - began
-    result, code = box.show("tocsin", "Result", "ExecMainStatus")
-    record(
-        "stops within the time limit, by itself",
-        took < 30 and result == "success" and code == "0",
-        f"{took:.1f} s",
-    )
-    box("systemctl", "start", "tocsin")
-    logging.join()
-    _until("all arrived", lambda: box.status()["events_counted"] == 403)
-    record("nothing logged meanwhile is lost or doubled", box.status()["lost"] == {}, "403 of 403")
+    def run(self) -> None:
+        """Everything, in order."""
+        self.box("systemctl", "start", "sink")
+        operations, postgres = ([block for block in blocks(page) if block.mark] for page in PAGES)
+        first = next(number for number, block in enumerate(operations, 1) if "tocsin tickets" in block.text)
+        for block in operations[:first]:
+            said = self.type(PAGES[0], block)
+        self.first_ticket(said)
+        self.exposure()
+        self.reload()
+        self.stop_under_load()
+        self.wedge()
+        self.journal()
+        self.die()
+        self.cannot_be_read()
+        for block in operations[first:]:
+            self.type(PAGES[0], block)
+        for block in postgres:
+            self.type(PAGES[1], block)
+        self.on_postgres()
 
+    def type(self, page: Path, block: Block) -> str:
+        """Types a block as it is written; where something is asked for, the password. What was said."""
+        done = self.box.script(block.text, f"{sink.PASSWORD}\n" if "/dev/stdin" in block.text else "")
+        said = (done.stdout + done.stderr).strip()
+        lines = [line for line in block.text.splitlines() if not line.startswith("cd ")]
+        what = f"{page.name}:{block.line} `{lines[0][:60]}`"
+        self.record(what, done.returncode == 0, "" if done.returncode == 0 else f"\n{said[-2000:]}")
+        return said
 
-def _wedge(box: Container, record: Record) -> None:
-    """A mail template that never ends holds the courier's thread for ever."""
-    box.write("etc/tocsin/templates/notice.txt", ENDLESS)
-    box("systemctl", "restart", "tocsin")
-    before = box.show("tocsin", "MainPID")
-    began = time.monotonic()
-    box.shop("wedge", 3)
-    _until(
-        "the stuck thread is named", lambda: "thread_stuck" in box("journalctl", "-u", "tocsin", "-o", "cat")
-    )
-    record("a wedged thread is named in the log", True, f"after {time.monotonic() - began:.0f} s")
-    _until("the watchdog ends it", lambda: box.show("tocsin", "MainPID") != before)
-    box.write("etc/tocsin/templates/notice.txt", "{{ title }}")
-    _until("it is up again", lambda: box.show("tocsin", "ActiveState", "SubState") == ["active", "running"])
-    said = box("journalctl", "-u", "tocsin", "--no-pager")
-    record(
-        "the watchdog restarts the daemon",
-        "Watchdog timeout" in said,
-        f"after {time.monotonic() - began:.0f} s",
-    )
-    _until("the errors are counted", lambda: box.status()["events_counted"] == 406)
-    record("nothing is lost by it", box.status()["lost"] == {}, "406 of 406")
+    # What is seen in there
 
+    def shop(self, service: str, errors: int, pause: float = 0.0) -> None:
+        """The application logs, as its user."""
+        log = ["/opt/tocsin/bin/python", "-c", LOG, service, str(errors), str(pause)]
+        self.box("runuser", "-u", "www-data", "--", *log)
 
-def _journal(box: Container, record: Record) -> None:
-    lines = [entry for entry in box.journal("tocsin") if entry.get("_COMM") == "tocsin"]
-    bad = [entry["MESSAGE"] for entry in lines if not _is_json(entry["MESSAGE"])]
-    record(
-        "every journal line of the daemon is one JSON event",
-        lines and not bad,
-        bad[:3] or f"{len(lines)} lines",
-    )
-    levels = {entry["PRIORITY"] for entry in lines}
-    record("with its priority", {"6", "2"} <= levels, sorted(levels))
+    def status(self) -> dict[str, object]:
+        text = self.box(TOCSIN, "status", "--json")
+        return json.loads(text) if text else {}
+
+    def counted(self) -> int:
+        return int(str(self.status().get("events_counted", 0)))
+
+    def mails(self) -> list[str]:
+        new = self.box.inside("var/mail/box/new")
+        return [mail.read_text() for mail in new.iterdir()] if new.exists() else []
+
+    # The facts
+
+    def first_ticket(self, said: str) -> None:
+        active, status = self.box.show("tocsin", "ActiveState", "StatusText")
+        self.record("`systemctl enable --now` returns when the daemon listens", active == "active", status)
+        tickets = json.loads(self.box(TOCSIN, "tickets", "--json"))
+        self.record("three errors of www-data are one ticket", len(tickets) == 1 and self.counted() == 3)
+        self.record("`tocsin tickets` shows it", "A test error of tocsin" in said, said.splitlines()[-1])
+        until("the notice is sent", self.mails)
+        self.record("the notice went out: STARTTLS, a verified certificate, the typed password", True)
+
+    def exposure(self) -> None:
+        names = (
+            "tocsin.service",
+            "tocsin-backup.service",
+            "tocsin-failed@tocsin.service",
+            "tocsin-backup.timer",
+        )
+        said = self.box.run(["systemd-analyze", "verify", "--man=no", *names])
+        self.record(
+            "`systemd-analyze verify` is silent", said.returncode == 0 and not said.stderr, said.stderr
+        )
+        figures = {}
+        for name in names[:3]:
+            level = self.box("systemd-analyze", "security", "--no-pager", name)
+            found = re.search(r"Overall exposure level for \S+: (\d+\.\d)", level)
+            figures[name] = float(found[1]) if found else 10.0
+        self.record("`systemd-analyze security` says at most 1.0", max(figures.values()) <= 1.0, figures)
+
+    def reload(self) -> None:
+        before = self.box.show("tocsin", "MainPID")
+        self.box("systemctl", "reload", "tocsin")
+        until("reloaded", lambda: "reloaded" in self.box("journalctl", "-u", "tocsin", "-o", "cat"))
+        same = self.box.show("tocsin", "MainPID") == before
+        self.record("SIGHUP reloads without a restart", same)
+
+    def stop_under_load(self) -> None:
+        logging = threading.Thread(target=self.shop, args=("load", LOADED, 0.02))
+        logging.start()
+        until("the load is heard", lambda: self.counted() > 20)
+        began = time.monotonic()
+        self.box("systemctl", "stop", "tocsin")
+        took = time.monotonic() - began
+        ended = self.box.show("tocsin", "Result", "ExecMainStatus") == ["success", "0"]
+        self.record("stops under load by itself, within 30 s", took < 30 and ended, f"{took:.1f} s")
+        began = time.monotonic()
+        self.box("systemctl", "start", "tocsin")
+        took = time.monotonic() - began
+        self.record("starts within 30 s", took < 30, f"{took:.1f} s")
+        logging.join()
+        self.all_counted("nothing logged meanwhile is lost or doubled", 3 + LOADED)
+
+    def all_counted(self, expected: str, number: int) -> None:
+        until(f"{number} are counted", lambda: self.counted() >= number)
+        lost = self.status()["lost"]
+        self.record(expected, self.counted() == number and lost == {}, f"{self.counted()} of {number}")
+
+    def wedge(self) -> None:
+        """A mail template that never ends holds the courier's thread for ever."""
+        box = self.box
+        box.write("etc/tocsin/templates/notice.txt", ENDLESS)
+        settings = box.read("etc/tocsin/tocsin.toml")
+        own = 'templates = "/etc/tocsin/templates"'
+        box.write("etc/tocsin/tocsin.toml", re.sub("(?m)^# *templates = .*", own, settings))
+        box.write("etc/systemd/system/tocsin.service.d/quick.conf", f"[Service]\nWatchdogSec={WATCHDOG}s\n")
+        box("systemctl", "daemon-reload")
+        box("systemctl", "restart", "tocsin")
+        before = box.show("tocsin", "MainPID")
+        self.shop("wedge", 3)
+        began = time.monotonic()
+        until("the stuck thread is named", lambda: "thread_stuck" in box("journalctl", "-u", "tocsin"))
+        took = time.monotonic() - began
+        self.record(
+            "a wedged thread is named in the log", True, f"after {took:.0f} s of WatchdogSec={WATCHDOG}s"
+        )
+        until("the watchdog ends it", lambda: box.show("tocsin", "MainPID") != before)
+        box.write("etc/tocsin/templates/notice.txt", "{{ title }}")
+        until("it is up", lambda: box.show("tocsin", "ActiveState", "SubState") == ["active", "running"])
+        said = "Watchdog timeout" in box("journalctl", "-u", "tocsin", "--no-pager")
+        took = time.monotonic() - began
+        self.record("the watchdog restarts the daemon", said, f"up again after {took:.0f} s")
+        self.all_counted("nothing is lost by it", 6 + LOADED)
+
+    def journal(self) -> None:
+        lines = [entry for entry in self.box.journal("tocsin") if entry.get("_COMM") == "tocsin"]
+        bad = [entry["MESSAGE"] for entry in lines if not _is_json(entry["MESSAGE"])]
+        seen = bad[:3] or f"{len(lines)} lines"
+        self.record("every journal line of the daemon is one JSON event", lines and not bad, seen)
+        levels = {entry["PRIORITY"] for entry in lines}
+        self.record("with its priority", {"6", "2"} <= levels, sorted(levels))
+
+    def die(self) -> None:
+        drop_in = "etc/systemd/system/tocsin.service.d/quick.conf"
+        self.box.write(drop_in, "[Service]\nRestart=no\n")
+        self.box("systemctl", "daemon-reload")
+        self.box("systemctl", "kill", "--signal=SIGKILL", "tocsin")
+        until("the admin is told", lambda: any("has failed" in mail for mail in self.mails()))
+        self.record("a daemon that dies for good is told to the admin by mail", True)
+        self.box.inside(drop_in).unlink()
+        self.box("systemctl", "daemon-reload")
+
+    def cannot_be_read(self) -> None:
+        settings = self.box.read("etc/tocsin/tocsin.toml")
+        self.box.write("etc/tocsin/tocsin.toml", "[mail\n")
+        before = sum("has failed" in mail for mail in self.mails())
+        self.box("systemctl", "start", "tocsin")
+        until("told", lambda: sum("has failed" in mail for mail in self.mails()) > before)
+        tried = self.box.show("tocsin", "ExecMainStatus", "NRestarts")
+        self.record("so is a configuration that cannot be read; it is tried once", tried == ["2", "0"], tried)
+        self.box.write("etc/tocsin/tocsin.toml", settings)
+        self.box("systemctl", "reset-failed", "tocsin")
+        self.box("systemctl", "start", "tocsin")
+
+    def on_postgres(self) -> None:
+        test = ["-m", "tocsin.handler", "test", "--spool", "/var/lib/shop/spool"]
+        self.box("runuser", "-u", "www-data", "--", "/opt/tocsin/bin/python", *test)
+        tickets = json.loads(self.box("runuser", "-u", "tocsin", "--", TOCSIN, "tickets", "--json"))
+        self.record("three errors on Postgres are one ticket", len(tickets) == 1)
+        self.box("systemctl", "start", "tocsin-backup")
+        kept = list(self.box.inside("var/lib/tocsin/backup").glob("tocsin-*.backup"))
+        heads = [path.read_bytes()[:5] for path in kept]
+        done = self.box.show("tocsin-backup", "Result") == ["success"] and b"PGDMP" in heads
+        self.record("the nightly backup unit backs Postgres up", done, [path.name for path in kept])
 
 
 def _is_json(text: object) -> bool:
@@ -278,30 +264,19 @@ def _is_json(text: object) -> bool:
         return False
 
 
-def _die(box: Container, record: Record) -> None:
-    box.write("etc/systemd/system/tocsin.service.d/quick.conf", "[Service]\nRestart=no\n")
-    box("systemctl", "daemon-reload")
-    box("systemctl", "kill", "--signal=SIGKILL", "tocsin")
-    new = box.root / "var/mail/box/new"
-    _until("the admin is told", lambda: any("has failed" in mail.read_text() for mail in new.iterdir()))
-    record("a daemon that dies for good is told to the admin by mail", True)
-
-
 def main(wheel: str, directory: str) -> int:
     """0 when every expectation held."""
-    box, record = Container(Path(directory).absolute() / "root"), Record()
-    box.root.parent.mkdir(parents=True, exist_ok=True)
-    box.prepare(Path(wheel))
-    with box.running():
+    record = Record()
+    rehearsal = Rehearsal(Container(Path(directory).absolute()), record)
+    rehearsal.prepare(Path(wheel).absolute())
+    with rehearsal.box.running():
         try:
-            try_it(box, record)
+            rehearsal.run()
         except BaseException:
-            print(box("ls", "-la", "/run/tocsin", "/var/lib/shop/spool"), box("id", "shop"), flush=True)
-            print(
-                box("journalctl", "-u", "tocsin", "-u", "tocsin-failed@*", "--no-pager", "-n", "40"),
-                flush=True,
-            )
+            units = ("-u", "tocsin", "-u", "tocsin-failed@*", "-u", "sink")
+            print(rehearsal.box("journalctl", *units, "--no-pager", "-n", "60"), flush=True)
             raise
+    print(f"{record.held} held, {record.failed} failed", flush=True)
     return 1 if record.failed else 0
 
 
