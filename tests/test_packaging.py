@@ -35,6 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     source = tmp_path_factory.mktemp("source")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "systemd", source / "systemd")
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     done = subprocess.run(
@@ -62,6 +63,11 @@ def test_every_module_is_in_the_wheel_and_nothing_else_is(wheel: set[str]) -> No
 def test_templates_styles_translations_and_type_marks_are_in_the_wheel(wheel: set[str]) -> None:
     data = files("py.typed", "templates/**/*", "static/**/*", "*.mo")
     assert {name for name in data if not name.endswith((".py", ".pyc"))} <= wheel
+
+
+def test_the_units_are_installed_beside_the_packages(wheel: set[str]) -> None:
+    units = {path.name for path in (ROOT / "systemd").iterdir()}
+    assert {Path(name).name for name in wheel if "/data/share/tocsin/systemd/" in name} == units
 
 
 def test_the_handler_needs_only_pyzmq_and_msgspec() -> None:

@@ -230,6 +230,8 @@ def test_a_damaged_database_is_found(stopped: Clinic) -> None:
 
 STATES = [
     ("DELETE FROM schema_migration", "database", "older than this tocsin", "makes a backup"),
+    ("ALTER TABLE sessions RENAME COLUMN clock_offset TO clock",
+     "database", "no column clock_offset", "move the database away"),
     ("INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2030-01-01')",
      "database", "newer tocsin", "pip install"),
     ("UPDATE daemon_runs SET alive_until = '2040-01-01 00:00:00'", "clock", "was up at 2040", "timedatectl"),
