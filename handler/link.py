@@ -146,8 +146,10 @@ _OPTIONS = {
     zmq.HEARTBEAT_IVL: 1000,
     zmq.HEARTBEAT_TIMEOUT: 2000,
     zmq.RECONNECT_IVL: 100,
-    zmq.RECONNECT_IVL_MAX: 5000,
-    zmq.SNDHWM: 64,
+    # A dead process's files are to be shipped within seconds of the daemon's start.
+    zmq.RECONNECT_IVL_MAX: 1000,
+    # More than all sessions' windows together: a full queue would look like a lost connection.
+    zmq.SNDHWM: 256,
     zmq.RCVHWM: 1000,
 }
 
