@@ -110,9 +110,10 @@ class Shipper:
 
     @property
     def answering(self) -> bool:
-        """A daemon has welcomed us and does not keep us waiting."""
+        """A daemon is there and does not keep us waiting; its welcome may still be on the way."""
         now = time.monotonic()
-        return self._connected and any(one.welcomed and not one.overdue(now) for one in self._own())
+        own = self._own()
+        return self._connected and any((one.welcomed or one.waiting) and not one.overdue(now) for one in own)
 
     @property
     def trouble(self) -> str:

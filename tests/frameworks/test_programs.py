@@ -22,9 +22,13 @@ from support.served import EXAMPLES, Tocsin, commands
 def test_plain_programs(tocsin: Tocsin, program: str, service: str, processes: int) -> None:
     (command,) = commands(EXAMPLES / program)
     tocsin.run(*command)
-    assert until(lambda: tocsin.clients(service) == {"acme": 20}), tocsin.clients(service)
+    assert tocsin.counts(service, {"acme": 20}), tocsin.clients(service)
     assert list(tocsin.logged_by(service).values()) == [20 // processes] * processes
-    assert until(lambda: tocsin.ended(service) == tocsin.logged_by(service).keys())
+
+
+def test_a_child_of_multiprocessing_says_goodbye(alone: Tocsin) -> None:
+    alone.run("python", "dict_config.py")
+    assert until(lambda: alone.ended("invoicing"))
 
 
 def test_what_structlog_binds_is_kept(tocsin: Tocsin) -> None:
@@ -63,5 +67,5 @@ def test_two_kernels_run_a_notebook(tocsin: Tocsin) -> None:
         for n in range(2)
     ]
     assert [process.wait(90) for process in running] == [0, 0]
-    assert until(lambda: tocsin.clients("analysis") == {"acme": 20}), tocsin.clients("analysis")
+    assert tocsin.counts("analysis", {"acme": 20}), tocsin.clients("analysis")
     assert list(tocsin.logged_by("analysis").values()) == [10, 10]
