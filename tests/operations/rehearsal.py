@@ -103,8 +103,6 @@ class Rehearsal:
             self.type(PAGES[0], block)
         figure = self.exposed("tocsin.service")
         self.record("with network.conf it is at most 1.1", figure <= 1.1, figure)
-        figure = self.exposed("tocsin.service")
-        self.record("with network.conf it is at most 1.1", figure <= 1.1, figure)
         for block in postgres:
             self.type(PAGES[1], block)
         self.on_postgres()
