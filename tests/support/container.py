@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PATIENCE = 90.0
-PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,postgresql"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,postgresql"
 """Beside what Debian calls minimal. Postgres is for docs/postgres.md alone."""
 ENVIRON = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
            "LANG": "C.UTF-8"}  # fmt: skip
