@@ -12,8 +12,6 @@ from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import Any
 
-from tocsin.handler.values import attributes_of
-
 Bound = tuple[str | None, Mapping[str, Any]]
 
 _NOTHING: Bound = (None, MappingProxyType({}))
@@ -21,6 +19,8 @@ _bound: ContextVar[Bound] = ContextVar("tocsin", default=_NOTHING)
 _LEFT = "_tocsin_left"
 _CHAIN = 10
 """Exceptions of one chain that are asked what they left, at most."""
+# No exception's own idea of its attributes is asked.
+_attributes_of = BaseException.__dict__["__dict__"].__get__
 _context_of = BaseException.__dict__["__context__"].__get__
 
 
@@ -111,10 +111,8 @@ def current() -> Bound:
 
 
 def _take_along(error: BaseException, left: Bound, outside: Bound) -> None:
-    attributes = attributes_of(error)
-    if attributes is None:
-        return
-    known = attributes.get(_LEFT)
+    attributes = _attributes_of(error)
+    known = dict.get(attributes, _LEFT)
     if type(known) is not _Left:
         bound: Bound | None = left
     elif known.outside is left or known.bound == left:
@@ -122,7 +120,7 @@ def _take_along(error: BaseException, left: Bound, outside: Bound) -> None:
     else:
         # One exception raised in several bindings belongs to none of them: better no client than a wrong one.
         bound = None
-    attributes[_LEFT] = _Left(bound, outside)
+    dict.__setitem__(attributes, _LEFT, _Left(bound, outside))
 
 
 def _left_by(error: BaseException, outside: Bound) -> Bound:
@@ -130,7 +128,7 @@ def _left_by(error: BaseException, outside: Bound) -> Bound:
     for _ in range(_CHAIN):
         if at is None:
             break
-        left = (attributes_of(at) or {}).get(_LEFT)
+        left = dict.get(_attributes_of(at), _LEFT)
         if type(left) is _Left and left.outside is outside and left.bound is not None:
             return left.bound
         at = _context_of(at)
