@@ -8,6 +8,7 @@ from peewee import IntegrityError
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.lifecycle import Fact, Kind, LifecycleError, State
+from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
@@ -40,7 +41,7 @@ class Manual:
     def resolve(self, error_id: int, by: str, now: float) -> list[int]:
         """Marks an error resolved and closes its open tickets; returns their ids. Raises ManualError."""
         with self._store.transaction():
-            error = find(error_id)
+            error = self._error(error_id)
             active = [t for t in rows.of_errors([error_id]).get(error_id, []) if t.status != State.CLOSED]
             if active:
                 self._close(error, active, by, now, "")
@@ -54,7 +55,7 @@ class Manual:
     def mute(self, error_id: int, by: str, now: float, *, until: float | None, rate: int | None) -> None:
         """Mutes an error until a moment, or until more than `rate` come in an hour. Raises ManualError."""
         with self._store.transaction():
-            error = find(error_id)
+            error = self._error(error_id)
             error.muted_until, error.muted_rate, error.recent = until, rate, []
             error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
             how = f"for {until - now:.0f} s" if until is not None else f"until it exceeds {rate} an hour"
@@ -63,7 +64,7 @@ class Manual:
     def unmute(self, error_id: int, by: str, now: float) -> None:
         """Ends a mute: what happens from now on is heard. Raises ManualError."""
         with self._store.transaction():
-            error = find(error_id)
+            error = self._error(error_id)
             if error.muted_rate is None and (error.muted_until is None or error.muted_until <= now):
                 raise ManualError(f"error {error_id} is not muted")
             error.muted_until, error.muted_rate, error.recent = now, None, []
@@ -86,7 +87,7 @@ class Manual:
     ) -> int:
         """Opens a ticket by hand; returns its id. Raises ManualError when the same one is open already."""
         with self._store.transaction():
-            error = find(error_id) if error_id is not None else None
+            error = self._error(error_id) if error_id is not None else None
             try:
                 ticket = self._tickets.open(
                     error, client_id, now, source=MANUAL, by=by, subject=subject, message=message
@@ -171,7 +172,16 @@ class Manual:
         except LifecycleError as problem:
             raise ManualError(str(problem)) from None
 
+    def _error(self, error_id: int) -> ErrorLog:
+        """The error, locked: the digest of a daemon, perhaps another host's, may be counting it."""
+        errors.lock(self._store, [error_id])
+        return find(error_id)
+
     def _ticket(self, ticket_id: int) -> Ticket:
+        """The ticket as it is once its error is locked."""
+        error_id = Ticket.select(Ticket.error).where(Ticket.id == ticket_id).scalar()
+        if error_id is not None:
+            errors.lock(self._store, [error_id])
         ticket = Ticket.get_or_none(Ticket.id == ticket_id)
         if ticket is None:
             raise ManualError(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")

@@ -322,6 +322,19 @@ class LifeContract:
         assert len(world.tickets()) == 5
         assert world.tickets()[-1].subject.startswith("More errors")
 
+    def test_an_error_that_waited_for_room_gets_a_ticket_for_each_client_it_hit(self, world: World):
+        world.configure({**SETTINGS, "tickets": {"new_per_hour": 1}})
+        app = world.app()
+        app.log(*(an_error("the oil pump fails", at=world.now) for _ in range(3)))
+        for client in ("martin", "acme", "acme", "acme", "acme"):
+            world.now += 1
+            app.log(an_error("the gas valve sticks", at=world.now, client=client))
+        world.configure(SETTINGS)
+        world.now += 1
+        app.log(an_error("the gas valve sticks", at=world.now, client="acme"))
+        waited = [ticket.client_id for ticket in world.tickets() if ticket.error_id == 2]
+        assert sorted(waited) == ["acme", "martin"]
+
     def test_a_muted_error_counts_and_opens_nothing(self, world: World):
         app = world.app()
         app.fail(1)

@@ -1,0 +1,34 @@
+"""Commands beside a daemon on Postgres: both decide on rows that nobody else is changing."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+from support.running import until
+from support.world import World
+
+from tocsin.daemon.manual import Manual
+from tocsin.daemon.store import errors
+
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
+
+
+class TestCommandsOnPostgres:
+    database = "postgres"
+
+    def test_a_ticket_is_closed_by_hand_once_the_digest_has_counted_its_error(
+        self, world: World, postgres_url: str
+    ) -> None:
+        world.app().fail(3, client="martin")
+        manual = Manual(world.store, world.config)
+        command = threading.Thread(target=manual.close, args=(1, "ana", world.now + 1))
+        with psycopg.connect(postgres_url, autocommit=True) as onlooker, world.store.transaction():
+            errors.lock(world.store, [1])
+            command.start()
+            assert until(lambda: onlooker.execute(WAITING).fetchone() == (1,))
+            assert world.tickets()[0].status == "open"
+        command.join()
+        assert world.tickets()[0].status == "closed"
