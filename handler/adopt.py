@@ -118,4 +118,5 @@ def places_of(header: Header, *, live: bool) -> Places:
         not_in_app=header.not_in_app,
         sys_path=header.sys_path,
         live=live,
+        scrub=header.scrub,
     )

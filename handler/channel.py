@@ -268,4 +268,5 @@ def describe(settings: Settings) -> Header:
         not_in_app=settings.not_in_app,
         # At the very end of a program the interpreter has taken sys.path away.
         sys_path=tuple(entry for entry in sys.path or () if isinstance(entry, str))[:100],
+        scrub=settings.scrub,
     )

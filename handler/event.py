@@ -161,3 +161,5 @@ class Header(Struct, frozen=True, array_like=True):
     in_app: tuple[str, ...] = ()
     not_in_app: tuple[str, ...] = ()
     sys_path: tuple[str, ...] = ()
+    scrub: tuple[str, ...] = ()
+    """More names whose values are secrets: who adopts the session reads its source lines."""

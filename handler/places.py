@@ -38,8 +38,6 @@ _CHARACTERS = 8 * 1024 * 1024
 _TRACED = re.compile(r'File "([^"\n]{1,1000})", line (\d{1,7})')
 _dict_of = ModuleType.__getattribute__
 
-_scrub = Scrubber()
-
 
 class Places:
     """The places of one session. `live`: this process is the one that logs, so its memory may be asked."""
@@ -52,7 +50,9 @@ class Places:
         not_in_app: tuple[str, ...],
         sys_path: tuple[str, ...],
         live: bool,
+        scrub: tuple[str, ...] = (),
     ) -> None:
+        self._scrub = Scrubber(scrub)
         self._started_at = started_at
         self._in_app = in_app
         self._not_in_app = not_in_app
@@ -84,17 +84,17 @@ class Places:
         source = self._source(path)
         if source is None or not 0 < line <= len(source.lines):
             return Place(path, line, in_app=ours, module=name)
-        template = source.template(line)
+        template, scrub = source.template(line), self._scrub
         first = max(1, line - AROUND)
         statement = source.statement(line)
         return Place(
             path,
             line,
-            statement=_scrub.code(statement) if statement else statement,
-            template=_scrub.literal(template.text) if template else None,
+            statement=scrub.code(statement) if statement else statement,
+            template=scrub.literal(template.text) if template else None,
             in_app=ours,
             first=first,
-            source=tuple(_scrub.code(text[:LINE_LIMIT]) for text in source.lines[first - 1 : line + AROUND]),
+            source=tuple(scrub.code(text[:LINE_LIMIT]) for text in source.lines[first - 1 : line + AROUND]),
             module=name,
             translated=template is not None and template.translated,
         )

@@ -36,6 +36,11 @@ def test_a_place_has_statement_template_module_and_the_lines_around(tmp_path: Pa
     assert place.source[4] == "    logging.error('Order %s failed', x)"
 
 
+def test_names_given_to_the_handler_hide_their_values_in_the_lines_around(tmp_path: Path, file: Path) -> None:
+    file.write_text("kundennummer = 'K-4711'\n" + TEXT)
+    assert "K-4711" not in str(read(tmp_path, scrub=("kundennummer",)).of(str(file), 6))
+
+
 def test_a_file_newer_than_the_process_is_not_trusted(tmp_path: Path, file: Path) -> None:
     place = read(tmp_path, started_at=file.stat().st_mtime - 1).of(str(file), 5)
     assert (place.statement, place.template, place.source) == (None, None, ())
