@@ -187,9 +187,12 @@ class Server:
 
     def stop(self, number: int) -> None:
         """Asks it to stop; what is still there after a while is killed, child by child."""
-        self.children()
         if self._process.poll() is None:
+            # Stopped first: no child is born that nobody knows of.
+            self._process.send_signal(signal.SIGSTOP)
+            self.children()
             self._process.send_signal(number)
+            self._process.send_signal(signal.SIGCONT)
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
