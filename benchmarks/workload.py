@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tocsin.handler import TocsinHandler
+from tocsin.handler.repeats import Repeats
 
 KINDS = 200
 DEPTH = 8
@@ -27,6 +28,13 @@ def fail_{number}(depth, payload, rows):
     raise {kind}("{number} cannot be handled", order)
 """
 _TYPES = ("KeyError", "ValueError", "LookupError", "RuntimeError")
+
+
+class Forgetful(Repeats):
+    """Every event is told in full."""
+
+    def page(self, segment: int, now: float) -> dict[int, int]:
+        return {}
 
 
 def functions(directory: Path, kinds: int = KINDS) -> list[Callable[..., None]]:
@@ -73,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     handler = TocsinHandler(options.endpoint, "shop", spool=options.spool, spool_limit="8GB")
     if options.no_repeats:
-        handler.channel._repeats.told = lambda *_: None  # type: ignore[method-assign]
+        handler.channel._repeats = Forgetful()
     log = logging.Logger("shop")
     log.addHandler(handler)
     fail = logger_of(options.case, Path(options.code), options.size)

@@ -124,6 +124,8 @@ class Capture:
             caught = None if ordinary and plain.exc_info is None else _caught(plain)
             client, bound = context.current()
             given = bound.get("fingerprint") if bound else None
+            if not ordinary and type(plain.msg) is dict and (named := plain.msg.get("client")) is not None:
+                client = _client(named) or client
             fields = plain.__dict__
             if len(fields) > _ORDINARY_COUNT:
                 ordinary = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 from tocsin.handler import values
 from tocsin.handler.event import Frame, Raised, Syntax
-from tocsin.handler.inapp import in_app
+from tocsin.handler.inapp import in_app, is_notebook
 from tocsin.handler.scrub import LIMIT, Scrubber
 
 FRAMES = 50
@@ -53,6 +54,9 @@ _syntax_of: tuple[Callable[[object], object], ...] = tuple(
 )
 
 
+_SHELL = re.compile(r"_|(?:In|Out|exit|quit|open|get_ipython)\Z").match
+
+
 class Code:
     """What is known of one code object, read once; it keeps the code alive, so that its id stays its own."""
 
@@ -64,6 +68,7 @@ class Code:
         "identity",
         "in_app",
         "module",
+        "of_shell",
         "parameters",
         "path",
     )
@@ -78,6 +83,8 @@ class Code:
         self.hides = _HIDING in code.co_varnames or _HIDING in code.co_cellvars
         self.identity = hash((code.co_filename, code.co_qualname, code.co_firstlineno))
         self.parameters = _parameters(code)
+        # A notebook's module holds what its shell put there: earlier cells with their results, and helpers.
+        self.of_shell = _SHELL if code.co_name == "<module>" and is_notebook(code.co_filename) else None
 
 
 class Caught:
@@ -179,6 +186,8 @@ class Traces:
         found: dict[str, str] = {}
         for name, value in _locals(traceback, code):
             if type(name) is str and not name.startswith("__") and type(value) is not ModuleType:
+                if code.of_shell is not None and code.of_shell(name):
+                    continue
                 found[values.clean(name[:100])] = values.render(value)
                 if len(found) == _LOCALS_NAMES:
                     break

@@ -195,6 +195,26 @@ def test_a_fingerprint_is_kept() -> None:
     assert event_of(record(fingerprint=["{{ default }}", 7])).fingerprint == ("{{ default }}", "7")
 
 
+def test_a_structlog_event_names_its_client() -> None:
+    assert event_of(record({"event": "not paid", "client": "acme"})).client == "acme"
+
+
+def test_a_cell_of_a_notebook_shows_its_own_variables_and_not_its_shells() -> None:
+    shell = {
+        "In": ["", "secret plan"],
+        "_ih": ["", "secret plan"],
+        "_i1": "x",
+        "get_ipython": print,
+        "order": 7,
+    }
+    cell = compile("order['id']", "<ipython-input-3-1a2b>", "exec")
+
+    def work() -> None:
+        exec(cell, {"__name__": "__main__", **shell})
+
+    assert raised_by(work).frames[-1].locals == {"order": "7"}
+
+
 def test_a_structlog_event_gives_its_message_its_context_and_its_exception() -> None:
     try:
         raise LookupError("lost")
