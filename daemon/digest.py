@@ -220,6 +220,8 @@ class _Work:
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
         self._sums: dict[Key, Sum] = {}
+        self._known_spots: dict[tuple[str, str | None, int], _Known] = {}
+        """By session, client and the signature object, which they keep alive."""
         self._own_clients = {service.name: service.client or "" for service in config.service}
         self._heard: set[str] = set()
         """Sessions that spoke themselves: a sign of life now."""
@@ -331,8 +333,7 @@ class _Work:
             return Refusal(
                 session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
             )
-        places = {(place.path, place.line): place for place in batch.places}
-        self._signatures.tell(session.id, batch.places)
+        places = self._signatures.tell(session.id, batch.places)
         known: dict[int, _Known] = {}
         for raw in batch.definitions:
             self._define(session, raw, places, known)
@@ -392,9 +393,14 @@ class _Work:
     def _known(self, session: Session, event: Glance, places: Places) -> _Known:
         """Where the event's occurrences are counted."""
         signature = self._signatures.of(session.id, event, places)
-        total = self._sum(session, signature, event, places)
-        client = (event.client or self._own_clients.get(session.service, ""))[:CLIENT_LIMIT]
-        return _Known(total, total.hit(client, session.id), signature, client)
+        spot = (session.id, event.client, id(signature))
+        known = self._known_spots.get(spot)
+        if known is None:
+            total = self._sum(session, signature, event, places)
+            client = (event.client or self._own_clients.get(session.service, ""))[:CLIENT_LIMIT]
+            known = _Known(total, total.hit(client, session.id), signature, client)
+            self._known_spots[spot] = known
+        return known
 
     def _sum(self, session: Session, signature: Signature, event: Glance, places: Places) -> Sum:
         key = Key(session.service, session.environment, signature.fine)

@@ -41,9 +41,10 @@ PATIENCE = 0.5
 """Seconds to wait after the database could not be written, before the next try."""
 LOOK = 0.05
 """Seconds between two looks at the memory, at most, while nothing is being digested."""
-SWELL = 48 * 1024 * 1024
+SWELL = 96 * 1024 * 1024
 """Bytes by which the process may grow before its connections are dropped: libzmq holds the parts of an
-unfinished message without any limit and out of our sight. What was cut off is said again by the handlers."""
+unfinished message without any limit and out of our sight. What was cut off is said again by the handlers.
+A full drain grows it by about 60 MB: messages, their records, the database's cache."""
 
 _Take = Callable[[Sequence[Received], float], list[FromDaemon | None]]
 _Socket = zmq.Socket[bytes]
@@ -196,9 +197,11 @@ class Intake:
             raise IntakeError("the thread that admits clients (ZAP) has ended: nobody could connect")
         if (clock := time.monotonic()) - self._looked_at >= LOOK:
             self._looked_at = clock
-            over = process.resident() - self._room
-            # Whole messages are only late, and each peer has few: they get as much again.
-            if over > SWELL or (over > 0 and not self._poller.poll(0)):
+            if (over := process.resident() - self._room) > 0:
+                process.give_back()
+                over = process.resident() - self._room
+            # Whole messages are only late, and each peer has few: they get half as much again.
+            if over > SWELL // 2 or (over > 0 and not self._poller.poll(0)):
                 log.warning("connections_dropped", reason="unfinished messages fill the memory")
                 self._shut()
                 process.give_back()

@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from operator import attrgetter
 
+from msgspec import Raw
+
 from tocsin.daemon.sign import Places, Signature, cache_key, sign
 from tocsin.handler.event import Event, Place, Raised
 from tocsin.handler.places import wanted
+from tocsin.handler.wire import WireError, decode_place
 
 LIMIT = 100_000
 """Weight of all that is remembered, at most, a signature weighing `WEIGHT` places; then all is forgotten."""
 WEIGHT = 10
+PLACES = 5_000
+"""Places remembered as they were encoded, at most; then all are forgotten."""
 
 _names = attrgetter("path", "line", "module", "function")
 
@@ -34,17 +39,27 @@ class Signatures:
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
+        self._places: dict[bytes, Place] = {}
         self._weight = 0
 
-    def tell(self, session_id: str, places: Iterable[Place]) -> None:
-        """Takes note of the places that come with a session's batch, before its events are signed."""
+    def tell(self, session_id: str, places: Iterable[Raw]) -> dict[tuple[str, int], Place]:
+        """Takes note of the places that come with a session's batch, before its events are signed.
+
+        Returns them; one that cannot be read is passed over.
+        """
         if self._weight > LIMIT:
             self._sessions.clear()
             self._weight = 0
         session = self._sessions.setdefault(session_id, _Session())
         known = session.places
-        for place in places:
-            spot, value = (place.path, place.line), hash(place)
+        found: dict[tuple[str, int], Place] = {}
+        for raw in places:
+            data = bytes(raw)
+            place = self._places.get(data) or self._read(data)
+            if place is None:
+                continue
+            spot, value = (place.path, place.line), hash(data)
+            found[spot] = place
             before = known.get(spot)
             if before == value:
                 continue
@@ -53,6 +68,18 @@ class Signatures:
                 session.signatures.clear()
                 session.missed.clear()
             self._weight += before is None
+        return found
+
+    def _read(self, data: bytes) -> Place | None:
+        """A place as it was encoded; batch after batch brings the same ones."""
+        try:
+            place = decode_place(data)
+        except WireError:
+            return None
+        if len(self._places) >= PLACES:
+            self._places.clear()
+        self._places[data] = place
+        return place
 
     def of(self, session_id: str, event: Event, places: Places) -> Signature:
         """The event's signature. `places`: those of its batch, of which `tell` was told."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tocsin.handler import wire
 from tocsin.handler.event import Header
 
-WINDOW = 16
+WINDOW = 8
 """Batches on the way without an acknowledgement, at most."""
 PATIENCE = 5.0
 """Seconds without an answer after which the talk is begun anew; doubles up to `PATIENCE_MOST`."""

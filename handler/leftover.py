@@ -15,7 +15,7 @@ from tocsin.handler.adopt import Adopted, take
 from tocsin.handler.link import Link
 from tocsin.handler.spool import sessions
 
-WINDOW = 64
+WINDOW = 32
 """Batches on the way, at most: no application's memory is used here, so the daemon need not wait for us."""
 
 
@@ -69,9 +69,13 @@ def _deliver(adopted: Adopted, link: Link, patience: float) -> str:
     """'' when the daemon has acknowledged all, else why not."""
     delivery = adopted.delivery
     until = time.monotonic() + patience
+    connected = False
     while (now := time.monotonic()) < until:
         said = False
-        if link.open() and link.connected and (message := delivery.next(now, time.time())):
+        was, connected = connected, link.open() and link.connected
+        if connected and not was:
+            delivery.restart()
+        if connected and (message := delivery.next(now, time.time())):
             said = _say(link, message)
             if not said:
                 delivery.restart()

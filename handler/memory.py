@@ -8,7 +8,7 @@ from collections import deque
 from msgspec import Raw
 
 from tocsin.handler import wire
-from tocsin.handler.event import Event, Header, Lost, Place
+from tocsin.handler.event import Event, Header, Lost
 from tocsin.handler.places import Places, wanted
 
 LIMIT = 1000
@@ -79,7 +79,7 @@ class Memory:
         """The records from `cursor` on that fit into one batch, None when there are none."""
         cursor = max(cursor, self._base)
         frames: list[tuple[int, Raw]] = []
-        places: dict[tuple[str, int], Place] = {}
+        places: dict[tuple[str, int], Raw] = {}
         size, end = 0, self._base + len(self._items)
         for at in range(cursor, min(end, cursor + min(most, 100))):
             payload = self._items[at - self._base]
@@ -104,11 +104,12 @@ class Memory:
             self._items.popleft()
             self._base += 1
 
-    def _place(self, payload: bytes, places: dict[tuple[str, int], Place]) -> int:
+    def _place(self, payload: bytes, places: dict[tuple[str, int], Raw]) -> int:
         record = wire.decode_record(payload)
         size = 0
         for path, line, module in wanted(record) if isinstance(record, Event) else ():
             if (path, line) not in places:
-                place = places[path, line] = self._places.of(path, line, module)
-                size += 120 + sum(map(len, place.source))
+                encoded = wire.encode_record(self._places.of(path, line, module))
+                places[path, line] = Raw(encoded)
+                size += len(encoded)
         return size

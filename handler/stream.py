@@ -18,8 +18,12 @@ from tocsin.handler.glance import glance, glance_event
 from tocsin.handler.places import Places, wanted
 from tocsin.handler.spool import GRACE, Segment, Spool, append, segments
 
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 512 * 1024
 BATCH_RECORDS = 1000
+BATCH_MOST = BATCH_BYTES + 256 * 1024
+"""Bytes from which on a batch takes no more places: it has to fit into one message."""
+_KNOWN = 2048
+"""Places of a living session that are remembered, at most; then all are forgotten."""
 _CHUNK = 512 * 1024
 _BEGINNING = 128 * 1024
 """Bytes of a segment in which writes that were in flight at its rotation stand."""
@@ -33,7 +37,7 @@ class Draft:
         self.frames: list[tuple[int, Raw]] = []
         self.definitions: dict[int, Raw] = {}
         self.defined: set[int] = set()
-        self.places: dict[tuple[str, int], Place] = {}
+        self.places: dict[tuple[str, int], Raw] = {}
         self.size = 0
 
     @property
@@ -68,7 +72,7 @@ class Stream:
         self._chunk: tuple[int, int, bytes] = (-1, 0, b"")
         self._surveyed: tuple[tuple[int, int, bool], frames.Survey] | None = None
         self._definitions: dict[int, tuple[int, int, int]] = {}
-        self._known: dict[tuple[str, int], Place] = {}
+        self._known: dict[tuple[str, int], Raw] = {}
         self._noted: dict[tuple[str, int], int] = {}
         self._reached: dict[int, tuple[float, int]] = {}
         self._index: set[int] = set()
@@ -214,7 +218,7 @@ class Stream:
             draft.add(at, _one_value(found.payload))
             return
         if isinstance(record, Place):
-            self._known[record.path, record.line] = record
+            self._known[record.path, record.line] = Raw(found.payload)
             return
         if isinstance(record, Event):
             if record.key:
@@ -273,30 +277,37 @@ class Stream:
                     if isinstance(record, Event) and record.key:
                         self._definitions.setdefault(record.key, (segment.number, found.offset, found.end))
                     elif isinstance(record, Place):
-                        self._known[record.path, record.line] = record
+                        self._known[record.path, record.line] = Raw(found.payload)
         return bool(new)
 
     def _place(self, draft: Draft, segment: Segment, event: Event) -> None:
         for path, line, module in wanted(event):
-            if (path, line) in draft.places:
+            spot = (path, line)
+            if spot in draft.places:
                 continue
-            place = self._known.get((path, line))
-            if place is None and self._spool is None and self.segments:
-                # Its owner may have noted the place further on; else what it is now is what it stays.
-                self._gather(self.segments[-1].number)
-                place = self._known.setdefault((path, line), self._resolve(path, line, module))
-            place = place or self._resolve(path, line, module)
-            if draft.size > 2 * BATCH_BYTES:
+            if draft.size > BATCH_MOST:
                 return
-            draft.places[path, line] = place
-            draft.size += 120 + sum(len(text.encode("utf-8", "replace")) for text in place.source)
-            if self._spool is not None and self._noted.get((path, line), -1) < segment.number:
+            place = self._known.get(spot) or self._learn(path, line, module)
+            draft.places[spot] = place
+            draft.size += len(bytes(place))
+            if self._spool is not None and self._noted.get(spot, -1) < segment.number:
                 with contextlib.suppress(OSError):
-                    self._spool.note(wire.encode_record(place))
-                    self._noted[path, line] = self._spool.segment
+                    self._spool.note(bytes(place))
+                    self._noted[spot] = self._spool.segment
 
-    def _resolve(self, path: str, line: int, module: str | None) -> Place:
-        return self.places.of(path, line, module) if self.places else Place(path, line, module=module or "")
+    def _learn(self, path: str, line: int, module: str | None) -> Raw:
+        """The place, encoded. What it is now is what it stays, unless its owner noted it further on."""
+        if self._spool is None and self.segments:
+            self._gather(self.segments[-1].number)
+        elif len(self._known) >= _KNOWN:
+            self._known.clear()
+        known = self._known.get((path, line))
+        if known is None:
+            place = (
+                self.places.of(path, line, module) if self.places else Place(path, line, module=module or "")
+            )
+            known = self._known[path, line] = Raw(wire.encode_record(place))
+        return known
 
     # Giving up what was acknowledged
 

@@ -64,8 +64,8 @@ class Batch(Struct, frozen=True, array_like=True, tag=2):
     """(position, encoded `Record`)."""
     definitions: Annotated[list[Raw], _Bounded] = []
     """Encoded `Event`s, already counted, whose keys the frames' repeats name."""
-    places: Annotated[list[Place], _Bounded] = []
-    """The places that the frames' and definitions' events name."""
+    places: Annotated[list[Raw], _Bounded] = []
+    """Encoded `Place`s: those that the frames' and definitions' events name. Batch after batch the same."""
     sent_at: float = 0.0
     backlog: int = 0
     """Bytes in the spool behind this batch."""
@@ -130,6 +130,7 @@ _from_handler: msgspec.msgpack.Decoder[FromHandler] = msgspec.msgpack.Decoder(Fr
 _from_daemon: msgspec.msgpack.Decoder[FromDaemon] = msgspec.msgpack.Decoder(FromDaemon)
 _record: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 _event = msgspec.msgpack.Decoder(Event)
+_place = msgspec.msgpack.Decoder(Place)
 
 
 def encode(message: FromHandler | FromDaemon) -> bytes:
@@ -185,6 +186,11 @@ def carried(payload: bytes) -> bytes:
 def decode_record(payload: bytes | Raw) -> Record:
     """The record of one spool frame. Raises WireError."""
     return _typed(payload, _record)
+
+
+def decode_place(payload: bytes | Raw) -> Place:
+    """A place, as in `Batch.places`. Raises WireError."""
+    return _typed(payload, _place)
 
 
 def decode_event(payload: bytes | Raw) -> Event:

@@ -45,7 +45,10 @@ class Memory:
 
 
 class DaemonDouble:
-    """Runs in a thread. `mute`: takes batches, answers nothing. `ack`: counts, but does not acknowledge."""
+    """Runs in a thread. `mute`: takes batches, answers nothing. `ack`: counts, but does not acknowledge.
+
+    `cut_after`: drops all connections once, and what is on the way, after so many messages.
+    """
 
     def __init__(self, endpoint: str, memory: Memory | None = None, **knobs: Any) -> None:
         self.endpoint = endpoint
@@ -53,6 +56,7 @@ class DaemonDouble:
         self.mute = self.refuse = False
         self.ack = True
         self.drop_every = 0
+        self.cut_after = 0
         self.version: int | None = None
         self.database: str | None = None
         vars(self).update(knobs)
@@ -76,12 +80,7 @@ class DaemonDouble:
 
     def _run(self) -> None:
         context = zmq.Context()
-        socket = context.socket(zmq.ROUTER)
-        socket.linger = 0
-        socket.maxmsgsize = wire.MESSAGE_LIMIT
-        for name, value in getattr(self, "options", {}).items():
-            setattr(socket, name, value)
-        socket.bind(self.endpoint)
+        socket = self._listen(context)
         self._ready.set()
         while not self._stop.is_set():
             if not socket.poll(20):
@@ -91,11 +90,26 @@ class DaemonDouble:
             self._seen += 1
             if self.drop_every and self._seen % self.drop_every == 0:
                 continue
+            if self._seen == self.cut_after:
+                socket.close(0)
+                context.term()
+                context = zmq.Context()
+                socket = self._listen(context)
+                continue
             answer = self._answer(wire.decode_from_handler(data))
             if answer is not None and not self.mute:
                 socket.send_multipart([peer, wire.encode(answer)])
         socket.close(0)
         context.term()
+
+    def _listen(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+        socket = context.socket(zmq.ROUTER)
+        socket.linger = 0
+        socket.maxmsgsize = wire.MESSAGE_LIMIT
+        for name, value in getattr(self, "options", {}).items():
+            setattr(socket, name, value)
+        socket.bind(self.endpoint)
+        return socket
 
     def _answer(self, message: wire.FromHandler) -> wire.FromDaemon | None:
         memory = self.memory
@@ -132,7 +146,7 @@ class DaemonDouble:
     def _count(self, batch: wire.Batch, watermark: int) -> None:
         memory = self.memory
         memory.sizes.append(len(wire.encode(batch)))
-        for place in batch.places:
+        for place in map(wire.decode_place, batch.places):
             memory.places[place.path, place.line] = place
         known = {event.key: event for event in map(wire.decode_event, batch.definitions)}
         for at, payload in batch.frames:

@@ -6,11 +6,14 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from daemon_double import DaemonDouble, Memory, until
+
+from tocsin.handler.leftover import ship_spool
 
 Make = Callable[..., logging.Logger]
 
@@ -65,6 +68,16 @@ def test_what_was_logged_just_before_sigkill_is_adopted_and_counted_once(
         assert set(daemon.memory.messages.values()) == {1}
         assert sorted(daemon.memory.live.values()) == [False, True]
         assert list(daemon.memory.goodbyes.values()) == [0]
+
+
+def test_ship_goes_on_at_once_when_the_daemon_drops_its_connections(place: Path, address: str) -> None:
+    run(place, "for i in range(30_000): log.error(f'{i}')\nos.kill(os.getpid(), signal.SIGKILL)")
+    with DaemonDouble(address, cut_after=4) as daemon:
+        began = time.monotonic()
+        outcomes = list(ship_spool(str(place / "spool"), patience=30.0))
+        assert time.monotonic() - began < 20.0
+        assert [outcome.reason for outcome in outcomes] == [""]
+        assert (daemon.memory.counted, daemon.memory.doubled) == (30_000, 0)
 
 
 def test_a_daemon_killed_in_the_stream_loses_and_doubles_nothing(address: str, logger_to: Make) -> None:

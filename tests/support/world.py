@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Raw
@@ -136,13 +137,14 @@ class App:
     def goodbye(self, backlog: int = 0) -> None:
         self.say(wire.Goodbye(self.header.session, backlog, self.world.now + self.clock))
 
-    def batch(self, *records: Record, **more: Any) -> wire.Batch:
+    def batch(self, *records: Record, places: Iterable[Place] = (), **more: Any) -> wire.Batch:
         """The next records of the stream, 100 bytes each."""
         start, frames = self.end, []
         for record in records:
             frames.append((self.end, Raw(wire.encode_record(record))))
             self.end += 100
-        return wire.Batch(self.header.session, start, self.end, frames, **more)
+        told = [Raw(wire.encode_record(place)) for place in places]
+        return wire.Batch(self.header.session, start, self.end, frames, places=told, **more)
 
     def log(self, *records: Record, **more: Any) -> wire.FromDaemon | None:
         """Records arrive now."""
