@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 
 import msgspec
@@ -22,6 +23,8 @@ BATCH_BYTES = 512 * 1024
 BATCH_RECORDS = 1000
 BATCH_MOST = BATCH_BYTES + 256 * 1024
 """Bytes from which on a batch takes no more places: it has to fit into one message."""
+_NOTED = re.compile(re.escape(frames.MAGIC) + rb".{8}\0{8}[\x90-\x9f]\x03", re.DOTALL)
+"""The start of a frame that is no event (its counter is 0) and holds a `Place` (an array with tag 3)."""
 _KNOWN = 2048
 """Places of a living session that are remembered, at most; then all are forgotten."""
 _CHUNK = 512 * 1024
@@ -76,6 +79,7 @@ class Stream:
         self._noted: dict[tuple[str, int], int] = {}
         self._reached: dict[int, tuple[float, int]] = {}
         self._index: set[int] = set()
+        self._searched: set[int] = set()
         self._starts: dict[int, int] = {}
         self._fragment = (-1, 0, 0.0)
 
@@ -259,11 +263,21 @@ class Stream:
                 break
         return None
 
-    def _gather(self, number: int) -> bool:
-        """Learns the definitions and places of the segments up to `number`.
+    def _gather_places(self) -> None:
+        """Learns what a dead owner noted of places, without reading its events."""
+        for segment in self.segments:
+            if segment.number in self._searched:
+                continue
+            self._searched.add(segment.number)
+            data = self._bytes(segment, 0, self._size(segment))
+            for match in _NOTED.finditer(data):
+                if found := frames.read(data, match.start()):
+                    with contextlib.suppress(wire.WireError):
+                        place = wire.decode_place(found.payload)
+                        self._known[place.path, place.line] = Raw(found.payload)
 
-        False when all are known already.
-        """
+    def _gather(self, number: int) -> bool:
+        """Learns the definitions of the segments up to `number`. False when all are known already."""
         new = [one for one in self.segments if one.number <= number and one.number not in self._index]
         for segment in new:
             self._index.add(segment.number)
@@ -276,8 +290,6 @@ class Stream:
                     record = glance(found.payload)
                     if isinstance(record, Event) and record.key:
                         self._definitions.setdefault(record.key, (segment.number, found.offset, found.end))
-                    elif isinstance(record, Place):
-                        self._known[record.path, record.line] = Raw(found.payload)
         return bool(new)
 
     def _place(self, draft: Draft, segment: Segment, event: Event) -> None:
@@ -297,8 +309,8 @@ class Stream:
 
     def _learn(self, path: str, line: int, module: str | None) -> Raw:
         """The place, encoded. What it is now is what it stays, unless its owner noted it further on."""
-        if self._spool is None and self.segments:
-            self._gather(self.segments[-1].number)
+        if self._spool is None:
+            self._gather_places()
         elif len(self._known) >= _KNOWN:
             self._known.clear()
         known = self._known.get((path, line))

@@ -15,7 +15,7 @@ from daemon_double import DaemonDouble, until
 
 from tocsin.handler import frames, wire
 from tocsin.handler.channel import describe
-from tocsin.handler.event import Event, Repeat
+from tocsin.handler.event import Event, Place, Repeat
 from tocsin.handler.settings import Settings
 from tocsin.handler.spool import Claim, Spool, Unusable, prepare, segments
 from tocsin.handler.stream import Stream
@@ -143,6 +143,17 @@ def test_a_repeat_whose_event_is_gone_is_told_as_lost(spool: Spool) -> None:
     spool.append(wire.encode_record(Repeat(7, 2.0)))
     dead(spool)
     assert messages(Stream(spool.directory, spool.header.session)) == ([], 1)
+
+
+def test_a_place_that_the_dead_owner_noted_further_on_is_the_one_that_is_shipped(spool: Spool) -> None:
+    spool.append(event("0"))
+    spool.rotate(time.time())
+    spool.append(event("1"))
+    spool.note(wire.encode_record(Place("/a.py", 1, statement="work()")))
+    dead(spool)
+    batch = Stream(spool.directory, spool.header.session).batch(0, 0, 0.0)
+    assert batch is not None
+    assert [wire.decode_place(raw).statement for raw in batch.places] == ["work()"]
 
 
 def test_positions_go_on_over_segments_and_an_acknowledged_segment_is_deleted(spool: Spool) -> None:
