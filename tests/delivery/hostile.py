@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "handler"))
 
-from test_capture import HOSTILE  # type: ignore[import-not-found]
+from hostile_records import HOSTILE  # type: ignore[import-not-found]
 
 from tocsin.handler import TocsinHandler
 

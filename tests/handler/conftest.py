@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from tocsin.handler import TocsinHandler
+from tocsin.handler import TocsinHandler, context
 
 # Test modules are imported by path; what they share is found beside them.
 sys.path.insert(0, str(Path(__file__).parent))
+from hostile_records import Trap
 
 
 @pytest.fixture
@@ -43,3 +44,16 @@ def logger_to(place: Path) -> Iterator[Callable[..., logging.Logger]]:
     for handler in made:
         handler.close()
         handler.channel.finish(0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_bound() -> Iterator[None]:
+    context.unbind()
+    yield
+    context.unbind()
+
+
+@pytest.fixture
+def opened() -> list[str]:
+    Trap.opened.clear()
+    return Trap.opened
