@@ -62,7 +62,7 @@ soak: $(VENV)/.test  ## kill storms and log calls by the hundred thousand: about
 	@TOCSIN_SOAK=30 $(BIN)/python -m pytest -s --timeout=900 tests/delivery
 
 soak-security: $(VENV)/.test  ## hostile peers at full length: floods, 5,000 silent connections, a minute of noise
-	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -q tests/security/test_hostile.py
+	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -q tests/security/test_hostile.py tests/security/test_poison.py
 
 bench: $(VENV)/.test  ## what a log call costs, beside its peers, as JSON
 	@$(BIN)/python benchmarks/emit.py

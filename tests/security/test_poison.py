@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -19,8 +20,8 @@ from tocsin.daemon.store.models import ErrorLog, Quarantined
 from tocsin.handler import wire
 from tocsin.handler.spool import Spool
 
-WITHIN = 1.0 + 4.0
-"""Seconds: the promised one, and what a machine busy with other tests may take."""
+WITHIN = 1.0 if os.environ.get("TOCSIN_SOAK") else 5.0
+"""Seconds: the promised one where nothing else runs (`make soak-security`), else what a busy machine takes."""
 
 
 def raw(**changed: Any) -> bytes:
