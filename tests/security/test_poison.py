@@ -21,7 +21,7 @@ from tocsin.handler import wire
 from tocsin.handler.spool import Spool
 
 WITHIN = 1.0 if os.environ.get("TOCSIN_SOAK") else 5.0
-"""Seconds: the promised one where nothing else runs (`make soak-security`), else what a busy machine takes."""
+"""Seconds: the promised one where nothing else runs (`make soak-security`), else a busy machine's."""
 
 
 def raw(**changed: Any) -> bytes:
