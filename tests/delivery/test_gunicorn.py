@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import random
@@ -94,8 +95,9 @@ def test_each_answer_of_a_preloaded_recycled_and_killed_application_is_counted_o
             daemon.kill()
             daemon.start()
         elif workers := gunicorn.children():
-            kills["worker"] += 1
-            os.kill(random.choice(workers).pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # It may just have been recycled.
+                os.kill(random.choice(workers).pid, signal.SIGKILL)
+                kills["worker"] += 1
     load.end()
     pids = {text.split("-")[1] for text in load.answered}
     gunicorn.terminate()
