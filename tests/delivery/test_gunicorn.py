@@ -59,7 +59,10 @@ class Load:
             finally:
                 connection.close()
 
-    def end(self) -> None:
+    def __enter__(self) -> Load:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join(30)
@@ -83,22 +86,21 @@ def test_each_answer_of_a_preloaded_recycled_and_killed_application_is_counted_o
     daemon: Daemon, gunicorn: psutil.Process
 ) -> None:
     daemon.up()
-    load = Load(daemon.place / "web", 4)
-    assert until(lambda: load.answered)
-    deadline = time.monotonic() + 4 * SOAK
     kills: Counter[str] = Counter()
-    while time.monotonic() < deadline:
-        asked = len(load.answered) + 150
-        assert until(lambda asked=asked: len(load.answered) >= asked)
-        if random.random() < 0.4:
-            kills["daemon"] += 1
-            daemon.kill()
-            daemon.start()
-        elif workers := gunicorn.children():
-            with contextlib.suppress(ProcessLookupError):  # It may just have been recycled.
-                os.kill(random.choice(workers).pid, signal.SIGKILL)
-                kills["worker"] += 1
-    load.end()
+    with Load(daemon.place / "web", 4) as load:
+        assert until(lambda: load.answered)
+        deadline = time.monotonic() + 4 * SOAK
+        while time.monotonic() < deadline:
+            asked = len(load.answered) + 150
+            assert until(lambda asked=asked: len(load.answered) >= asked)
+            if random.random() < 0.4:
+                kills["daemon"] += 1
+                daemon.kill()
+                daemon.start()
+            elif workers := gunicorn.children():
+                with contextlib.suppress(ProcessLookupError):  # It may just have been recycled.
+                    os.kill(random.choice(workers).pid, signal.SIGKILL)
+                    kills["worker"] += 1
     pids = {text.split("-")[1] for text in load.answered}
     gunicorn.terminate()
     gunicorn.wait(30)
