@@ -66,9 +66,9 @@ def world(store: Store) -> World:
     return World(store)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. While it is open, this thread has an asyncio loop: no longer than its tests run."""
     path = shutil.which("chromium")
     if path is None:
         reason = "no chromium on this machine: apt-get install chromium"
