@@ -31,8 +31,13 @@ from tocsin.handler.slot import Slot
 GRACE = 2.0
 """Seconds after which a write that was in flight at a rotation is over, where the kernel cannot tell."""
 
+STALE = 10.0
+"""Seconds after which a lock without its name has no owner."""
+
 _SEGMENT = re.compile(r"([0-9a-f]{32})\.(\d{1,9})\.(\d{1,19})\.seg")
 _LOCK = re.compile(r"([0-9a-f]{32})\.lock")
+_UNNAMED = ".lock.new"
+"""Ending of a lock before it has its name."""
 _FRESH = ".new"
 """Ending of a segment that is being made."""
 _PARTLY = "only a part of the frame was written"
@@ -100,6 +105,17 @@ def sessions(directory: str) -> set[str]:
     return {match[1] for match in matches if match}
 
 
+def sweep(directory: str) -> None:
+    """Removes locks whose owner died before they had their name: nothing belongs to them. Raises OSError."""
+    with os.scandir(directory) as entries:
+        unnamed = [entry for entry in entries if entry.name.endswith(_UNNAMED)]
+    for entry in unnamed:
+        with contextlib.suppress(OSError):
+            # An owner that lives has named its lock long before.
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
+                os.unlink(entry.path)
+
+
 def size(directory: str) -> int:
     """Bytes of all segments here, 0 when the directory cannot be read."""
     total = 0
@@ -129,7 +145,7 @@ class Claim:
     def create(cls, directory: str, session: str) -> Claim:
         """The lock of a new session; it appears under its name already locked. Raises OSError."""
         path = os.path.join(directory, f"{session}.lock")
-        fresh = f"{path}.new"
+        fresh = os.path.join(directory, session + _UNNAMED)
         fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,7 @@ from tocsin.handler import frames, wire
 from tocsin.handler.channel import describe
 from tocsin.handler.event import Event, Place, Repeat
 from tocsin.handler.settings import Settings
-from tocsin.handler.spool import Claim, Spool, Unusable, prepare, segments
+from tocsin.handler.spool import Claim, Spool, Unusable, prepare, segments, sweep
 from tocsin.handler.stream import Stream
 
 Make = Callable[..., logging.Logger]
@@ -192,6 +192,15 @@ def test_a_forked_child_that_lets_go_does_not_free_its_parents_lock(spool: Spool
         os._exit(0)
     os.waitpid(pid, 0)
     assert Claim.take(spool.directory, spool.header.session) is None
+
+
+def test_a_lock_whose_owner_died_before_it_was_named_is_swept_away(spool: Spool) -> None:
+    dying, living = (Path(spool.directory, f"{name * 32}.lock.new") for name in "ab")
+    for path in (dying, living):
+        path.touch()
+    os.utime(dying, (1.0, 1.0))
+    sweep(spool.directory)
+    assert (dying.exists(), living.exists()) == (False, True)
 
 
 def test_files_are_for_their_owner_only(spool: Spool) -> None:
