@@ -14,7 +14,7 @@ from tocsin.handler import shortfall, wire
 from tocsin.handler.delivery import Delivery
 from tocsin.handler.event import Header, Lost
 from tocsin.handler.places import Places
-from tocsin.handler.spool import Claim, State, sessions, sweep
+from tocsin.handler.spool import Claim, State, sessions
 from tocsin.handler.stream import Stream
 
 
@@ -58,7 +58,6 @@ def adopt(
 
     Locks without any segment are cleared away. `passed`: sessions not to look at.
     """
-    sweep(directory)
     for session in sorted(sessions(directory)):
         taken = None if session in passed else take(directory, session)
         if isinstance(taken, Adopted):

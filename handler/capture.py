@@ -157,13 +157,17 @@ class Capture:
         try:
             site, caught, template, client = glance.site, glance.caught, glance.template, glance.client
             message, thread, bound, stack = glance.message, glance.thread, glance.bound, glance.stack
+            if len(message) > LIMIT or not innocent(message):
+                message = self._text(message)
+            elif not message.isascii():
+                message = values.clean(message)
             # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
             told = (
                 _TAG,
                 glance.occurred_at,
                 site.level,
                 site.clean_logger,
-                message if innocent(message) and message.isascii() else self._text(message),
+                message,
                 None if template is None else self._templates.get(template) or self._template(template),
                 site.clean_path,
                 site.clean_module,
@@ -214,7 +218,7 @@ class Capture:
 
     def _text(self, raw: str) -> str:
         """The start of the message; of one that holds a traceback its end too, where the exception stands."""
-        text = self._scrub.text(raw)
+        text = self._scrub.text(raw) if len(raw) > LIMIT else self._scrub.searched(raw)
         if len(raw) > LIMIT and _TRACEBACK in raw[:LIMIT]:
             text += "\n" + self._stack(raw[LIMIT:])
         return values.clean(text)

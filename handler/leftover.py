@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tocsin.handler import wire
 from tocsin.handler.adopt import Adopted, take
 from tocsin.handler.link import Link
-from tocsin.handler.spool import sessions
+from tocsin.handler.spool import sessions, sweep
 
 WINDOW = 32
 """Batches on the way, at most: no application's memory is used here, so the daemon need not wait for us."""
@@ -36,6 +36,7 @@ def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None =
     `patience`: seconds without any progress after which a session is left as it is, per endpoint. Raises
     OSError when the directory cannot be read.
     """
+    sweep(directory)
     for session in sorted(sessions(directory)):
         taken = take(directory, session)
         if isinstance(taken, str):

@@ -56,8 +56,10 @@ class Scrubber:
         """`text` without its secrets, each replaced by `[scrubbed]`; at most about `LIMIT` characters."""
         if len(text) > LIMIT:
             return self.text(text[:LIMIT])[:-_MARGIN] + "…"
-        if innocent(text):
-            return text
+        return text if innocent(text) else self.searched(text)
+
+    def searched(self, text: str) -> str:
+        """As `text`, of one that is no longer than `LIMIT` and not `innocent`."""
         lowered = text.lower()
         if not (self._may_be_named(lowered) or _may_have_shape(text, lowered)):
             return text

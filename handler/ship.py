@@ -22,7 +22,7 @@ from tocsin.handler.link import Link
 from tocsin.handler.memory import Memory, Tally
 from tocsin.handler.settings import Settings, complain
 from tocsin.handler.slot import Slot
-from tocsin.handler.spool import Spool, Unusable, prepare, size
+from tocsin.handler.spool import Spool, Unusable, prepare, size, sweep
 from tocsin.handler.stream import Stream
 
 SEGMENT_BYTES = 4 * 1024 * 1024
@@ -319,6 +319,7 @@ class Shipper:
             self._around_at = now
             self._passed = {session: until for session, until in self._passed.items() if until > now}
             with contextlib.suppress(OSError):
+                sweep(self._settings.spool)
                 self._adopt_more()
 
     def _adopt_more(self) -> None:

@@ -90,6 +90,10 @@ def test_an_exception_logged_as_the_message_is_its_text() -> None:
     assert event_of(record(ValueError("no stock"), ())).message == "no stock"
 
 
+def test_a_long_message_of_plain_words_is_capped_too() -> None:
+    assert len(event_of(record("the pump fails " * 600, ())).message) <= 4096
+
+
 def test_a_long_message_with_a_traceback_keeps_its_last_line() -> None:
     text = "Traceback (most recent call last):\n" + "  File 'x', line 1\n" * 3000 + "KeyError: 'sku'"
     assert event_of(record(text, ())).message.endswith("\nKeyError: 'sku'")
