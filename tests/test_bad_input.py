@@ -7,13 +7,13 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
+from support.running import until
 
 PATIENCE = 40.0
 LOG_THREE_ERRORS = """
@@ -81,7 +81,7 @@ class House:
                 text=True,
             )
         self.processes.append(process)
-        until(lambda: "daemon_up" in (self.directory / "daemon.log").read_text())
+        assert until(lambda: "daemon_up" in (self.directory / "daemon.log").read_text())
         return process
 
     def log_three_errors(self) -> None:
@@ -99,13 +99,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = House(tmp_path_factory.mktemp("h"))
     yield house
     house.close()
-
-
-def until(found: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not found():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> str:
@@ -152,7 +145,7 @@ def test_a_second_daemon_on_the_same_database_names_the_first_and_leaves_it_alon
     house.configure(f'listen = ["{house.endpoint}2"]\n')
     assert f"pid {first.pid}" in refusal(house.tocsin("daemon"))
     house.log_three_errors()
-    until(lambda: house.ask("status")["events_counted"] == 3)
+    assert until(lambda: house.ask("status")["events_counted"] == 3)
 
 
 def test_a_second_daemon_on_the_same_socket_does_not_steal_it(house: House) -> None:
@@ -172,7 +165,9 @@ def test_mails_wait_while_the_mail_server_cannot_be_reached(house: House) -> Non
     }
     daemon = house.start()
     house.log_three_errors()
-    until(lambda: f"127.0.0.1:{port} refuses the connection" in (house.directory / "daemon.log").read_text())
+    assert until(
+        lambda: f"127.0.0.1:{port} refuses the connection" in (house.directory / "daemon.log").read_text()
+    )
     outbox = house.ask("status")["outbox"]
     assert (outbox["waiting"], outbox["sent"], outbox["failed"]) == (1, 0, 0)
     assert daemon.poll() is None
@@ -186,5 +181,5 @@ def test_garbage_on_the_socket_does_not_keep_errors_from_being_counted(house: Ho
             garbage.send(part)
         garbage.send_multipart([b"a", b"b", b"c"])
         house.log_three_errors()
-        until(lambda: house.ask("status")["events_counted"] == 3)
+        assert until(lambda: house.ask("status")["events_counted"] == 3)
     assert daemon.poll() is None

@@ -174,16 +174,5 @@ class DaemonDouble:
         self.memory.clients[event.client] += count
 
 
-def until(fact: Any, seconds: float = 20.0) -> bool:
-    """Polls until `fact()` holds; False when it did not in time."""
-    deadline = time.monotonic() + seconds
-    tick = threading.Event()
-    while not (held := bool(fact())):
-        if time.monotonic() > deadline:
-            return False
-        tick.wait(0.01)
-    return held
-
-
 def endpoint(directory: Path) -> str:
     return f"ipc://{directory / 's'}"

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from daemon_double import DaemonDouble, until
+from daemon_double import DaemonDouble
+from support.running import until
 
 from tocsin.handler import TocsinHandler
 from tocsin.handler.settings import default_service, settle

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daemon_double import DaemonDouble, until
+from daemon_double import DaemonDouble
+from support.running import until
 
 Make = Callable[..., logging.Logger]
 

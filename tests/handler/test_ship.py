@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from daemon_double import DaemonDouble, Memory, until
+from daemon_double import DaemonDouble, Memory
+from support.running import until
 
 from tocsin.handler.leftover import ship_spool
 

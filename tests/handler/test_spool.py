@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from daemon_double import DaemonDouble, until
+from daemon_double import DaemonDouble
+from support.running import until
 
 from tocsin.handler import frames, wire
 from tocsin.handler.channel import describe

@@ -6,11 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.running import until
 
 from tocsin.daemon.config import Config, parse
 from tocsin.daemon.store.database import Store, open_store
@@ -19,13 +19,6 @@ from tocsin.reports import facts
 ROOT = Path(__file__).parents[2]
 BUGS = ROOT / "examples" / "bugs"
 PATIENCE = 60.0
-
-
-def until(found: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not found():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +36,13 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
             env=environ, stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        until(lambda: "daemon_up" in (here / "daemon.log").read_text())
+        assert until(lambda: "daemon_up" in (here / "daemon.log").read_text())
         run = [sys.executable, str(BUGS / "run.py"), f"ipc://{here}/s", str(here / "spool"), str(server)]
         done = subprocess.run(run, env=environ, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         database = here / "state" / "tocsin.db"
         store = open_store(f"sqlite:///{database}")
-        until(lambda: sum(e.occurrences for e in facts.errors(store)) == int(done.stdout))
+        assert until(lambda: sum(e.occurrences for e in facts.errors(store)) == int(done.stdout))
         store.close()
     finally:
         daemon.terminate()
