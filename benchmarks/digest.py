@@ -27,9 +27,9 @@ from workload import functions
 
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import ErrorLog
-from tocsin.handler.adopt import take
-from tocsin.handler.spool import sessions
-from tocsin.handler.wire import Welcome, encode
+from tocsin.handler.protocol.wire import Welcome, encode
+from tocsin.handler.shipping.adoption import take
+from tocsin.handler.spool.files import sessions
 
 WORKLOAD = Path(__file__).with_name("workload.py")
 SPOOLS = 2

@@ -27,7 +27,8 @@ import zmq
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
-from tocsin.handler import TocsinHandler, wire
+from tocsin.handler import TocsinHandler
+from tocsin.handler.protocol import wire
 
 CALLS = 2000
 SLOW_CALLS = 100

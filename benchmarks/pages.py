@@ -20,7 +20,7 @@ from support import crowd
 from tocsin.daemon import config as configuration
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import ErrorLog, Fact, Ticket
-from tocsin.reports.shelf import Shelf
+from tocsin.reports.writer import Shelf
 
 CHANGES = 9
 

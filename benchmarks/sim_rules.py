@@ -16,15 +16,17 @@ from functools import lru_cache
 from msgspec import Struct
 from sim_world import HORIZON, HOUR, INTERVAL, Error, Occurrence, Worker, next_up
 
-from tocsin.daemon import evidence, lifecycle
-from tocsin.daemon.evidence import Process, Rule, Silence, Stretch, Verdict
-from tocsin.daemon.lifecycle import Action, Fact, Kind, State
-from tocsin.daemon.recurrence import old_code, same_after_correction
+from tocsin.daemon.store import intervals
+from tocsin.daemon.store.intervals import Interval
+from tocsin.daemon.tickets import evidence, lifecycle
+from tocsin.daemon.tickets.evidence import Process, Rule, Silence, Verdict
+from tocsin.daemon.tickets.lifecycle import Action, Fact, Kind, State
+from tocsin.daemon.tickets.recurrence import old_code, same_after_correction
 
 WATCH = 24 * HOUR
 LIKELY = 0.05
 """Chance, by the error's true rate, above which the silence of a watch was likely anyway."""
-ALWAYS: list[Stretch] = [(0.0, HORIZON)]
+ALWAYS: list[Interval] = [(0.0, HORIZON)]
 SEEN_RULE = Rule(duration=WATCH, min_seen=0.9, max_chance=1.0, unseen_after=72 * HOUR)
 CLOCK_RULE = Rule(duration=WATCH, min_seen=0.9, max_chance=1.0, unseen_after=72 * HOUR, by_clock=True)
 CHANGED = "total=prices[str(sku)]"
@@ -57,11 +59,11 @@ POLICIES = (
 class Days(Struct, frozen=True):
     """What every error shares: where a daemon is up, and when its rounds are."""
 
-    up: list[Stretch]
+    up: list[Interval]
     rounds: list[float]
 
 
-def days(up: list[Stretch]) -> Days:
+def days(up: list[Interval]) -> Days:
     """One round an hour while a daemon is up, and one when it comes back."""
     hours = [hour * HOUR for hour in range(int(HORIZON / HOUR))]
     return Days(up, sorted({next_up(up, at) for at in hours} - {math.inf}))
@@ -223,7 +225,7 @@ class Play:
     def _kinds(self, now: float) -> Iterator[str]:
         """What made this closing false; more than one may."""
         watched, error = (self._quiet_since, now), self._error
-        ran = evidence.length(evidence.intersection(error.service.alive, [watched]))
+        ran = intervals.length(intervals.intersection(error.service.alive, [watched]))
         if ran < 0.9 * WATCH:
             yield "application not running"
         missed = [one for one in error.truth if watched[0] < one.at < now]
@@ -239,7 +241,7 @@ class Play:
             yield "silence likely anyway"
 
 
-def _process(worker: Worker, up: Sequence[Stretch], now: float) -> Process:
+def _process(worker: Worker, up: Sequence[Interval], now: float) -> Process:
     """The worker as the daemon knows it at `now`."""
     end = min(worker.end, worker.cut_at, now)
     heard = max((min(stop, end) for start, stop in up if start <= end), default=worker.start)

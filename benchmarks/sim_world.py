@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from tocsin.daemon.evidence import Stretch, intersection, union
+from tocsin.daemon.store.intervals import Interval, intersection, union
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -59,9 +59,9 @@ class Service(Struct):
     kind: str
     workers: list[Worker]
     deploys: list[float]
-    alive: list[Stretch] = []
+    alive: list[Interval] = []
     """Where it really ran."""
-    seen: list[Stretch] = []
+    seen: list[Interval] = []
     """Where a daemon saw it alive."""
 
 
@@ -84,13 +84,13 @@ class Error(Struct):
     """passed, failed or pending."""
 
 
-def daemon_up() -> list[Stretch]:
+def daemon_up() -> list[Interval]:
     """Where a daemon is up."""
     edges = [0.0, *(edge for start, length in OUTAGES for edge in (start, start + length)), HORIZON]
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def service(rng: random.Random, up: Sequence[Stretch]) -> Service:
+def service(rng: random.Random, up: Sequence[Interval]) -> Service:
     """A service of a random kind, with deploys, old workers that live on, hosts that vanish."""
     kind = rng.choices(("steady", "office", "stopped", "vanishing"), (50, 15, 15, 20))[0]
     deploys = _deploys(rng)
@@ -112,7 +112,7 @@ def _deploys(rng: random.Random) -> list[float]:
     return found
 
 
-def _on(rng: random.Random, kind: str) -> list[Stretch]:
+def _on(rng: random.Random, kind: str) -> list[Interval]:
     """When the service is meant to run."""
     if kind == "office":
         return [(day * DAY + 8 * HOUR, day * DAY + 18 * HOUR) for day in range(int(HORIZON / DAY))]
@@ -150,7 +150,7 @@ def _vanish(rng: random.Random, workers: list[Worker]) -> None:
             worker.backlog, worker.adopted_at = (500 if rng.random() < 0.8 else 0), back
 
 
-def _adopt(workers: list[Worker], up: Sequence[Stretch]) -> None:
+def _adopt(workers: list[Worker], up: Sequence[Interval]) -> None:
     """Who ends without a daemon is adopted by the next process of its host."""
     for worker in workers:
         if worker.cut_at < math.inf or next_up(up, worker.end) == worker.end:
@@ -161,12 +161,12 @@ def _adopt(workers: list[Worker], up: Sequence[Stretch]) -> None:
         worker.adopted_at = next_up(up, lives) + 30
 
 
-def next_up(up: Sequence[Stretch], at: float) -> float:
+def next_up(up: Sequence[Interval], at: float) -> float:
     """The first moment from `at` on with a daemon."""
     return next((max(start, at) for start, end in up if end > at), math.inf)
 
 
-def error(rng: random.Random, where: Service, up: Sequence[Stretch]) -> Error:
+def error(rng: random.Random, where: Service, up: Sequence[Interval]) -> Error:
     """An error of the service: when it begins, how often it comes, what becomes of it."""
     first = rng.uniform(0, 7) * DAY
     rate = math.exp(rng.uniform(math.log(1 / (30 * HOUR)), math.log(2 / HOUR)))
@@ -190,7 +190,7 @@ def error(rng: random.Random, where: Service, up: Sequence[Stretch]) -> Error:
 
 def _truth(
     rng: random.Random, where: Service, fate: str, first: float, rate: float, gone_at: float,
-    deployed: float, up: Sequence[Stretch],
+    deployed: float, up: Sequence[Interval],
 ) -> list[Occurrence]:  # fmt: skip
     found = []
     fixed_version = bisect_left(where.deploys, deployed) + 1 if deployed < math.inf else 10**6
@@ -215,7 +215,7 @@ def _truth(
     return found
 
 
-def _received(worker: Worker, at: float, up: Sequence[Stretch]) -> float:
+def _received(worker: Worker, at: float, up: Sequence[Interval]) -> float:
     if at >= worker.cut_at:
         return next_up(up, worker.adopted_at)
     back = next_up(up, at)

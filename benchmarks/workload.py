@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tocsin.handler import TocsinHandler
-from tocsin.handler.repeats import Repeats
+from tocsin.handler.spool.repeats import Repeats
 
 KINDS = 200
 DEPTH = 8

@@ -13,23 +13,25 @@ from types import FrameType
 
 import structlog
 
-from tocsin.daemon import alarm, clock, leader, process, prometheus
-from tocsin.daemon.clock import Job
 from tocsin.daemon.config import Config
-from tocsin.daemon.courier import Courier
-from tocsin.daemon.digest import Digest
-from tocsin.daemon.intake import Intake
-from tocsin.daemon.notify import notify, watchdog_interval
-from tocsin.daemon.pulse import Pulses
-from tocsin.daemon.retention import Retention
+from tocsin.daemon.ingest.digest import Digest
+from tocsin.daemon.ingest.intake import Intake
+from tocsin.daemon.ingest.zap import gate_for
+from tocsin.daemon.operations import prometheus
+from tocsin.daemon.operations.retention import Retention
+from tocsin.daemon.outgoing import alarm
+from tocsin.daemon.outgoing.courier import Courier
+from tocsin.daemon.runtime import clock, leader, process
+from tocsin.daemon.runtime.clock import Job
+from tocsin.daemon.runtime.liveness import Pulses
+from tocsin.daemon.runtime.notify import notify, watchdog_interval
+from tocsin.daemon.runtime.watchdog import Watchdog
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import BACKUPS, Store, StoreError, claim, open_store, upgrade
 from tocsin.daemon.store.models import Run
-from tocsin.daemon.watch import LAST_CHECK, Round
-from tocsin.daemon.watchdog import Watchdog
-from tocsin.daemon.zap import gate_for
-from tocsin.reports.shelf import Shelf
+from tocsin.daemon.tickets.watch import LAST_CHECK, Round
+from tocsin.reports.writer import Shelf
 
 TICK = 5.0
 """Seconds between two notes that the daemon is up, at most; never fewer notes than rounds."""

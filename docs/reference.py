@@ -22,7 +22,7 @@ from tocsin.daemon.cli import tocsin
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("handler", "daemon", "reports")
-TEMPLATE = ROOT / "daemon" / "templates" / "init" / "tocsin.toml"
+TEMPLATE = ROOT / "daemon" / "cli" / "templates" / "init" / "tocsin.toml"
 HEAD = """\
 # Tocsin's configuration. Every line is optional: what is commented out shows the default, or an example where
 # there is none. Durations are written "90s", "15m", "1h", "24h", "7d". The mail server is set in .env beside

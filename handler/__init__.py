@@ -3,8 +3,8 @@
 Opens nothing on import.
 """
 
-from tocsin.handler import children as children
-from tocsin.handler.context import bind, unbind
+from tocsin.handler.capture.context import bind, unbind
 from tocsin.handler.emit import TocsinHandler
+from tocsin.handler.integrations import children as children
 
 __all__ = ["TocsinHandler", "bind", "unbind"]

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from tocsin.handler.emit import TocsinHandler
-from tocsin.handler.leftover import ship_spool
 from tocsin.handler.settings import settle
+from tocsin.handler.shipping.leftover import ship_spool
 
 LIKE = 3
 """Errors that `test` logs: as many as open a ticket by default."""

@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tocsin.handler.channel import Channel
-from tocsin.handler.hooks import Uncaught
+from tocsin.handler.capture.values import attributes_of
+from tocsin.handler.destination import Channel
+from tocsin.handler.exception_hooks import Uncaught
 from tocsin.handler.settings import Settings, settle
-from tocsin.handler.values import attributes_of
 
 _channels: dict[Settings, Channel] = {}
 _MARK = "_tocsin"

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from tocsin.reports.facts.details import HourFacts
-from tocsin.reports.facts.metrics import Day
-from tocsin.reports.facts.moment import Moment
+from tocsin.daemon.queries.details import HourFacts
+from tocsin.daemon.queries.metrics import Day
+from tocsin.daemon.queries.moment import Moment
 
 Series = list[tuple[str, float]]
 """(label, value) in equal steps of time, UTC."""

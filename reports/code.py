@@ -12,7 +12,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer, TextLexer
 
-from tocsin.reports.text import capped, visible
+from tocsin.daemon.visible_text import capped, visible
 
 WIDTH = 400
 """Characters of one line that are shown."""

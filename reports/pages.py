@@ -16,18 +16,18 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.corrections.handoff.markdown import markdown
+from tocsin.daemon.queries.corrections import CorrectionFacts
+from tocsin.daemon.queries.details import ErrorDetail
+from tocsin.daemon.queries.metrics import MetricsFacts, TopCorrected
+from tocsin.daemon.queries.moment import to_json
+from tocsin.daemon.queries.monitor import ErrorRow
+from tocsin.daemon.queries.status import StatusFacts, problems
+from tocsin.daemon.queries.tickets import ClientFacts, TicketDetail, TicketFacts, WatchFacts
+from tocsin.daemon.visible_text import SHOWN, capped, shown, visible
 from tocsin.reports import code
 from tocsin.reports.charts import bars, filled, series
-from tocsin.reports.facts.corrections import CorrectionFacts
-from tocsin.reports.facts.details import ErrorDetail
-from tocsin.reports.facts.metrics import MetricsFacts, TopCorrected
-from tocsin.reports.facts.moment import to_json
-from tocsin.reports.facts.monitor import ErrorRow
-from tocsin.reports.facts.status import StatusFacts, problems
-from tocsin.reports.facts.tickets import ClientFacts, TicketDetail, TicketFacts, WatchFacts
-from tocsin.reports.markdown import markdown
-from tocsin.reports.text import SHOWN, capped, shown, visible
-from tocsin.reports.words import Words
+from tocsin.reports.wording import Words
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -6,8 +6,6 @@ import sys
 
 import click
 
-from tocsin.daemon import logs
-from tocsin.daemon.alarm import AlarmError
 from tocsin.daemon.cli import (
     clients,
     corrections,
@@ -24,16 +22,18 @@ from tocsin.daemon.cli import (
 )
 from tocsin.daemon.cli.context import Context
 from tocsin.daemon.config import ConfigError
-from tocsin.daemon.corrections import CorrectionError
-from tocsin.daemon.forget import ForgetError
-from tocsin.daemon.handoff import HandoffError
-from tocsin.daemon.intake import IntakeError
-from tocsin.daemon.keys import KeysError
-from tocsin.daemon.manual import ManualError
+from tocsin.daemon.corrections.handoff.report import HandoffError
+from tocsin.daemon.corrections.recording import CorrectionError
+from tocsin.daemon.corrections.validation import ProjectError
+from tocsin.daemon.ingest.intake import IntakeError
+from tocsin.daemon.ingest.keys import KeysError
+from tocsin.daemon.operations.forget import ForgetError
+from tocsin.daemon.outgoing.alarm import AlarmError
+from tocsin.daemon.runtime import logs
 from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.database import DatabaseError, StoreError
-from tocsin.daemon.validation import ProjectError
-from tocsin.reports.shelf import ShelfError
+from tocsin.daemon.tickets.manual import ManualError
+from tocsin.reports.writer import ShelfError
 
 WRONG_USE = (ConfigError,)
 FAILED = (

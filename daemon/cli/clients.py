@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from tocsin.daemon import clients as known
+from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
-from tocsin.reports import facts
+from tocsin.daemon.tickets import clients as known
 
 
 @click.group()
@@ -21,7 +21,7 @@ def clients() -> None:
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
     """List the clients."""
-    found = facts.clients(context.store)
+    found = queries.clients(context.store)
     if as_json:
         say_json(found)
         return

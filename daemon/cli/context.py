@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.daemon.config import Config, load
+from tocsin.daemon.queries import to_json
 from tocsin.daemon.store.database import Store, open_store
-from tocsin.reports.facts import to_json
 
 
 class Context:

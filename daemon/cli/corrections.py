@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from tocsin.daemon import clock, handoff
+from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, as_json, pass_context, printable, say, say_json
-from tocsin.daemon.corrections import NewCorrection, read_batch, record
-from tocsin.reports import facts
+from tocsin.daemon.corrections.handoff import report
+from tocsin.daemon.corrections.recording import NewCorrection, read_batch, record
+from tocsin.daemon.runtime import clock
 
 
 class Moment(click.ParamType[float]):
@@ -75,14 +76,14 @@ def correct(
     else:
         changes = [NewCorrection(error_id, file_path, old, new, description, by)]
     if bundle is not None:
-        path = handoff.keep(bundle, changes, project)
+        path = report.keep(bundle, changes, project)
         say(f"kept in {path}; next: tocsin validate --bundle {bundle} --project {project}")
         return
     ids = record(
         context.store, context.config, changes, project=project, now=clock.now(), applied_at=applied_at
     )
     if as_json:
-        say_json([c for c in facts.corrections(context.store) if c.id in ids])
+        say_json([c for c in queries.corrections(context.store) if c.id in ids])
         return
     for number, change in zip(ids, changes, strict=True):
         say(f"recorded correction {number} of error {change.error_id}; its watch has begun anew")
@@ -94,7 +95,7 @@ def correct(
 @pass_context
 def corrections(context: Context, error_id: int | None, as_json: bool) -> None:
     """List the corrections with their diffs and test status."""
-    found = facts.corrections(context.store, error_id)
+    found = queries.corrections(context.store, error_id)
     if as_json:
         say_json(found)
         return

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from tocsin.daemon import clock
-from tocsin.daemon import merge as merging
+from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json, say_table
 from tocsin.daemon.config import Duration
-from tocsin.daemon.manual import Manual
-from tocsin.daemon.mute import parse_rate
-from tocsin.reports import facts
+from tocsin.daemon.runtime import clock
+from tocsin.daemon.tickets import merge as merging
+from tocsin.daemon.tickets.manual import Manual
+from tocsin.daemon.tickets.mute import parse_rate
 
 
 @click.command()
@@ -19,7 +19,7 @@ from tocsin.reports import facts
 @pass_context
 def errors(context: Context, open_only: bool, as_json: bool) -> None:
     """List the errors, newest first."""
-    found = facts.errors(context.store, open_only=open_only)
+    found = queries.errors(context.store, open_only=open_only)
     if as_json:
         say_json(found)
         return
@@ -46,7 +46,7 @@ def errors(context: Context, open_only: bool, as_json: bool) -> None:
 @pass_context
 def error(context: Context, error_id: int, as_json: bool) -> None:
     """Everything known about one error."""
-    found = facts.error(context.store, error_id)
+    found = queries.error(context.store, error_id)
     if found is None:
         raise click.ClickException(f"there is no error {error_id}; `tocsin errors` lists them")
     if as_json:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from tocsin.daemon import keys as files
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.ingest import keys as files
 
 RELOAD = "a running daemon takes this up at SIGHUP: systemctl reload tocsin"
 _directory = click.option(

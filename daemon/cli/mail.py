@@ -12,15 +12,15 @@ from typing import Any
 import click
 import msgspec
 
-from tocsin.daemon import clock
-from tocsin.daemon import mail as letters
-from tocsin.daemon.alarm import raise_alarm, whom_to_tell
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
-from tocsin.daemon.mailcheck import check_templates, diagnose, sample
+from tocsin.daemon.outgoing import mail as letters
+from tocsin.daemon.outgoing.alarm import raise_alarm, whom_to_tell
+from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose, sample
+from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.queries.moment import moment
+from tocsin.daemon.runtime import clock
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import Mail
-from tocsin.daemon.templating import Templates
-from tocsin.reports.facts.moment import moment
 
 STATES = ("waiting", "held", "sent", "failed", "dropped", "digested")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from tocsin.daemon import backup as backups
-from tocsin.daemon import clock, doctor
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json
-from tocsin.daemon.forget import forget as erase
+from tocsin.daemon.operations import backup as backups
+from tocsin.daemon.operations import doctor
+from tocsin.daemon.operations.forget import forget as erase
+from tocsin.daemon.runtime import clock
 from tocsin.daemon.store.copies import Contents
 from tocsin.daemon.store.database import BACKUPS, claim, open_store, upgrade
 

@@ -10,10 +10,11 @@ import click
 import msgspec
 from rich.progress import Progress
 
-from tocsin.daemon import clock, recorded
+from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
-from tocsin.reports import facts
-from tocsin.reports.shelf import Shelf
+from tocsin.daemon.grouping import recorded
+from tocsin.daemon.runtime import clock
+from tocsin.reports.writer import Shelf
 
 
 @click.command()
@@ -21,7 +22,7 @@ from tocsin.reports.shelf import Shelf
 @pass_context
 def metrics(context: Context, as_json: bool) -> None:
     """Tickets opened and closed automatically, time to resolution, and the honest numbers beside them."""
-    found = facts.metrics(context.store)
+    found = queries.metrics(context.store)
     if as_json:
         say_json(found)
         return

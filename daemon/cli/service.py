@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from tocsin.daemon import clock
+from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.queries.status import SessionFacts
 from tocsin.daemon.run import run
-from tocsin.daemon.watch import Round
-from tocsin.reports import facts
-from tocsin.reports.facts.status import SessionFacts
+from tocsin.daemon.runtime import clock
+from tocsin.daemon.tickets.watch import Round
 
 
 @click.command()
@@ -26,7 +26,7 @@ def daemon(context: Context) -> None:
 @pass_context
 def status(context: Context, as_json: bool) -> None:
     """Is it alive? Sessions, backlog, last check, mails, losses. Exit 1 when the daemon is not running."""
-    found = facts.status(context.store, context.config, clock.now())
+    found = queries.status(context.store, context.config, clock.now())
     if as_json:
         say_json(found)
     else:
@@ -35,7 +35,7 @@ def status(context: Context, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _show_status(found: facts.StatusFacts) -> None:
+def _show_status(found: queries.StatusFacts) -> None:
     say(f"daemon      {'running' if found.alive else 'NOT running'}")
     say(f"database    {found.database}")
     dropped = f", {found.dropped} messages dropped" if found.dropped else ""

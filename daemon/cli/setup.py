@@ -14,7 +14,7 @@ from tocsin.daemon.cli.context import say
 @click.argument("directory", default=".", type=click.Path(file_okay=False, path_type=Path))
 def init(directory: Path) -> None:
     """Write a commented tocsin.toml and .env into DIRECTORY."""
-    templates = files("tocsin.daemon") / "templates" / "init"
+    templates = files("tocsin.daemon.cli") / "templates" / "init"
     for name, template, mode in (("tocsin.toml", "tocsin.toml", 0o644), (".env", "env", 0o600)):
         target = directory / name
         if target.exists():

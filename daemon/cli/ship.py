@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from tocsin.daemon.cli.context import as_json, say, say_json
-from tocsin.handler.leftover import Outcome, ship_spool
 from tocsin.handler.settings import settle
+from tocsin.handler.shipping.leftover import Outcome, ship_spool
 
 
 @click.command()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from tocsin.daemon import clock
+from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json, say_table
-from tocsin.daemon.lifecycle import State
-from tocsin.daemon.manual import PRIORITIES, Manual
-from tocsin.reports import facts
+from tocsin.daemon.runtime import clock
+from tocsin.daemon.tickets.lifecycle import State
+from tocsin.daemon.tickets.manual import PRIORITIES, Manual
 
 
 @click.command()
@@ -17,7 +17,7 @@ from tocsin.reports import facts
 @pass_context
 def tickets(context: Context, open_only: bool, as_json: bool) -> None:
     """List the tickets, newest first."""
-    found = facts.tickets(context.store, open_only=open_only)
+    found = queries.tickets(context.store, open_only=open_only)
     if as_json:
         say_json(found)
         return
@@ -51,7 +51,7 @@ def ticket() -> None:
 @pass_context
 def show(context: Context, ticket_id: int, as_json: bool) -> None:
     """Show one ticket."""
-    found = facts.ticket(context.store, ticket_id, context.config, clock.now())
+    found = queries.ticket(context.store, ticket_id, context.config, clock.now())
     if found is None:
         raise click.ClickException(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")
     if as_json:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
-from tocsin.daemon import clock, handoff
 from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json
-from tocsin.daemon.corrections import judged, read_batch, write_batch
-from tocsin.daemon.validation import Options, Outcome, case_of
-from tocsin.daemon.validation import validate as run_validation
-from tocsin.daemon.validation.outcome import PASSED, results
-from tocsin.daemon.validation.sandbox import Limits
-from tocsin.reports.facts.moment import moment
+from tocsin.daemon.corrections.handoff import report
+from tocsin.daemon.corrections.recording import judged, read_batch, write_batch
+from tocsin.daemon.corrections.validation import Options, Outcome, case_of
+from tocsin.daemon.corrections.validation import validate as run_validation
+from tocsin.daemon.corrections.validation.outcome import PASSED, results
+from tocsin.daemon.corrections.validation.sandbox import Limits
+from tocsin.daemon.queries.moment import moment
+from tocsin.daemon.runtime import clock
 
 _BUNDLE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -29,11 +30,11 @@ _BUNDLE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @pass_context
 def autofix(context: Context, error_ids: tuple[int, ...], bundle: Path | None) -> None:
     """Print one report (Markdown) over the open errors, or those given, for a coding agent."""
-    errors = handoff.chosen(context.store, error_ids)
+    errors = report.chosen(context.store, error_ids)
     if bundle is None:
-        click.echo(handoff.report(errors), nl=False)
+        click.echo(report.report(errors), nl=False)
         return
-    handoff.write_bundle(bundle, handoff.bundle(errors, moment(clock.now()).iso))
+    report.write_bundle(bundle, report.bundle(errors, moment(clock.now()).iso))
     say(f"{len(errors)} error{'s' if len(errors) != 1 else ''} in {bundle}")
 
 
@@ -99,7 +100,7 @@ def validate(
 
 
 def _here(context: Context, error_id: int, project: Path, options: Options, by: str) -> Outcome:
-    case = case_of(handoff.chosen(context.store, [error_id])[0])
+    case = case_of(report.chosen(context.store, [error_id])[0])
     outcome = run_validation(case, project, options, moment(clock.now()).iso)
     judged(
         context.store,
@@ -116,12 +117,12 @@ def _here(context: Context, error_id: int, project: Path, options: Options, by: 
 
 def _away(bundle: Path, error_ids: tuple[int, ...], project: Path, options: Options) -> list[Outcome]:
     """Validates what the bundle and its batch file hold; the results go into the batch file."""
-    path = handoff.batch_of(bundle)
+    path = report.batch_of(bundle)
     kept = read_batch(path) if path.exists() else []
     outcomes = []
-    for case in handoff.cases(bundle, kept, error_ids):
+    for case in report.cases(bundle, kept, error_ids):
         outcome = run_validation(case, project, options, moment(clock.now()).iso)
-        kept = handoff.with_results(case, kept, outcome)
+        kept = report.with_results(case, kept, outcome)
         write_batch(path, kept)
         outcomes.append(outcome)
     say_next = f"results kept in {path}; on the server: tocsin correct --batch {path.name} --project DIR"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
-from tocsin.handler.event import Event, Place
+from tocsin.handler.protocol.event import Event, Place
 
 
 class SampleBody(Struct, frozen=True, array_like=True):

@@ -251,7 +251,7 @@ class Session(Table):
         table_name = "sessions"
 
 
-class Interval(Table):
+class AliveInterval(Table):
     """A stretch of time in which a session was seen alive."""
 
     id = AutoField()
@@ -367,5 +367,5 @@ class Mail(Table):
         table_name = "outbox"
 
 
-MODELS = (Fact, ErrorLog, Ticket, History, Correction, Signature, HourCount, Sample, Session, Interval, Run,
-          Loss, Quarantined, Watch, Client, Mail)  # fmt: skip
+MODELS = (Fact, ErrorLog, Ticket, History, Correction, Signature, HourCount, Sample, Session, AliveInterval,
+          Run, Loss, Quarantined, Watch, Client, Mail)  # fmt: skip

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 
 from peewee import fn
 
-from tocsin.daemon.evidence import REACH, RUN_GAP, Stretch, union
-from tocsin.daemon.store import setback
+from tocsin.daemon.store import clock_steps
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Fact, Interval, Loss, Quarantined, Run, Sample, Session, moment
+from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, union
+from tocsin.daemon.store.models import AliveInterval, Fact, Loss, Quarantined, Run, Sample, Session, moment
 
 AT_ONCE = 5_000
 """Sessions dropped in one go, at most."""
@@ -47,16 +47,16 @@ def extend(session: Session, signs: Iterable[float]) -> None:
     if not added:
         return
     near = list(
-        Interval.select().where(
-            (Interval.session == session)
-            & (Interval.ended_at >= added[0][0] - reach)
-            & (Interval.started_at <= added[-1][1] + reach)
+        AliveInterval.select().where(
+            (AliveInterval.session == session)
+            & (AliveInterval.ended_at >= added[0][0] - reach)
+            & (AliveInterval.started_at <= added[-1][1] + reach)
         )
     )
     merged = union([*((one.started_at, one.ended_at) for one in near), *added], gap=reach)
     spare = list(near)
     for start, end in merged:
-        kept = spare.pop() if spare else Interval(session=session)
+        kept = spare.pop() if spare else AliveInterval(session=session)
         if (kept.started_at, kept.ended_at) != (start, end):
             kept.started_at, kept.ended_at = start, end
             kept.save()
@@ -114,20 +114,22 @@ def any_began_since(service: str, environment: str, since: float) -> bool:
     )
 
 
-def seen(service: str, environment: str, since: float) -> list[Stretch]:
+def seen(service: str, environment: str, since: float) -> list[Interval]:
     """Where any session of the service was seen alive, from `since` on."""
     query = (
-        Interval.select(Interval.started_at, Interval.ended_at)
+        AliveInterval.select(AliveInterval.started_at, AliveInterval.ended_at)
         .join(Session)
         .where(
-            (Session.service == service) & (Session.environment == environment) & (Interval.ended_at >= since)
+            (Session.service == service)
+            & (Session.environment == environment)
+            & (AliveInterval.ended_at >= since)
         )
         .tuples()
     )
     return union(query)
 
 
-def runs(since: float, until: float) -> list[Stretch]:
+def runs(since: float, until: float) -> list[Interval]:
     """Where a daemon was up until then: all that reaches beyond `since`, and the run before."""
     before = Run.select(fn.MAX(Run.alive_until)).where(Run.alive_until < since).scalar()
     query = Run.select(Run.started_at, Run.alive_until).where(
@@ -139,7 +141,7 @@ def runs(since: float, until: float) -> list[Stretch]:
 def begin_run(host: str, pid: int, now: float) -> Run:
     """Notes that a daemon is up. A clock set back since the last note is dealt with first."""
     if Run.select().where(Run.alive_until > now + RUN_GAP).exists():
-        setback.cut(now)
+        clock_steps.cut(now)
     return Run.create(host=host, pid=pid, started_at=now, alive_until=now)
 
 
@@ -161,7 +163,7 @@ def end_run(run: Run, now: float) -> None:
 
 def drop_stretches_before(before: float) -> int:
     """Deletes stretches that ended before then; returns how many."""
-    return int(Interval.delete().where(Interval.ended_at < before).execute())
+    return int(AliveInterval.delete().where(AliveInterval.ended_at < before).execute())
 
 
 def drop_runs_before(before: float) -> int:
@@ -176,7 +178,7 @@ def drop_unneeded_before(before: float) -> int:
         for (one,) in Session.select(Session.id)
         .where(
             (Session.last_heard < before)
-            & (Session.id.not_in(Interval.select(Interval.session)))
+            & (Session.id.not_in(AliveInterval.select(AliveInterval.session)))
             & (Session.id.not_in(Sample.select(Sample.session_id)))
             & (Session.id.not_in(Loss.select(Loss.session)))
         )

@@ -11,9 +11,9 @@ from typing import Literal
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tocsin.daemon import mail
-from tocsin.daemon.mailcheck import sample
-from tocsin.daemon.templating import Templates
+from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.mailcheck import sample
+from tocsin.daemon.outgoing.templating import Templates
 
 Scheme = Literal["light", "dark"]
 

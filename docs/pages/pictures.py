@@ -18,7 +18,7 @@ from report_data import NOW, fill, write_config
 
 from tocsin.daemon import config as configuration
 from tocsin.daemon.store.database import open_store
-from tocsin.reports.shelf import Shelf
+from tocsin.reports.writer import Shelf
 
 HERE = Path(__file__).parent
 SIZES = {"wide": (1280, 800), "narrow": (390, 844)}

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Flask
 
-from tocsin.handler.middleware import WsgiMiddleware
+from tocsin.handler.integrations.middleware import WsgiMiddleware
 
 PRICES = {"coffee": 3}
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from support.world import HOUR, World
 
-from tocsin.daemon import clock
 from tocsin.daemon.cli import tocsin
+from tocsin.daemon.runtime import clock
 from tocsin.daemon.store.database import open_store
 
 ERROR = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tocsin.daemon.clock import Job, Ticker, remaining
+from tocsin.daemon.runtime.clock import Job, Ticker, remaining
 
 
 class Clocks:

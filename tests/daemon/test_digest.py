@@ -7,19 +7,19 @@ from msgspec import Raw
 from peewee import OperationalError, fn
 from support.world import App, World, an_error, an_exception
 
-from tocsin.daemon.digest import HOST, Received
+from tocsin.daemon.ingest.digest import HOST, Received
 from tocsin.daemon.store.database import StoreError
 from tocsin.daemon.store.models import (
+    AliveInterval,
     ErrorLog,
     HourCount,
-    Interval,
     Loss,
     Quarantined,
     Sample,
     Session,
 )
-from tocsin.handler import wire
-from tocsin.handler.event import Collapsed, Lost, Repeat
+from tocsin.handler.protocol import wire
+from tocsin.handler.protocol.event import Collapsed, Lost, Repeat
 
 
 def counted(world: World) -> int:
@@ -173,7 +173,7 @@ class DigestContract:
         app = world.app(interval=10.0)
         world.live(120, app)
         with world.store.reading():
-            stretches = [(row.started_at, row.ended_at) for row in Interval.select()]
+            stretches = [(row.started_at, row.ended_at) for row in AliveInterval.select()]
         assert stretches == [(world.now - 120, world.now)]
 
     def test_a_gap_of_more_than_three_intervals_splits_the_stretch(self, world: World):
@@ -181,14 +181,14 @@ class DigestContract:
         world.now += 31
         app.heartbeat()
         with world.store.reading():
-            assert Interval.select().count() == 2
+            assert AliveInterval.select().count() == 2
 
     def test_an_adopted_session_s_heartbeats_are_no_sign_of_its_life(self, world: World):
         dead = world.app(live=False)
         world.now += 1000
         dead.goodbye()
         with world.store.reading():
-            assert Interval.select().count() == 0
+            assert AliveInterval.select().count() == 0
             assert Session.get().ended_at == world.now
 
     def test_what_a_restored_database_lacks_is_written_down_as_lost(self, world: World):

@@ -6,17 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.daemon.evidence import (
-    Rule,
-    Silence,
-    Verdict,
-    extended,
-    intersection,
-    judge,
-    length,
-    rate_before,
-    union,
-)
+from tocsin.daemon.store.intervals import extended, intersection, length, union
+from tocsin.daemon.tickets.evidence import Rule, Silence, Verdict, judge, rate_before
 
 DAY = 86400.0
 RULE = Rule(duration=DAY, min_seen=0.9, max_chance=1.0, unseen_after=3 * DAY)

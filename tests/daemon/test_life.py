@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from support.world import HOUR, PLACES, SETTINGS, World, an_error, an_exception
 
-from tocsin.daemon import corrections
-from tocsin.daemon.corrections import CorrectionError, NewCorrection
-from tocsin.daemon.manual import Manual, ManualError
+from tocsin.daemon.corrections import recording
+from tocsin.daemon.corrections.recording import CorrectionError, NewCorrection
 from tocsin.daemon.store.models import Correction, Watch
+from tocsin.daemon.tickets.manual import Manual, ManualError
 
 DAY = 24 * HOUR
 
@@ -21,7 +21,7 @@ def statuses(world: World) -> list[str]:
 def corrected(world: World, tmp_path, *, new="total = prices.get(sku, 0)", by="copilot", **more) -> list[int]:
     (tmp_path / "orders.py").write_text(f"def price():\n    {new}\n")
     change = NewCorrection(world.errors()[0].id, "orders.py", "total = prices[sku]", new, "use get", by)
-    return corrections.record(world.store, world.config, [change], project=tmp_path, now=world.now, **more)
+    return recording.record(world.store, world.config, [change], project=tmp_path, now=world.now, **more)
 
 
 class LifeContract:
@@ -265,7 +265,7 @@ class LifeContract:
         (tmp_path / "a.py").write_text("new\n")
         good = NewCorrection(world.errors()[0].id, "a.py", "old", "new")
         with pytest.raises(CorrectionError, match=r"correction 2.*is not in a\.py"):
-            corrections.record(
+            recording.record(
                 world.store, world.config, [good, msgspec.structs.replace(good, new_code="other")],
                 project=tmp_path, now=world.now)  # fmt: skip
         with world.store.reading():
@@ -282,7 +282,7 @@ class LifeContract:
         (project / "link.py").symlink_to(tmp_path / "secret.py")
         change = NewCorrection(world.errors()[0].id, path, "old", "new")
         with pytest.raises(CorrectionError):
-            corrections.record(world.store, world.config, [change], project=project, now=world.now)
+            recording.record(world.store, world.config, [change], project=project, now=world.now)
 
     def test_resolving_by_hand_closes_the_tickets_and_the_next_one_reopens_them(self, world: World):
         app = world.app()

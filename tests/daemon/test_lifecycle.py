@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.daemon.lifecycle import (
+from tocsin.daemon.tickets.lifecycle import (
     TABLE,
     Action,
     Fact,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.daemon.tally import merged_moments, thin
+from tocsin.daemon.ingest.tally import merged_moments, thin
 
 moments = st.lists(st.floats(0, 1e6, allow_nan=False), min_size=1, max_size=60).map(sorted)
 

@@ -13,8 +13,9 @@ import sys
 import threading
 from typing import Any
 
-from tocsin.handler import TocsinHandler, ship
-from tocsin.handler.spool import Spool
+from tocsin.handler import TocsinHandler
+from tocsin.handler.shipping import shipper
+from tocsin.handler.spool.files import Spool
 
 
 def die(*_: Any) -> None:
@@ -31,7 +32,7 @@ def dying_note(self: Spool, payload: bytes) -> None:
 note = Spool.note
 
 if __name__ == "__main__":
-    ship.REPORT = 1e9
+    shipper.REPORT = 1e9
     handler = TocsinHandler(service="overfull", spool_limit="64KB")
     log = logging.Logger("overfull")
     log.addHandler(handler)
@@ -50,6 +51,6 @@ if __name__ == "__main__":
     print(logged, flush=True)
     if sys.argv[2] != "at once":
         Spool.note = dying_note  # type: ignore[method-assign]
-        ship.REPORT = 0.0
+        shipper.REPORT = 0.0
         pause.wait()
     die()

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from support.running import Daemon, until
 
-from tocsin.handler import TocsinHandler, frames
+from tocsin.handler import TocsinHandler
+from tocsin.handler.spool import frames
 
 HERE = Path(__file__).parent
 LOGGED = 40

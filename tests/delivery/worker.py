@@ -15,7 +15,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tocsin.handler import TocsinHandler, adopt, ship, slot, spool, stream
+from tocsin.handler import TocsinHandler
+from tocsin.handler.shipping import adoption, shipper
+from tocsin.handler.spool import descriptors, files, stream
 
 
 def dying(function: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
@@ -31,21 +33,21 @@ def dying(function: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
 
 
 POINTS: dict[str, tuple[Any, str, bool]] = {
-    "before rotation": (spool.Spool, "rotate", True),
-    "in rotation": (slot.Slot, "point", True),
-    "after rotation": (spool.Spool, "rotate", False),
+    "before rotation": (files.Spool, "rotate", True),
+    "in rotation": (descriptors.Slot, "point", True),
+    "after rotation": (files.Spool, "rotate", False),
     "before deletion": (stream.Stream, "_drop", True),
     "after deletion": (stream.Stream, "_drop", False),
-    "at adoption": (adopt.Adopted, "__init__", False),
-    "before an adopted one's files go": (adopt.Adopted, "finish", True),
-    "in the deletion of an adopted one": (spool.Claim, "release", True),
-    "after an adopted one's files went": (adopt.Adopted, "finish", False),
+    "at adoption": (adoption.Adopted, "__init__", False),
+    "before an adopted one's files go": (adoption.Adopted, "finish", True),
+    "in the deletion of an adopted one": (files.Claim, "release", True),
+    "after an adopted one's files went": (adoption.Adopted, "finish", False),
 }
 
 
 def main(journal: str, name: str, threads: str, point: str = "") -> None:
-    ship.SEGMENT_BYTES = 32 * 1024
-    spool.GRACE = stream.GRACE = 0.2
+    shipper.SEGMENT_BYTES = 32 * 1024
+    files.GRACE = stream.GRACE = 0.2
     written = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     handler = TocsinHandler(service=name, heartbeat=1.0)
     if point:

@@ -31,7 +31,7 @@ def test_what_is_drawn_from_the_code_is_up_to_date() -> None:
 
 
 def test_the_file_that_init_writes_is_a_configuration_when_every_line_of_it_counts() -> None:
-    text = (ROOT / "daemon" / "templates" / "init" / "tocsin.toml").read_text("utf-8")
+    text = (ROOT / "daemon" / "cli" / "templates" / "init" / "tocsin.toml").read_text("utf-8")
     every_line = re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", text)
     found = tomllib.loads(every_line)
     config.parse(found, {})

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tocsin.handler import TocsinHandler, context
+from tocsin.handler import TocsinHandler
+from tocsin.handler.capture import context
 
 # Test modules are imported by path; what they share is found beside them.
 sys.path.insert(0, str(Path(__file__).parent))

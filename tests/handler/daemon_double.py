@@ -10,8 +10,8 @@ from typing import Any
 
 import zmq
 
-from tocsin.handler import wire
-from tocsin.handler.event import Collapsed, Event, Lost, Repeat
+from tocsin.handler.protocol import wire
+from tocsin.handler.protocol.event import Collapsed, Event, Lost, Repeat
 
 
 class Memory:

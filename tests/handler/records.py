@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from tocsin.handler.capture import Capture
-from tocsin.handler.event import PAYLOAD_LIMIT, Event, Raised
-from tocsin.handler.scrub import Scrubber
-from tocsin.handler.wire import decode_record
+from tocsin.handler.capture.record import Capture
+from tocsin.handler.capture.scrub import Scrubber
+from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event, Raised
+from tocsin.handler.protocol.wire import decode_record
 
 
 def capture(locals: Any = "in_app", client: str | None = None, **settings: Any) -> Capture:

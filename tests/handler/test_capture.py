@@ -8,10 +8,10 @@ import time
 from hostile_records import OfMeta
 from records import CAPTURE, Cart, capture, caught, event_of, fail, raised_by, record
 
-from tocsin.handler import context
-from tocsin.handler.capture import Capture
-from tocsin.handler.scrub import MARK
-from tocsin.handler.wire import decode_event
+from tocsin.handler.capture import context
+from tocsin.handler.capture.record import Capture
+from tocsin.handler.capture.scrub import MARK
+from tocsin.handler.protocol.wire import decode_event
 
 
 def test_an_event_tells_the_record() -> None:

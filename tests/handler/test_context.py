@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tocsin.handler.context import bind, bind_only, current, unbind
+from tocsin.handler.capture.context import bind, bind_only, current, unbind
 
 
 @pytest.fixture(autouse=True)

@@ -55,7 +55,7 @@ def test_messages_with_another_text_are_no_repeats(address: str, logger_to: Make
 def test_repeats_over_many_segments_are_all_defined(
     address: str, logger_to: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tocsin.handler.ship.SEGMENT_BYTES", 32 * 1024)
+    monkeypatch.setattr("tocsin.handler.shipping.shipper.SEGMENT_BYTES", 32 * 1024)
     logger = logger_to()
     with DaemonDouble(address) as daemon:
         for number in range(3000):
@@ -115,7 +115,7 @@ def test_no_descriptor_stays_open_after_the_end_but_parked_ones(place: Path) -> 
 def test_a_session_ends_by_itself_when_no_handler_uses_it(
     address: str, logger_to: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tocsin.handler.ship.UNUSED", 0.2)
+    monkeypatch.setattr("tocsin.handler.shipping.shipper.UNUSED", 0.2)
     logger = logger_to()
     with DaemonDouble(address) as daemon:
         logger.error("x")

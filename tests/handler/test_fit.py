@@ -8,9 +8,9 @@ from hostile_records import deep_recursion
 from msgspec import structs
 from records import caught, event_of, record
 
-from tocsin.handler.event import Event
-from tocsin.handler.fit import fit
-from tocsin.handler.wire import decode_record
+from tocsin.handler.capture.fit import fit
+from tocsin.handler.protocol.event import Event
+from tocsin.handler.protocol.wire import decode_record
 
 
 def test_an_event_that_is_too_large_loses_its_locals_first() -> None:

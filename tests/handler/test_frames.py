@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.handler import frames
-from tocsin.handler.event import PAYLOAD_LIMIT
+from tocsin.handler.protocol.event import PAYLOAD_LIMIT
+from tocsin.handler.spool import frames
 
 payloads = st.lists(st.binary(max_size=200), min_size=1, max_size=12)
 

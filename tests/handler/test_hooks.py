@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.handler.hooks import Uncaught
+from tocsin.handler.exception_hooks import Uncaught
 
 
 class Keep(logging.Handler):

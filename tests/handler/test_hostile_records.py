@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 from records import CAPTURE, event_of, record
 
-from tocsin.handler.event import PAYLOAD_LIMIT, Event
-from tocsin.handler.wire import decode_record
+from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
+from tocsin.handler.protocol.wire import decode_record
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tocsin.handler.inapp import in_app
+from tocsin.handler.capture.inapp import in_app
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import records
 from hostile_records import Disguised, OfMeta, Strange, Trap
 from records import CAPTURE, Cart, capture, caught, event_of, fail, raised_by, record
 
-from tocsin.handler.scrub import MARK
+from tocsin.handler.capture.scrub import MARK
 
 
 def test_frames_tell_path_module_function_and_line() -> None:

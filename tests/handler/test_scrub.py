@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.handler import scrub
-from tocsin.handler.scrub import LIMIT, MARK, Scrubber
+from tocsin.handler.capture import scrub
+from tocsin.handler.capture.scrub import LIMIT, MARK, Scrubber
 
 S = Scrubber()
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.SflKxwRJSMeKKF2QT4"

@@ -14,12 +14,13 @@ import pytest
 from daemon_double import DaemonDouble
 from support.running import until
 
-from tocsin.handler import frames, wire
-from tocsin.handler.channel import describe
-from tocsin.handler.event import Event, Place, Repeat
+from tocsin.handler.destination import describe
+from tocsin.handler.protocol import wire
+from tocsin.handler.protocol.event import Event, Place, Repeat
 from tocsin.handler.settings import Settings
-from tocsin.handler.spool import Claim, Spool, Unusable, prepare, segments, sweep
-from tocsin.handler.stream import Stream
+from tocsin.handler.spool import frames
+from tocsin.handler.spool.files import Claim, Spool, Unusable, prepare, segments, sweep
+from tocsin.handler.spool.stream import Stream
 
 Make = Callable[..., logging.Logger]
 

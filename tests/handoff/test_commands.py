@@ -12,7 +12,7 @@ import pytest
 from support.world import World, an_error
 
 from tocsin.daemon.store.models import Watch
-from tocsin.handler.event import Frame, Raised
+from tocsin.handler.protocol.event import Frame, Raised
 
 OLD, NEW = "return PRICES[sku]", "return PRICES.get(sku, 0)"
 CORRECT = ("correct", 1, "--file", "shop/orders.py", "--old", OLD, "--new", NEW, "--by", "copilot")
@@ -22,7 +22,9 @@ CORRECT = ("correct", 1, "--file", "shop/orders.py", "--old", OLD, "--new", NEW,
 def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The generated tests run without pytest, which takes its time to start; one test here does use it."""
     if request.function.__name__ != "test_results_are_kept_with_the_correction_and_shown":
-        monkeypatch.setattr("tocsin.daemon.validation.run._versions", lambda python: {"python": python})
+        monkeypatch.setattr(
+            "tocsin.daemon.corrections.validation.run._versions", lambda python: {"python": python}
+        )
 
 
 @pytest.fixture

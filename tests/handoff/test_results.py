@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from support.world import World
 
-from tocsin.daemon.corrections import CorrectionError, NewCorrection, judged, record
+from tocsin.daemon import queries
+from tocsin.daemon.corrections.recording import CorrectionError, NewCorrection, judged, record
 from tocsin.daemon.store.database import Store
-from tocsin.reports import facts
 
 CHANGE = NewCorrection(1, "shop/orders.py", "return PRICES[sku]", "return PRICES.get(sku, 0)", "", "copilot")
 
@@ -33,7 +33,7 @@ class Contract:
     def test_results_come_back_as_they_were(self, there: World, project: Path) -> None:
         ids = record(there.store, there.config, [CHANGE], project=project, now=there.now)
         self.judge(there, ids, "passed", runs=[{"tail": "é\n\x1b[1m", "exit_code": None, "seconds": 0.25}])
-        found = facts.corrections(there.store)[0]
+        found = queries.corrections(there.store)[0]
         assert found.test_status == "passed"
         assert found.test_results["runs"] == [{"tail": "é\n\x1b[1m", "exit_code": None, "seconds": 0.25}]
 
@@ -43,7 +43,7 @@ class Contract:
             1, CHANGE.file_path, CHANGE.old_code, CHANGE.new_code, "d\0", "me", "failed", results
         )
         record(there.store, there.config, [change], project=project, now=there.now)
-        found = facts.corrections(there.store)[0]
+        found = queries.corrections(there.store)[0]
         assert (found.test_status, found.description) == ("failed", "d\u2400")
         assert there.history(there.tickets()[0])[-1] == "validation_failed"
 
@@ -51,14 +51,14 @@ class Contract:
         unknown = NewCorrection(99, CHANGE.file_path, CHANGE.old_code, CHANGE.new_code)
         with pytest.raises(CorrectionError, match="no error 99"):
             record(there.store, there.config, [CHANGE, unknown], project=project, now=there.now)
-        assert facts.corrections(there.store) == []
+        assert queries.corrections(there.store) == []
         assert there.tickets()[0].status == "open"
 
     def test_one_failed_change_of_a_batch_fails_its_error(self, there: World, project: Path) -> None:
         passed = NewCorrection(1, "shop/orders.py", "a", "PRICES", "", "me", "passed", {"status": "passed"})
         failed = NewCorrection(1, "shop/orders.py", "b", "price", "", "me", "failed", {"status": "failed"})
         record(there.store, there.config, [failed, passed], project=project, now=there.now)
-        found = facts.corrections(there.store)
+        found = queries.corrections(there.store)
         assert {(one.test_status, one.test_results["status"]) for one in found} == {("failed", "failed")}
         assert there.tickets()[0].status == "in_progress"
 
@@ -70,7 +70,7 @@ class Contract:
         record(there.store, there.config, [later], project=project, now=there.now + 1)
         with pytest.raises(CorrectionError, match="changed meanwhile"):
             self.judge(there, first, "passed")
-        assert {one.test_status for one in facts.corrections(there.store)} == {"pending"}
+        assert {one.test_status for one in queries.corrections(there.store)} == {"pending"}
 
 
 class TestSqlite(Contract):

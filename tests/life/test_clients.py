@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 from support.world import SETTINGS, World
 
-from tocsin.daemon import clients
+from tocsin.daemon import queries
 from tocsin.daemon.cli import tocsin
-from tocsin.daemon.manual import ManualError
-from tocsin.reports import facts
+from tocsin.daemon.tickets import clients
+from tocsin.daemon.tickets.manual import ManualError
 
 
 def write(path: Path, text: str) -> Path:
@@ -20,10 +20,10 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_a_csv_file_adds_and_completes_clients_and_keeps_their_folders(world: World, tmp_path: Path):
-    before = {one.id: one for one in facts.clients(world.store)}
+    before = {one.id: one for one in queries.clients(world.store)}
     text = "\ufeffid,name,email,language\nmartin,Maison Martin,,\nlopez,Lopez & Söhne,hi@lopez.example,en\n\n"
     assert clients.add(world.store, clients.read(write(tmp_path / "c.csv", text))) == 2
-    found = {one.id: one for one in facts.clients(world.store)}
+    found = {one.id: one for one in queries.clients(world.store)}
     assert (found["lopez"].name, found["lopez"].email) == ("Lopez & Söhne", "hi@lopez.example")
     martin = found["martin"]
     assert (martin.name, martin.email) == ("Maison Martin", "contact@martin.example")

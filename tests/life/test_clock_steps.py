@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.world import HOUR, App, World, an_exception
 
-from tocsin.daemon import clock
-from tocsin.daemon.clock import Job, Ticker
+from tocsin.daemon.runtime import clock
+from tocsin.daemon.runtime.clock import Job, Ticker
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store import tickets as rows
-from tocsin.daemon.store.models import ErrorLog, Interval, Mail, Run, Session, Watch
+from tocsin.daemon.store.models import AliveInterval, ErrorLog, Mail, Run, Session, Watch
 
 DAY = 24 * HOUR
 YEARS = 3 * 365 * DAY
@@ -124,7 +124,7 @@ def test_after_a_step_back_nothing_that_decides_lies_in_the_future(world: World)
     machine.pass_(0.5)
     with world.store.reading():
         for column in (
-            Interval.ended_at, Run.alive_until, Session.last_heard, Session.started_at,
+            AliveInterval.ended_at, Run.alive_until, Session.last_heard, Session.started_at,
             Watch.quiet_since, Mail.due_at, ErrorLog.sampled_at,
         ):  # fmt: skip
             assert not column.model.select().where(column > world.now).exists(), column

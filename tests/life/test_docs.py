@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tocsin.daemon.lifecycle import diagram, steps_as_table
+from tocsin.daemon.tickets.lifecycle import diagram, steps_as_table
 
 LIFECYCLE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 

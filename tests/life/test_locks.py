@@ -8,8 +8,8 @@ import psycopg
 from support.running import until
 from support.world import World
 
-from tocsin.daemon.manual import Manual
 from tocsin.daemon.store import errors
+from tocsin.daemon.tickets.manual import Manual
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

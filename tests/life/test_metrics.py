@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from support.world import HOUR, World
 
-from tocsin.daemon import corrections
-from tocsin.daemon.corrections import NewCorrection
-from tocsin.daemon.manual import Manual
+from tocsin.daemon import queries
+from tocsin.daemon.corrections import recording
+from tocsin.daemon.corrections.recording import NewCorrection
 from tocsin.daemon.store.models import Ticket
-from tocsin.reports import facts
+from tocsin.daemon.tickets.manual import Manual
 
 DAY = 24 * HOUR
 SPECIFIED = (
@@ -31,7 +31,7 @@ FUNCTIONS = ("price", "weigh", "pack", "label")
 def correct(world: World, project: Path, error_id: int, by: str) -> None:
     (project / "orders.py").write_text("good\n")
     change = NewCorrection(error_id, "orders.py", "bad", "good", "", by)
-    corrections.record(world.store, world.config, [change], project=project, now=world.now)
+    recording.record(world.store, world.config, [change], project=project, now=world.now)
 
 
 def a_history(world: World, project: Path) -> None:
@@ -57,7 +57,7 @@ def a_history(world: World, project: Path) -> None:
 class MetricsContract:
     def test_the_numbers_of_a_lived_history(self, world: World, tmp_path: Path):
         a_history(world, tmp_path)
-        numbers = facts.metrics(world.store)
+        numbers = queries.metrics(world.store)
         with world.store.reading():
             closed = list(Ticket.select().where(Ticket.closed_at.is_null(False)).order_by(Ticket.id))
         hours = [(ticket.closed_at - ticket.created_at) / HOUR for ticket in closed]
@@ -71,7 +71,7 @@ class MetricsContract:
 
     def test_the_honest_numbers_beside_them(self, world: World, tmp_path: Path):
         a_history(world, tmp_path)
-        numbers = facts.metrics(world.store)
+        numbers = queries.metrics(world.store)
         assert numbers.false_closing_percent == 50.0  # two closed by themselves, one of them came back
         assert numbers.median_seconds_to_ticket == 120.0  # three occurrences, a minute apart
         holds = {one.applied_by: (one.held, one.came_back, one.undecided) for one in numbers.by_applied_by}
@@ -87,7 +87,7 @@ class TestMetricsOnPostgres(MetricsContract):
 
     def test_the_specification_s_sql_runs_as_it_stands_and_agrees(self, world: World, tmp_path: Path):
         a_history(world, tmp_path)
-        numbers = facts.metrics(world.store)
+        numbers = queries.metrics(world.store)
         database: Any = world.store.database
         total, percent, hours, top = (database.execute_sql(query).fetchall() for query in SPECIFIED)
         assert total == [(numbers.auto_tickets,)]

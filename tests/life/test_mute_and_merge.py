@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from support.world import HOUR, World, an_error, an_exception
 
-from tocsin.daemon import merge as merging
-from tocsin.daemon.manual import Manual, ManualError
-from tocsin.daemon.mute import parse_rate
+from tocsin.daemon import queries
 from tocsin.daemon.store.models import Correction, ErrorLog, History, HourCount, Sample, Ticket, Watch
-from tocsin.reports import facts
+from tocsin.daemon.tickets import merge as merging
+from tocsin.daemon.tickets.manual import Manual, ManualError
+from tocsin.daemon.tickets.mute import parse_rate
 
 DAY = 24 * HOUR
 
@@ -136,7 +136,7 @@ class HandContract:
         app = two_errors(world)
         merge(world, 2, 1)
         app.fail(2, function="weigh")
-        assert [(one.id, one.occurrences) for one in facts.errors(world.store)] == [(1, 9)]
+        assert [(one.id, one.occurrences) for one in queries.errors(world.store)] == [(1, 9)]
 
     def test_the_younger_of_two_open_tickets_of_one_client_closes_and_says_why(self, world: World):
         two_errors(world)

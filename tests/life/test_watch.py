@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from support.world import HOUR, SETTINGS, World, an_exception
 
-from tocsin.daemon import corrections
-from tocsin.daemon.corrections import NewCorrection
+from tocsin.daemon import queries
+from tocsin.daemon.corrections import recording
+from tocsin.daemon.corrections.recording import NewCorrection
+from tocsin.daemon.queries import WatchFacts
 from tocsin.daemon.store.models import Correction, History
-from tocsin.reports import facts
-from tocsin.reports.facts import WatchFacts
 
 DAY = 24 * HOUR
 
@@ -22,7 +22,7 @@ def settings(world: World, **sections: object) -> None:
 
 
 def watch_now(world: World, ticket_id: int = 1) -> WatchFacts:
-    found = facts.ticket(world.store, ticket_id, world.config, world.now)
+    found = queries.ticket(world.store, ticket_id, world.config, world.now)
     assert found is not None
     assert found.watch is not None
     return found.watch
@@ -35,7 +35,7 @@ def status(world: World) -> str:
 def corrected(world: World, project: Path) -> None:
     (project / "orders.py").write_text("good\n")
     change = NewCorrection(1, "orders.py", "bad", "good", "", "copilot")
-    corrections.record(world.store, world.config, [change], project=project, now=world.now)
+    recording.record(world.store, world.config, [change], project=project, now=world.now)
 
 
 class WatchContract:

@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tocsin.daemon.config import Config, Mail, Smtp
-from tocsin.daemon.courier import Courier
+from tocsin.daemon.outgoing.courier import Courier
 from tocsin.daemon.store.database import Store
 
 USER, PASSWORD = "tocsin", "correct-horse-battery"

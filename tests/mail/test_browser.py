@@ -13,10 +13,10 @@ import pytest
 from support.mailing import MailingDaemon
 from support.running import short_place, until
 
-from tocsin.daemon import mail
-from tocsin.daemon.mailcheck import sample
+from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.mailcheck import sample
+from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store import outbox
-from tocsin.daemon.templating import Templates
 
 pytestmark = pytest.mark.browser
 

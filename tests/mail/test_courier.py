@@ -14,7 +14,7 @@ import pytest
 import structlog
 import trustme
 
-from tocsin.daemon import smtp as smtp_module
+from tocsin.daemon.outgoing import smtp as smtp_module
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import History, Mail, Ticket
 

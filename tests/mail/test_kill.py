@@ -17,7 +17,7 @@ MAILS = 3
 COURIER = """
 import sys
 from tocsin.daemon.config import Config, Smtp
-from tocsin.daemon.courier import Courier
+from tocsin.daemon.outgoing.courier import Courier
 from tocsin.daemon.store.database import open_store
 store = open_store(sys.argv[1], migrate=False)
 smtp = Smtp(host="127.0.0.1", port=int(sys.argv[2]), sender="tocsin@example.org", security="none")

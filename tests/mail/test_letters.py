@@ -14,10 +14,11 @@ from babel.messages.pofile import read_po
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.daemon import language, mail
-from tocsin.daemon.mailcheck import sample
+from tocsin.daemon import language
+from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.mailcheck import sample
+from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store.models import Mail
-from tocsin.daemon.templating import Templates
 
 BUILT_IN = Templates()
 SENDER = "Tocsin <tocsin@example.org>"
@@ -326,9 +327,9 @@ def test_the_compiled_french_catalogue_is_fresh():
 def test_every_text_of_the_mails_has_its_french():
     with PO.open("rb") as file:
         catalogue = read_po(file, locale="fr")
-    methods = [("mail.py", "python"), ("templates/mail/**", "jinja2")]
+    methods = [("outgoing/mail.py", "python"), ("outgoing/templates/mail/**", "jinja2")]
     options = {
-        "templates/mail/**": {
+        "outgoing/templates/mail/**": {
             "extensions": "jinja2.ext.i18n",
             "trim_blocks": "true",
             "newstyle_gettext": "true",

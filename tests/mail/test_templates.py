@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tocsin.daemon import mail
-from tocsin.daemon.mailcheck import check_templates, sample
-from tocsin.daemon.templating import Templates
+from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.mailcheck import check_templates, sample
+from tocsin.daemon.outgoing.templating import Templates
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from support.world import START, World, an_exception
 
-from tocsin.daemon import mail
+from tocsin.daemon import queries as reports
 from tocsin.daemon.config import parse
-from tocsin.daemon.manual import Manual
+from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import History, Mail
-from tocsin.daemon.templating import Templates
-from tocsin.reports import facts as reports
-from tocsin.reports.shelf import Shelf
+from tocsin.daemon.tickets.manual import Manual
+from tocsin.reports.writer import Shelf
 
 UNKNOWN = {
     "mail": {"admin": ["ops@example.org"]},

@@ -18,13 +18,13 @@ from support.clinic import Clinic
 from support.running import Daemon, short_place, until
 from support.world import World, an_error
 
-from tocsin.daemon import backup
-from tocsin.daemon.backup import Gap
+from tocsin.daemon import queries
+from tocsin.daemon.operations import backup
+from tocsin.daemon.operations.backup import Gap
 from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.database import Store, StoreError, hold, open_store
 from tocsin.daemon.store.models import ErrorLog, Loss, Session
-from tocsin.handler import wire
-from tocsin.reports import facts
+from tocsin.handler.protocol import wire
 
 NOW = 1_795_000_000.0
 LOAD = """
@@ -173,12 +173,12 @@ def test_the_gap_of_a_restored_backup_is_counted_to_the_event(place: Path) -> No
     app.world = restored = World(open_store(url))
     app.hello(oldest=app.end, before=43)
     app.fail(5)
-    status = facts.status(restored.store, restored.config, restored.now)
+    status = queries.status(restored.store, restored.config, restored.now)
     assert (status.lost, status.events_counted) == ({"not_held_any_more": 40}, 8)
     assert any("40 events were lost" in problem for problem in status.problems)
     # Asked once more, after a second restart of the daemon, nothing new is missing.
     app.hello(oldest=app.end + 1, before=48)
-    assert facts.status(restored.store, restored.config, restored.now).lost == {"not_held_any_more": 40}
+    assert queries.status(restored.store, restored.config, restored.now).lost == {"not_held_any_more": 40}
     restored.store.close()
 
 

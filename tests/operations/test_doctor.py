@@ -13,8 +13,8 @@ import pytest
 from support.clinic import PASSWORD, USER, Clinic
 from support.running import short_place
 
-from tocsin.daemon import surroundings
 from tocsin.daemon.config import parse
+from tocsin.daemon.operations import environment
 
 DAY = 86400.0
 Break = Callable[[Clinic], dict[str, Any] | None]
@@ -171,7 +171,7 @@ def test_a_report_directory_that_is_a_file_is_found(patient: Clinic) -> None:
 
 
 def test_too_little_room_is_found(patient: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "FREE_LEAST", 1 << 60)
+    monkeypatch.setattr(environment, "FREE_LEAST", 1 << 60)
     check(patient, "disk", "MB are free", "retention")
 
 
@@ -270,8 +270,8 @@ def test_a_check_that_is_overdue_and_pages_that_are_not_written_are_found(stoppe
 
 def test_a_daemon_that_has_just_started_is_not_blamed_for_pages_still_to_be_written(tmp_path: Path) -> None:
     config = parse({"report": {"dir": str(tmp_path)}}, {})
-    assert surroundings.pages(config, 1000.0, 1001.0).ok
-    assert not surroundings.pages(config, 1000.0, 9999.0).ok
+    assert environment.pages(config, 1000.0, 1001.0).ok
+    assert not environment.pages(config, 1000.0, 9999.0).ok
 
 
 def test_an_application_whose_clock_is_wrong_is_found(stopped: Clinic) -> None:

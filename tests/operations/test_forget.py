@@ -8,10 +8,10 @@ import pytest
 from support.world import SETTINGS, START, World
 
 from tocsin.daemon.config import Config, parse
-from tocsin.daemon.forget import ForgetError, forget
+from tocsin.daemon.operations.forget import ForgetError, forget
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import MODELS, Client, ErrorLog, HourCount, Mail, Sample, Ticket
-from tocsin.reports.shelf import Shelf
+from tocsin.reports.writer import Shelf
 
 NEEDLES = ("martin", "Martin SA", "contact@martin.example")
 

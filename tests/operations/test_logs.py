@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.daemon.logs import readable
+from tocsin.daemon.runtime.logs import readable
 
 HOSTILE = 'a\nb\r\n\x1b[2J\x1b]0;pwned\x07\u2028\u0085\x00\u202e{"event": "forged"} %s {x}'
 PROGRAM = """
 import json, logging, sys, threading, warnings
 import structlog
-from tocsin.daemon import logs
+from tocsin.daemon.runtime import logs
 
 logs.configure()
 text = json.loads(sys.argv[1])

@@ -13,8 +13,8 @@ import pytest
 from django.utils.functional import SimpleLazyObject
 
 from tocsin.handler import TocsinHandler
-from tocsin.handler.context import current, unbind
-from tocsin.handler.middleware import AsgiMiddleware, WsgiMiddleware, django_middleware
+from tocsin.handler.capture.context import current, unbind
+from tocsin.handler.integrations.middleware import AsgiMiddleware, WsgiMiddleware, django_middleware
 
 ENVIRON = {
     "REQUEST_METHOD": "POST",

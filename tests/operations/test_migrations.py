@@ -15,7 +15,7 @@ import pytest
 from support.running import Daemon, connects, short_place, until
 from support.world import World
 
-from tocsin.daemon import backup
+from tocsin.daemon.operations import backup
 from tocsin.daemon.store import schema
 from tocsin.daemon.store.copies import inspect
 from tocsin.daemon.store.database import Store, StoreError, claim, open_store, upgrade

@@ -10,7 +10,7 @@ import pytest
 from support.world import SETTINGS, World
 
 from tocsin.daemon.config import parse
-from tocsin.daemon.prometheus import Prometheus
+from tocsin.daemon.operations.prometheus import Prometheus
 from tocsin.daemon.store.database import Store
 
 LINE = re.compile(

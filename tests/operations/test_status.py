@@ -14,11 +14,11 @@ from support.peer import peer
 from support.running import Daemon, short_place, until
 from support.world import SETTINGS, World
 
+from tocsin.daemon import queries
 from tocsin.daemon.config import find
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store.database import Store
-from tocsin.reports import facts
-from tocsin.reports.shelf import Shelf
+from tocsin.reports.writer import Shelf
 
 
 def shown(world: World, place: Path, language: str) -> str:
@@ -40,9 +40,9 @@ def test_a_clock_that_is_off_is_shown_with_its_remedy(
 ) -> None:
     app = world.app(clock=300.0)
     app.fail(3)
-    status = facts.status(world.store, world.config, world.now)
+    status = queries.status(world.store, world.config, world.now)
     assert [one.clock_offset for one in status.sessions] == [-300.0]
-    assert json.loads(facts.to_json(status))["sessions"][0]["clock_offset"] == -300.0
+    assert json.loads(queries.to_json(status))["sessions"][0]["clock_offset"] == -300.0
     page = shown(world, tmp_path, language)
     assert told in page.replace("&#39;", "'")
     assert beside in page
@@ -50,7 +50,7 @@ def test_a_clock_that_is_off_is_shown_with_its_remedy(
 
 def test_a_clock_that_is_right_is_not_spoken_of(world: World, tmp_path: Path) -> None:
     world.app(clock=0.4).fail(3)
-    assert facts.status(world.store, world.config, world.now).sessions[0].clock_offset == 0.0
+    assert queries.status(world.store, world.config, world.now).sessions[0].clock_offset == 0.0
     assert "clock " not in shown(world, tmp_path, "en")
 
 
@@ -81,7 +81,7 @@ def test_what_was_dropped_is_shown_on_the_page_and_not_as_a_task(store: Store, t
     with store.transaction():
         sessions.add_dropped(store, 1)
         sessions.add_dropped(store, 2)
-    assert facts.status(store, world.config, world.now).dropped == 3
+    assert queries.status(store, world.config, world.now).dropped == 3
     page = shown(world, tmp_path, "fr")
     assert "3 messages rejetés" in page
 

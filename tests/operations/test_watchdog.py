@@ -16,9 +16,9 @@ import pytest
 from structlog.testing import capture_logs
 from support.running import short_place, until
 
-from tocsin.daemon.notify import notify, watchdog_interval
-from tocsin.daemon.pulse import Pulses
-from tocsin.daemon.watchdog import Watchdog
+from tocsin.daemon.runtime.liveness import Pulses
+from tocsin.daemon.runtime.notify import notify, watchdog_interval
+from tocsin.daemon.runtime.watchdog import Watchdog
 
 
 class Systemd:

@@ -12,22 +12,27 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from tocsin.reports import words
+from tocsin.daemon import queries
+from tocsin.reports import wording
 
-REPORTS = Path(words.__file__).parent
+REPORTS = Path(wording.__file__).parent
+QUERIES = Path(queries.__file__).parent
 
 MessageId = str | tuple[str, ...]
 
 
 def texts() -> set[MessageId]:
     """Message ids; a tuple holds singular and plural."""
-    found = extract_from_dir(
-        REPORTS,
-        method_map=[("**/templates/*.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
-        options_map={"**/templates/*.html": {"newstyle_gettext": "true", "trim_blocks": "true"}},
-        keywords={"_": None, "gettext": None, "ngettext": (1, 2)},
-    )
-    return {message for _, _, message, _, _ in found}
+    return {
+        message
+        for folder in (REPORTS, QUERIES)
+        for _, _, message, _, _ in extract_from_dir(
+            folder,
+            method_map=[("**/templates/*.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
+            options_map={"**/templates/*.html": {"newstyle_gettext": "true", "trim_blocks": "true"}},
+            keywords={"_": None, "gettext": None, "ngettext": (1, 2)},
+        )
+    }
 
 
 PO = REPORTS / "locale" / "fr" / "LC_MESSAGES" / "reports.po"

@@ -14,7 +14,7 @@ from tocsin.daemon import config as configuration
 from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import MODELS
-from tocsin.reports.shelf import Shelf
+from tocsin.reports.writer import Shelf
 
 # Test modules are imported by path; what they share is found beside them.
 sys.path.insert(0, str(Path(__file__).parent))

@@ -22,7 +22,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
-from tocsin.handler.event import Event, Frame, Place, Raised
+from tocsin.handler.protocol.event import Event, Frame, Place, Raised
 
 NOW = 1_795_356_000.0
 """2026-11-22 14:00 UTC."""

@@ -20,7 +20,7 @@ from report_data import NOW, correction, error, fill, fill_one, plain, ticket, w
 from tocsin.daemon import config as configuration
 from tocsin.daemon.store.database import open_store
 from tocsin.daemon.store.models import ErrorLog
-from tocsin.reports.shelf import Shelf
+from tocsin.reports.writer import Shelf
 
 pytestmark = pytest.mark.browser
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from report_data import DAY, HOUR, NOW, fill
 
 from tocsin.daemon import config as configuration
+from tocsin.daemon import queries
 from tocsin.daemon.store.bodies import decode_body, encode_body
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import Correction, ErrorLog, History, Run, Session, Ticket
-from tocsin.handler.event import Event
-from tocsin.reports import facts
+from tocsin.handler.protocol.event import Event
 
 KEYS = {
     "error": """id signature coarse title message source line service occurrences first_seen last_seen
@@ -46,45 +46,45 @@ SPEC_QUERIES = (
 
 
 def has(value: Any, shape: str) -> None:
-    assert set(KEYS[shape].split()) <= set(facts.to_builtins(value)), shape
+    assert set(KEYS[shape].split()) <= set(queries.to_builtins(value)), shape
 
 
 def test_every_shape_has_its_documented_keys(site: Any) -> None:
-    has(facts.errors(site.store)[0], "error")
-    has(facts.tickets(site.store)[0], "ticket")
-    has(facts.corrections(site.store)[0], "correction")
-    has(facts.metrics(site.store), "metrics")
-    has(facts.status(site.store, site.config, NOW), "status")
-    ticket = facts.ticket(site.store, 1, site.config, NOW)
+    has(queries.errors(site.store)[0], "error")
+    has(queries.tickets(site.store)[0], "ticket")
+    has(queries.corrections(site.store)[0], "correction")
+    has(queries.metrics(site.store), "metrics")
+    has(queries.status(site.store, site.config, NOW), "status")
+    ticket = queries.ticket(site.store, 1, site.config, NOW)
     assert ticket is not None
     has(ticket.watch, "watch")
     has(ticket.history[0], "history")
 
 
 def test_moments_are_iso_8601_in_utc(site: Any) -> None:
-    first = json.loads(facts.to_json(facts.errors(site.store)))[0]
+    first = json.loads(queries.to_json(queries.errors(site.store)))[0]
     assert first["last_seen"] == "2026-11-22T13:59:20Z"
 
 
 def test_errors_come_newest_first_and_open_ones_on_request(site: Any) -> None:
-    everything = facts.errors(site.store)
+    everything = queries.errors(site.store)
     assert [one.last_seen for one in everything] == sorted(
         (one.last_seen for one in everything), reverse=True
     )
     assert len(everything) == 8
-    assert all(not one.resolved for one in facts.errors(site.store, open_only=True))
+    assert all(not one.resolved for one in queries.errors(site.store, open_only=True))
 
 
 def test_a_merged_error_is_not_listed_but_can_be_read(site: Any) -> None:
     ErrorLog.update(merged_into=1).where(ErrorLog.id == 2).execute()
-    assert 2 not in [one.id for one in facts.errors(site.store)]
-    merged = facts.error(site.store, 2)
+    assert 2 not in [one.id for one in queries.errors(site.store)]
+    merged = queries.error(site.store, 2)
     assert merged is not None
     assert merged.merged_into == 1
 
 
 def test_an_error_counts_its_tickets_corrections_and_clients(site: Any) -> None:
-    one = facts.error(site.store, 1)
+    one = queries.error(site.store, 1)
     assert one is not None
     assert (one.open_tickets, one.corrections, one.clients_hit) == (2, 2, 2)
     assert [(client.name, client.count) for client in one.clients] == [
@@ -95,7 +95,7 @@ def test_an_error_counts_its_tickets_corrections_and_clients(site: Any) -> None:
 
 
 def test_a_sample_joins_its_frames_with_their_source(site: Any) -> None:
-    one = facts.error(site.store, 1)
+    one = queries.error(site.store, 1)
     assert one is not None
     event = one.samples[0].event
     assert event is not None
@@ -106,18 +106,18 @@ def test_a_sample_joins_its_frames_with_their_source(site: Any) -> None:
 
 
 def test_a_damaged_sample_does_not_hide_its_error(site: Any) -> None:
-    one = facts.error(site.store, 1)
+    one = queries.error(site.store, 1)
     assert one is not None
     assert [sample.event is None for sample in one.samples] == [False, False, False, False, True]
 
 
 def test_what_is_not_there_is_none(site: Any) -> None:
-    assert facts.error(site.store, 999) is None
-    assert facts.ticket(site.store, 999, site.config, NOW) is None
+    assert queries.error(site.store, 999) is None
+    assert queries.ticket(site.store, 999, site.config, NOW) is None
 
 
 def test_the_timeline_is_in_order_and_names_who(site: Any) -> None:
-    one = facts.error(site.store, 1)
+    one = queries.error(site.store, 1)
     assert one is not None
     assert [entry.at for entry in one.timeline] == sorted(entry.at for entry in one.timeline)
     assert one.timeline[0].kind == "first_seen"
@@ -125,7 +125,7 @@ def test_the_timeline_is_in_order_and_names_who(site: Any) -> None:
 
 
 def test_the_watch_says_when_it_can_close(site: Any) -> None:
-    ticket = facts.ticket(site.store, 3, site.config, NOW)
+    ticket = queries.ticket(site.store, 3, site.config, NOW)
     assert ticket is not None
     assert ticket.watch is not None
     assert ticket.watch.required_seconds == DAY
@@ -134,25 +134,25 @@ def test_the_watch_says_when_it_can_close(site: Any) -> None:
 
 
 def test_the_daemon_is_alive_while_its_run_is_fresh(site: Any) -> None:
-    assert facts.status(site.store, site.config, NOW).alive
-    assert not facts.status(site.store, site.config, NOW + 60).alive
+    assert queries.status(site.store, site.config, NOW).alive
+    assert not queries.status(site.store, site.config, NOW + 60).alive
     Run.update(stopped=True).execute()
-    assert not facts.status(site.store, site.config, NOW).alive
+    assert not queries.status(site.store, site.config, NOW).alive
 
 
 def test_a_process_is_alive_for_three_of_its_intervals(site: Any) -> None:
     Session.update(last_heard=NOW - 45, interval=15.0).where(Session.id == "s-web-1").execute()
     Session.update(last_heard=NOW - 46, interval=15.0).where(Session.id == "s-web-2").execute()
-    alive = {one.id: one.alive for one in facts.status(site.store, site.config, NOW).sessions}
+    alive = {one.id: one.alive for one in queries.status(site.store, site.config, NOW).sessions}
     assert alive == {"s-web-1": True, "s-web-2": False, "s-worker": True, "s-batch": False}
 
 
 def test_the_status_sums_and_names_what_needs_a_person(site: Any) -> None:
-    status = facts.status(site.store, site.config, NOW)
+    status = queries.status(site.store, site.config, NOW)
     assert status.events_counted == 431 + 27 + 1912 + 3 + 2 + 58 + 19 + 640
     assert status.lost == {"spool full": 3}
     assert (status.quarantined, status.backlog) == (1, 20480)
-    mails = facts.to_builtins(status.outbox)
+    mails = queries.to_builtins(status.outbox)
     assert {state: mails[state] for state in ("waiting", "sent", "failed", "held")} == {
         "waiting": 1,
         "sent": 1,
@@ -166,12 +166,12 @@ def test_the_status_sums_and_names_what_needs_a_person(site: Any) -> None:
 def test_an_overdue_check_is_a_problem(site: Any) -> None:
     Run.update(alive_until=NOW + 3 * HOUR).execute()
     assert any(
-        "overdue" in problem for problem in facts.status(site.store, site.config, NOW + 3 * HOUR).problems
+        "overdue" in problem for problem in queries.status(site.store, site.config, NOW + 3 * HOUR).problems
     )
 
 
 def test_an_empty_database_has_no_numbers(make_site: Callable[..., Any]) -> None:
-    numbers = facts.metrics(make_site().store)
+    numbers = queries.metrics(make_site().store)
     assert numbers.auto_tickets == 0
     assert (
         numbers.auto_closed_percent
@@ -183,19 +183,19 @@ def test_an_empty_database_has_no_numbers(make_site: Callable[..., Any]) -> None
 
 def test_a_ticket_reopened_within_a_week_was_closed_falsely(site: Any) -> None:
     closed = Ticket.get(Ticket.status == "closed")
-    assert facts.metrics(site.store).false_closing_percent == 0.0
+    assert queries.metrics(site.store).false_closing_percent == 0.0
     History.create(ticket=closed, action="reopened", created_at=NOW - 3 * DAY + 6 * DAY)
-    assert facts.metrics(site.store).false_closing_percent == 100.0
+    assert queries.metrics(site.store).false_closing_percent == 100.0
 
 
 def test_a_ticket_reopened_after_a_week_was_not(site: Any) -> None:
     closed = Ticket.get(Ticket.status == "closed")
     History.create(ticket=closed, action="reopened", created_at=NOW - 3 * DAY + 8 * DAY)
-    assert facts.metrics(site.store).false_closing_percent == 0.0
+    assert queries.metrics(site.store).false_closing_percent == 0.0
 
 
 def test_a_correction_held_when_its_error_closed_and_stayed_away(site: Any) -> None:
-    verdicts = {one.applied_by: one for one in facts.metrics(site.store).by_applied_by}
+    verdicts = {one.applied_by: one for one in queries.metrics(site.store).by_applied_by}
     copilot = verdicts["copilot"]
     assert (copilot.corrections, copilot.held, copilot.came_back, copilot.hold_percent) == (3, 1, 1, 50.0)
     assert verdicts["Ada"].hold_percent is None
@@ -213,15 +213,15 @@ def test_both_databases_give_the_same_numbers_and_those_of_the_specification(
 ) -> None:
     with postgres.transaction():
         fill()
-    theirs = facts.to_builtins(facts.metrics(postgres))
+    theirs = queries.to_builtins(queries.metrics(postgres))
     config = configuration.parse({}, {})
-    their_status = facts.to_builtins(facts.status(postgres, config, NOW))
+    their_status = queries.to_builtins(queries.status(postgres, config, NOW))
     run: Any = postgres.database
     total, percent, hours, top = (run.execute_sql(query).fetchall() for query in SPEC_QUERIES)
     site = make_site()
     site.fill()
-    assert facts.to_builtins(facts.metrics(site.store)) == theirs
-    ours = facts.to_builtins(facts.status(site.store, config, NOW))
+    assert queries.to_builtins(queries.metrics(site.store)) == theirs
+    ours = queries.to_builtins(queries.status(site.store, config, NOW))
     assert {**ours, "database": ""} == {**their_status, "database": ""}
     assert theirs["auto_tickets"] == total[0][0]
     assert theirs["auto_closed_percent"] == round(float(percent[0][0]), 2)
@@ -232,9 +232,9 @@ def test_both_databases_give_the_same_numbers_and_those_of_the_specification(
 
 def test_equally_corrected_errors_come_in_a_fixed_order(site: Any) -> None:
     Correction.update(error=2).where(Correction.error == 1).execute()
-    first = facts.metrics(site.store).top_corrected
+    first = queries.metrics(site.store).top_corrected
     assert [one.corrections_count for one in first] == [3, 1, 1]
-    assert first == facts.metrics(site.store).top_corrected
+    assert first == queries.metrics(site.store).top_corrected
 
 
 @given(st.binary(max_size=200))
@@ -252,4 +252,4 @@ def test_a_sample_is_read_as_it_was_written(text: str, at: float) -> None:
 
 @given(st.floats(allow_nan=False))
 def test_any_moment_can_be_written(at: float) -> None:
-    assert facts.Moment(at).iso.endswith("Z")
+    assert queries.Moment(at).iso.endswith("Z")

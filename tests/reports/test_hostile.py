@@ -14,7 +14,7 @@ from markup import Markup
 from report_data import Text, correction, error, fill_one
 
 from tocsin.daemon.store.models import ErrorLog
-from tocsin.reports.text import visible
+from tocsin.daemon.visible_text import visible
 
 LINE_BREAKS = r"[^\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]"
 """What is left of a text decides how many lines of code it makes: the shape depends on nothing else of it."""

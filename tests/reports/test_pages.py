@@ -11,11 +11,11 @@ from babel.messages import mofile, pofile
 from catalogue import PO, texts
 from markup import Markup
 
+from tocsin.daemon.queries.details import HourFacts
+from tocsin.daemon.queries.moment import Moment
+from tocsin.daemon.visible_text import fence, visible
 from tocsin.reports.charts import bars, series
-from tocsin.reports.facts.details import HourFacts
-from tocsin.reports.facts.moment import Moment
 from tocsin.reports.pages import brief
-from tocsin.reports.text import fence, visible
 
 
 def test_every_page_is_well_nested_html(site: Any) -> None:

@@ -18,6 +18,7 @@ from markup import Markup
 from report_data import NOW, correction, error, plain, ticket
 from support import crowd
 
+from tocsin.daemon import queries
 from tocsin.daemon.cli import tocsin
 from tocsin.daemon.store.models import (
     Client,
@@ -30,9 +31,8 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
-from tocsin.reports import facts
-from tocsin.reports.shelf import Shelf, ShelfError
-from tocsin.reports.words import Words
+from tocsin.reports.wording import Words
+from tocsin.reports.writer import Shelf, ShelfError
 
 
 def written(site: Any) -> dict[Path, int]:
@@ -216,7 +216,7 @@ def test_the_folder_of_a_client_that_is_gone_is_removed(site: Any) -> None:
 def test_the_metrics_files_say_what_the_facts_say(either_site: Any) -> None:
     site = either_site
     site.write()
-    numbers = facts.to_builtins(facts.metrics(site.store))
+    numbers = queries.to_builtins(queries.metrics(site.store))
     assert json.loads(site.read("admin/metrics.json")) == numbers
     rows = list(csv.DictReader(io.StringIO(site.read("admin/metrics.csv"))))
     said = {row["number"]: row["value"] for row in rows if row["group"] == "all"}
@@ -229,8 +229,8 @@ def test_the_metrics_files_say_what_the_facts_say(either_site: Any) -> None:
 
 def test_the_status_file_is_the_documented_json(site: Any) -> None:
     site.write()
-    assert json.loads(site.read("admin/status.json")) == facts.to_builtins(
-        facts.status(site.store, site.config, NOW)
+    assert json.loads(site.read("admin/status.json")) == queries.to_builtins(
+        queries.status(site.store, site.config, NOW)
     )
 
 
@@ -290,7 +290,7 @@ def test_a_change_among_many_is_followed_cheaply(make_site: Callable[..., Any]) 
 def test_the_metrics_page_and_the_command_say_what_the_facts_say(either_site: Any, tmp_path: Path) -> None:
     site = either_site
     site.write()
-    numbers = facts.metrics(site.store)
+    numbers = queries.metrics(site.store)
     page = " ".join("".join(Markup(site.read("admin/metrics.html")).text).split())
     words = Words("en")
     for label, value in (
@@ -306,4 +306,4 @@ def test_the_metrics_page_and_the_command_say_what_the_facts_say(either_site: An
     file = tmp_path / "tocsin.toml"
     file.write_text(f'[database]\nurl = "{site.config.database.url}"\n')
     said = CliRunner().invoke(tocsin, ["--config", str(file), "metrics", "--json"])
-    assert json.loads(said.output) == facts.to_builtins(numbers)
+    assert json.loads(said.output) == queries.to_builtins(numbers)

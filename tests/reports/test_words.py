@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tocsin.daemon.evidence import Rule, Silence, judge
-from tocsin.reports.words import Words
+from tocsin.daemon.tickets.evidence import Rule, Silence, judge
+from tocsin.reports.wording import Words
 
 DAY = 86400.0
 QUIET = {"quiet_since": 0.0, "seen": [(0.0, DAY)], "up": [(0.0, DAY)], "last_seen_alive": DAY}

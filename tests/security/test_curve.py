@@ -15,10 +15,10 @@ from support.house import House
 from support.peer import Peer, curve, event, peer
 
 from tocsin.daemon.config import ConfigError, Daemon
-from tocsin.daemon.intake import Intake, IntakeError
-from tocsin.daemon.keys import make_client, make_pair, read_pair, revoke
-from tocsin.daemon.zap import Gate, gate_for
-from tocsin.handler import wire
+from tocsin.daemon.ingest.intake import Intake, IntakeError
+from tocsin.daemon.ingest.keys import make_client, make_pair, read_pair, revoke
+from tocsin.daemon.ingest.zap import Gate, gate_for
+from tocsin.handler.protocol import wire
 
 REFUSED_WITHIN = 1.0
 """Seconds in which a handshake that may succeed would have."""

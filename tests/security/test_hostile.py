@@ -15,8 +15,8 @@ from support.house import House
 from support.peer import curve, frame, peer, raw_connection, shake_hands
 from support.running import until
 
-from tocsin.daemon.keys import read_pair
-from tocsin.handler import wire
+from tocsin.daemon.ingest.keys import read_pair
+from tocsin.handler.protocol import wire
 
 LONG = os.environ.get("TOCSIN_SOAK") == "1"
 MUTATING = 60.0 if LONG else 1.5

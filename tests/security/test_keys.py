@@ -11,10 +11,10 @@ import zmq
 import zmq.auth
 from click.testing import CliRunner
 
-from tocsin.daemon import keys
 from tocsin.daemon.cli import tocsin
-from tocsin.daemon.keys import KeysError, needs_keys, read_pair
-from tocsin.handler.link import read_key
+from tocsin.daemon.ingest import keys
+from tocsin.daemon.ingest.keys import KeysError, needs_keys, read_pair
+from tocsin.handler.shipping.connection import read_key
 
 
 def run(*arguments: str, code: int = 0) -> str:

@@ -15,10 +15,10 @@ from support.peer import event, header, peer
 from support.running import short_place, until
 from support.world import World
 
-from tocsin.daemon.digest import Received
+from tocsin.daemon.ingest.digest import Received
 from tocsin.daemon.store.models import ErrorLog, Quarantined
-from tocsin.handler import wire
-from tocsin.handler.spool import Spool
+from tocsin.handler.protocol import wire
+from tocsin.handler.spool.files import Spool
 
 WITHIN = 1.0 if os.environ.get("TOCSIN_SOAK") else 5.0
 """Seconds: the promised one where nothing else runs (`make soak-security`), else a busy machine's."""

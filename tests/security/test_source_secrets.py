@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.handler.places import Places
-from tocsin.handler.scrub import Scrubber
+from tocsin.handler.capture.code_locations import Places
+from tocsin.handler.capture.scrub import Scrubber
 
 
 @pytest.mark.parametrize(

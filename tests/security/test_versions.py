@@ -14,8 +14,9 @@ from support.house import House
 from support.peer import event, header, peer
 from support.running import short_place, until
 
-from tocsin.handler import TocsinHandler, wire
-from tocsin.handler.event import Event
+from tocsin.handler import TocsinHandler
+from tocsin.handler.protocol import wire
+from tocsin.handler.protocol.event import Event
 
 
 @pytest.mark.parametrize("version", [0, 2, 255])

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 
-from tocsin.handler.source import parsed, statement_of
+from tocsin.handler.capture.source import parsed, statement_of
 
 RUFF = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tocsin.daemon.sign import Signature, sign
-from tocsin.handler.event import Event, Place
+from tocsin.daemon.grouping.sign import Signature, sign
+from tocsin.handler.protocol.event import Event, Place
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -64,9 +64,9 @@ def package(folder: Path) -> Path:
     """`tocsin.handler` without its `__init__`, which would need pyzmq for that Python too."""
     handler = folder / "ours" / "tocsin" / "handler"
     handler.mkdir(parents=True)
-    for file in (ROOT / "handler").glob("*.py"):
-        if file.name != "__init__.py":
-            (handler / file.name).symlink_to(file)
+    for entry in (ROOT / "handler").iterdir():
+        if entry.name != "__init__.py":
+            (handler / entry.name).symlink_to(entry)
     return folder / "ours"
 
 

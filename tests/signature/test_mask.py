@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.daemon.mask import INPUT_LIMIT, LIMIT, mask
+from tocsin.daemon.grouping.mask import INPUT_LIMIT, LIMIT, mask
 
 PIECES = [
     "a", "17", "*", "'", '"', "`", "{", "}", "[", "]", "(", ")", ",", " ", ":", "=", "/", "\\", "@", ".", "-",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.daemon.recorded import check, text
+from tocsin.daemon.grouping.recorded import check, text
 
 HERE = Path(__file__).parent
 GIVEN = (HERE / "pairs.jsonl").read_text("utf-8").splitlines()

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tocsin.handler import places as module
-from tocsin.handler.event import Event, Frame, Raised, Syntax
-from tocsin.handler.places import Places, wanted
+from tocsin.handler.capture import code_locations as module
+from tocsin.handler.capture.code_locations import Places, wanted
+from tocsin.handler.protocol.event import Event, Frame, Raised, Syntax
 
 TEXT = "import logging\n\n\ndef f(x):\n    logging.error('Order %s failed', x)\n"
 
@@ -85,7 +85,8 @@ def test_another_encoding_is_read_as_declared(tmp_path: Path) -> None:
 
 def test_a_module_of_this_process_is_known_by_its_name(tmp_path: Path) -> None:
     assert (
-        read(tmp_path, live=True, sys_path=()).of(str(module.__file__), 1).module == "tocsin.handler.places"
+        read(tmp_path, live=True, sys_path=()).of(str(module.__file__), 1).module
+        == "tocsin.handler.capture.code_locations"
     )
 
 
@@ -99,7 +100,7 @@ def test_an_object_that_claims_to_be_a_module_disturbs_nobody(
 
     monkeypatch.setitem(sys.modules, "claims", Claims())
     places = read(tmp_path, live=True, sys_path=())
-    assert places.of(str(module.__file__), 1).module == "tocsin.handler.places"
+    assert places.of(str(module.__file__), 1).module == "tocsin.handler.capture.code_locations"
 
 
 def test_main_is_the_stem_of_its_file(tmp_path: Path, file: Path) -> None:

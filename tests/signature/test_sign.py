@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.daemon import sign as module
-from tocsin.daemon import traceback_text
-from tocsin.daemon.sign import cache_key, sign
-from tocsin.handler.event import Event, Frame, Place, Raised, Syntax
+from tocsin.daemon.grouping import sign as module
+from tocsin.daemon.grouping import traceback_text
+from tocsin.daemon.grouping.sign import cache_key, sign
+from tocsin.handler.protocol.event import Event, Frame, Place, Raised, Syntax
 
 VIEW = Frame("/srv/shop/views.py", "shop.views", "checkout", 40)
 PRICE = Frame("/srv/shop/orders.py", "shop.orders", "Cart.price", 88)

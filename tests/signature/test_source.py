@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.handler.source import STATEMENT_LIMIT, Source, canonical, parsed, statement_of, template_of
+from tocsin.handler.capture.source import (
+    STATEMENT_LIMIT,
+    Source,
+    canonical,
+    parsed,
+    statement_of,
+    template_of,
+)
 
 
 @pytest.mark.parametrize(("before", "after"), [

@@ -17,8 +17,8 @@ from support.fleet import ENVIRON, Application, Member, Tally
 from support.world import an_error
 
 from tocsin.daemon.store.database import open_store
-from tocsin.handler import wire
-from tocsin.handler.event import Header
+from tocsin.handler.protocol import wire
+from tocsin.handler.protocol.event import Header
 
 Work = Callable[[], object]
 

@@ -18,7 +18,7 @@ from support.namespaces import hosts
 from support.postgres import Postgres, free_port
 from support.running import until
 
-from tocsin.daemon.keys import make_client, make_pair
+from tocsin.daemon.ingest.keys import make_client, make_pair
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import Mail
 

@@ -11,7 +11,7 @@ from support.fleet import ENVIRON, Member
 from support.postgres import Postgres
 from support.world import HOUR, World
 
-from tocsin.daemon.corrections import NewCorrection, record
+from tocsin.daemon.corrections.recording import NewCorrection, record
 from tocsin.daemon.store.database import open_store
 
 AUTOMATIC = "SELECT COUNT(*) FROM support_tickets WHERE source = 'auto_detection';"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from support.world import START, World, an_error
 
-from tocsin.daemon import retention
-from tocsin.daemon.retention import DAY, Retention
+from tocsin.daemon.operations import retention
+from tocsin.daemon.operations.retention import DAY, Retention
 from tocsin.daemon.store import errors, outbox, sessions
 from tocsin.daemon.store.database import open_store
-from tocsin.daemon.store.models import ErrorLog, HourCount, Interval, Mail, Quarantined, Run, Session
-from tocsin.handler.event import Lost
+from tocsin.daemon.store.models import AliveInterval, ErrorLog, HourCount, Mail, Quarantined, Run, Session
+from tocsin.handler.protocol.event import Lost
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_stretches_and_runs_of_long_ago_go(world: World):
     world.app().fail()
     assert dropped(world, 402).stretches == 1
     with world.store.reading():
-        assert Interval.select().count() == Run.select().count() == 0
+        assert AliveInterval.select().count() == Run.select().count() == 0
 
 
 def test_a_session_goes_when_nothing_is_left_of_it(world: World):

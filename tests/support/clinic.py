@@ -19,8 +19,8 @@ from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from support.running import until
-from tocsin.daemon import doctor
-from tocsin.daemon.surroundings import Finding
+from tocsin.daemon.operations import doctor
+from tocsin.daemon.operations.environment import Finding
 
 USER, PASSWORD = "tocsin", "correct-horse"
 APPLICATION = """

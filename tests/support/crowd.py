@@ -20,7 +20,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
-from tocsin.handler.event import Event, Frame, Place, Raised
+from tocsin.handler.protocol.event import Event, Frame, Place, Raised
 
 DAY = 86400.0
 HOUR = 3600.0

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tocsin.daemon import settle
 from tocsin.daemon.__main__ import main
-from tocsin.daemon.digest import Digest
-from tocsin.daemon.intake import Intake
+from tocsin.daemon.ingest import settlement
+from tocsin.daemon.ingest.digest import Digest
+from tocsin.daemon.ingest.intake import Intake
 from tocsin.daemon.store.database import Store
 
 TIMES = 5
@@ -62,7 +62,7 @@ def die_at(point: str) -> None:
 
 
 if __name__ == "__main__":
-    settle.ERRORS_PER_PLACE = settle.ERRORS_PER_SERVICE = 10**9
+    settlement.ERRORS_PER_PLACE = settlement.ERRORS_PER_SERVICE = 10**9
     if sys.argv[1]:
         die_at(sys.argv[1])
     sys.argv[1:] = sys.argv[2:]

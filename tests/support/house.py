@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from support.running import until
-from tocsin.daemon.keys import make_client, make_pair
+from tocsin.daemon.ingest.keys import make_client, make_pair
 
 LOG_ERRORS = """
 import logging, sys

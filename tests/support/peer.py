@@ -13,8 +13,8 @@ from typing import Any
 import zmq
 from msgspec import Raw
 
-from tocsin.handler import wire
-from tocsin.handler.event import Event, Header, Record
+from tocsin.handler.protocol import wire
+from tocsin.handler.protocol.event import Event, Header, Record
 
 GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" + bytes(31)
 

@@ -21,7 +21,7 @@ import psutil
 
 from support.running import Daemon, until
 from tocsin.daemon.store.bodies import SampleBody, decode_body
-from tocsin.handler.event import Event
+from tocsin.handler.protocol.event import Event
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "frameworks"
 PROGRAMS = Path(sys.executable).parent

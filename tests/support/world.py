@@ -9,13 +9,13 @@ from typing import Any
 from msgspec import Raw
 
 from tocsin.daemon.config import Config, parse
-from tocsin.daemon.digest import Digest, Received
+from tocsin.daemon.ingest.digest import Digest, Received
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Mail, Run, Ticket
-from tocsin.daemon.watch import Round
-from tocsin.handler import wire
-from tocsin.handler.event import Event, Frame, Header, Place, Raised, Record
+from tocsin.daemon.tickets.watch import Round
+from tocsin.handler.protocol import wire
+from tocsin.handler.protocol.event import Event, Frame, Header, Place, Raised, Record
 
 START = 1_795_000_000.0
 HOUR = 3600.0

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from support.running import until
 
+from tocsin.daemon import queries
 from tocsin.daemon.config import Config, parse
 from tocsin.daemon.store.database import Store, open_store
-from tocsin.reports import facts
 
 ROOT = Path(__file__).parents[2]
 BUGS = ROOT / "examples" / "bugs"
@@ -42,7 +42,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stderr
         database = here / "state" / "tocsin.db"
         store = open_store(f"sqlite:///{database}")
-        assert until(lambda: sum(e.occurrences for e in facts.errors(store)) == int(done.stdout))
+        assert until(lambda: sum(e.occurrences for e in queries.errors(store)) == int(done.stdout))
         store.close()
     finally:
         daemon.terminate()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.daemon import handoff
+from tocsin.daemon import queries
 from tocsin.daemon.config import Config
-from tocsin.daemon.corrections import NewCorrection, record
+from tocsin.daemon.corrections.handoff import report
+from tocsin.daemon.corrections.recording import NewCorrection, record
+from tocsin.daemon.corrections.validation import Options, Outcome, case_of, validate
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.validation import Options, Outcome, case_of, validate
-from tocsin.reports import facts
 
 BUGS = Path(__file__).parents[2] / "examples" / "bugs"
 
@@ -32,7 +32,7 @@ class Desk:
     def __init__(self, name: str, store: Store, config: Config, checkout: Path) -> None:
         self.name, self.store, self.config, self.checkout = name, store, config, checkout
         self.file = checkout / "app" / f"{name}.py"
-        self.id = next(e.id for e in facts.errors(store) if e.module == f"app.{name}")
+        self.id = next(e.id for e in queries.errors(store) if e.module == f"app.{name}")
 
     def correct(self, variant: str) -> None:
         """The file becomes the variant's, and that is recorded."""
@@ -43,7 +43,7 @@ class Desk:
         record(self.store, self.config, [change], project=self.checkout, now=NOW)
 
     def validate(self, options: Options = PLAIN) -> Outcome:
-        case = case_of(handoff.chosen(self.store, [self.id])[0])
+        case = case_of(report.chosen(self.store, [self.id])[0])
         return validate(case, self.checkout, options, "2026-11-22T00:00:00Z")
 
 
@@ -61,7 +61,7 @@ def desk(request: pytest.FixtureRequest, store: Store, config: Config, checkout:
 
 def test_there_are_twelve_bugs_and_each_is_an_error_of_its_own(store: Store) -> None:
     assert len(NAMES) == 12
-    assert sorted(error.module for error in facts.errors(store)) == [f"app.{name}" for name in NAMES]
+    assert sorted(error.module for error in queries.errors(store)) == [f"app.{name}" for name in NAMES]
 
 
 @pytest.mark.parametrize("desk", NAMES, indirect=True)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.daemon.corrections import CorrectionError, NewCorrection, check, inside, read_text
-from tocsin.daemon.validation import Call, Case, Change, Options, validate
-from tocsin.daemon.validation.case import checked, plain
-from tocsin.daemon.validation.generated import CODE, Located, data, name_of, write
-from tocsin.daemon.validation.project import Subject, locate
+from tocsin.daemon.corrections.recording import CorrectionError, NewCorrection, check, inside, read_text
+from tocsin.daemon.corrections.validation import Call, Case, Change, Options, validate
+from tocsin.daemon.corrections.validation.case import checked, plain
+from tocsin.daemon.corrections.validation.generated import CODE, Located, data, name_of, write
+from tocsin.daemon.corrections.validation.project import Subject, locate
 
 CANARY = "CANARY"
 RUN = f"open({CANARY!r}, 'w').close()"

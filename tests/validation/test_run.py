@@ -8,12 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.daemon.corrections import CorrectionError
-from tocsin.daemon.validation import Call, Case, Change, Options, Outcome, ProjectError, judge, validate
-from tocsin.daemon.validation.judge import Evidence, Seen, verdict
-from tocsin.daemon.validation.outcome import Check, Run
-from tocsin.daemon.validation.project import locate
-from tocsin.daemon.validation.sandbox import Limits
+from tocsin.daemon.corrections.recording import CorrectionError
+from tocsin.daemon.corrections.validation import (
+    Call,
+    Case,
+    Change,
+    Options,
+    Outcome,
+    ProjectError,
+    judge,
+    validate,
+)
+from tocsin.daemon.corrections.validation.judge import Evidence, Seen, verdict
+from tocsin.daemon.corrections.validation.outcome import Check, Run
+from tocsin.daemon.corrections.validation.project import locate
+from tocsin.daemon.corrections.validation.sandbox import Limits
 
 OLD, NEW = "return PRICES[sku]", "return PRICES.get(sku, 0)"
 PLAIN = Options(pytest=False)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tocsin.daemon.validation import Call
-from tocsin.daemon.validation.generated import CODE, Located, data, write
-from tocsin.daemon.validation.project import locate
+from tocsin.daemon.corrections.validation import Call
+from tocsin.daemon.corrections.validation.generated import CODE, Located, data, write
+from tocsin.daemon.corrections.validation.project import locate
 
 Ask = Callable[..., tuple[str, str]]
 

@@ -6,10 +6,10 @@ import time
 
 import msgspec
 
-from tocsin.handler.capture import Capture
-from tocsin.handler.places import Places, wanted
-from tocsin.handler.scrub import Scrubber
-from tocsin.handler.wire import decode_event
+from tocsin.handler.capture.code_locations import Places, wanted
+from tocsin.handler.capture.record import Capture
+from tocsin.handler.capture.scrub import Scrubber
+from tocsin.handler.protocol.wire import decode_event
 
 started_at = time.time()
 

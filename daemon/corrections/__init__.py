@@ -1,0 +1,1 @@
+"""Corrections of errors: recorded, handed to an agent, validated."""

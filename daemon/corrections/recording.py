@@ -1,0 +1,302 @@
+"""Recording corrections: checked against the developer's files, all or nothing; tickets move on with them.
+
+Reads the corrected files to see that the new code stands there. Runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, structs
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Correction, ErrorLog
+from tocsin.daemon.tickets.lifecycle import Fact, Kind
+from tocsin.daemon.tickets.steps import Tickets
+from tocsin.handler.capture.values import clean
+
+FILE_LIMIT = 10 * 1024 * 1024
+"""Bytes of a corrected file, at most."""
+
+
+class CorrectionError(Exception):
+    """A correction is refused; the text says which one and why. Nothing was recorded."""
+
+
+class NewCorrection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One change, as the developer or the agent reports it. `file_path` is relative to the project.
+
+    One that was validated away from the server brings `test_status` and `test_results` with it.
+    """
+
+    error_id: int
+    file_path: str
+    old_code: str
+    new_code: str
+    description: str = ""
+    applied_by: str = "admin"
+    test_status: Literal["pending", "passed", "failed"] = "pending"
+    test_results: dict[str, Any] | None = None
+
+
+def record(
+    store: Store,
+    config: Config,
+    changes: Sequence[NewCorrection],
+    *,
+    project: Path,
+    now: float,
+    applied_at: float | None = None,
+) -> list[int]:
+    """Records all the changes, or none; returns their ids. Their errors' watches begin at `applied_at`.
+
+    A validated change that is recorded already gets its results and no second row. Raises CorrectionError
+    when an error is unknown, a file is not in the project, the new code is not in its file, nothing changed,
+    results contradict their status, or `applied_at` (default: now) is in the future.
+    """
+    if not changes:
+        raise CorrectionError("there is nothing to record")
+    if applied_at is not None and applied_at > now:
+        raise CorrectionError("--applied-at is in the future; write when the new code began to run")
+    checked = []
+    for index, change in enumerate(changes, 1):
+        try:
+            checked.append(check(change, project))
+        except CorrectionError as reason:
+            raise CorrectionError(
+                f"correction {index}: {reason}" if len(changes) > 1 else str(reason)
+            ) from None
+    with store.transaction():
+        known = _locked(store, {change.error_id for change in checked})
+        written = []
+        for change in checked:
+            row = _known(change)
+            written.append((row or _insert(change, now, applied_at or now), change, row is None))
+        for error in known.values():
+            own = [one for one in written if one[1].error_id == error.id]
+            new = [change for _, change, fresh in own if fresh]
+            if new:
+                _move_on(config, error, new, applied_at or now, now)
+            _bring_results(config, error, [(row, change) for row, change, _ in own], now)
+    return [row.id for row, _, _ in written]
+
+
+def judged(
+    store: Store,
+    config: Config,
+    error_id: int,
+    correction_ids: Collection[int],
+    status: str,
+    results: dict[str, Any],
+    *,
+    now: float,
+    by: str,
+) -> None:
+    """Keeps what a validation found, and takes the error's tickets on: passed, failed, or pending.
+
+    Pending proves nothing: it replaces no earlier verdict and moves no ticket. Raises CorrectionError when
+    another correction was recorded meanwhile: the result is not about it.
+    """
+    with store.transaction():
+        error = _locked(store, {error_id})[error_id]
+        own = rows.corrections(error_id)
+        judged = [row for row in own if row.id in correction_ids]
+        if not judged or own[-1].id not in correction_ids:
+            raise CorrectionError(f"the corrections of error {error_id} changed meanwhile; validate again")
+        _judge(config, error, judged, status, results, now, now, by)
+
+
+def _locked(store: Store, error_ids: Collection[int]) -> dict[int, ErrorLog]:
+    """The errors by id, locked in id order where the database has row locks. Raises CorrectionError."""
+    query = ErrorLog.select().where(ErrorLog.id.in_(sorted(error_ids))).order_by(ErrorLog.id)
+    found = {row.id: row for row in (query.for_update() if store.postgres else query)}
+    for error_id in error_ids:
+        if error_id not in found:
+            raise CorrectionError(f"there is no error {error_id}; `tocsin errors` lists them")
+    return found
+
+
+def _known(change: NewCorrection) -> Correction | None:
+    """The same change, where its results come after it."""
+    if change.test_results is None:
+        return None
+    return (
+        Correction.select()
+        .where(
+            (Correction.error == change.error_id)
+            & (Correction.file_path == change.file_path)
+            & (Correction.old_code == change.old_code)
+            & (Correction.new_code == change.new_code)
+        )
+        .order_by(Correction.id.desc())
+        .first()
+    )
+
+
+def _bring_results(
+    config: Config, error: ErrorLog, own: Sequence[tuple[Correction, NewCorrection]], now: float
+) -> None:
+    """What was found away from the server: failed when one of the error's changes failed."""
+    told = [(row, change) for row, change in own if change.test_results is not None]
+    if not told:
+        return
+    statuses = {change.test_status for _, change in told}
+    status = "failed" if "failed" in statuses else "pending" if "pending" in statuses else "passed"
+    newest = next(change for _, change in reversed(told) if change.test_status == status)
+    results = dict(newest.test_results or {})
+    at = min(now, max([_moment(results.get("validated_at"), now), *(row.applied_at for row, _ in told)]))
+    _judge(config, error, [row for row, _ in told], status, results, at, now, newest.applied_by)
+
+
+def _moment(text: object, default: float) -> float:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return default
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _judge(
+    config: Config,
+    error: ErrorLog,
+    changes: Sequence[Correction],
+    status: str,
+    results: dict[str, Any],
+    at: float,
+    now: float,
+    by: str,
+) -> None:
+    for change in changes:
+        if status == "pending" and change.test_status != "pending":
+            continue
+        change.test_status, change.test_results = status, results
+        change.save(only=[Correction.test_status, Correction.test_results])
+    if status == "pending":
+        return
+    kind = Kind.VALIDATED if status == "passed" else Kind.VALIDATION_FAILED
+    details = {
+        "applied_by": changes[-1].applied_by,
+        "description": "; ".join(filter(None, (change.description for change in changes))),
+        "file_path": ", ".join(sorted({change.file_path for change in changes})),
+        "test_status": status,
+    }
+    tickets = rows.of_errors([error.id]).get(error.id, [])
+    text = str(results.get("summary", ""))[:500]
+    Tickets(config).take(error, tickets, Fact(kind, at), now, by=by, description=text, details=details)
+
+
+def inside(project: Path, file_path: str) -> Path:
+    """The file's path, resolved. Raises CorrectionError when it leads out of the project."""
+    if "\0" in file_path:
+        raise CorrectionError("the file path holds a NUL character")
+    root = project.resolve()
+    try:
+        path = (root / file_path).resolve()
+    except (OSError, RuntimeError, ValueError):  # a circle of links, a name too long or with half characters
+        raise CorrectionError("the file path cannot be followed") from None
+    if not path.is_relative_to(root):
+        raise CorrectionError(f"{file_path} is outside the project {root}; name a file inside (--project)")
+    return path
+
+
+def read_text(project: Path, file_path: str) -> str:
+    """A file of the project with its line ends as \\n. Raises CorrectionError when it is no such text."""
+    path = inside(project, file_path)
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(2, "there is no such file")
+        if path.stat().st_size > FILE_LIMIT:
+            raise CorrectionError(f"{file_path} is larger than {FILE_LIMIT // 1024 // 1024} MB")
+        return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise CorrectionError(
+            f"{file_path} cannot be read: {reason} (looked in {project.resolve()})"
+        ) from None
+
+
+def check(change: NewCorrection, project: Path) -> NewCorrection:
+    """The change as it is recorded: its path relative to the project. Raises CorrectionError."""
+    if change.old_code == change.new_code:
+        raise CorrectionError("old and new code are the same: nothing was corrected")
+    if not change.new_code.strip():
+        raise CorrectionError("the new code is empty; give the lines that stand there now, with those around")
+    if not change.applied_by.strip():
+        raise CorrectionError("say who applied it (--by)")
+    if clean(change.old_code) != change.old_code:
+        raise CorrectionError("the old code is no text: it holds a NUL or half a character")
+    if change.test_status != str((change.test_results or {"status": "pending"}).get("status")):
+        raise CorrectionError(f"test_status {change.test_status!r} is not what its test_results say")
+    text = read_text(project, change.file_path)
+    if change.new_code.replace("\r\n", "\n") not in text:
+        raise CorrectionError(
+            f"the new code is not in {change.file_path}; apply the change first, then record it"
+        )
+    return structs.replace(
+        change,
+        file_path=clean(str(inside(project, change.file_path).relative_to(project.resolve()))),
+        description=clean(change.description),
+        applied_by=clean(change.applied_by),
+        test_results=_cleaned(change.test_results),
+    )
+
+
+def _cleaned(value: Any) -> Any:
+    """Data from outside as every database takes it."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(name): _cleaned(item) for name, item in value.items()}
+    return value
+
+
+def read_batch(path: Path) -> list[NewCorrection]:
+    """The changes in a batch file. Raises CorrectionError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[NewCorrection])
+    except (msgspec.DecodeError, OSError, UnicodeDecodeError, RecursionError) as error:
+        raise CorrectionError(f"{path}: {error}") from None
+
+
+def write_batch(path: Path, changes: Sequence[NewCorrection]) -> None:
+    """Writes a batch file, or leaves the old one as it was. Raises CorrectionError."""
+    data = msgspec.json.format(msgspec.json.encode(list(changes)), indent=2)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(data + b"\n")
+        part.replace(path)
+    except OSError as error:
+        raise CorrectionError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _insert(change: NewCorrection, now: float, applied_at: float) -> Correction:
+    row: Correction = Correction.create(
+        error=change.error_id,
+        file_path=change.file_path,
+        old_code=change.old_code,
+        new_code=change.new_code,
+        description=change.description,
+        applied_by=change.applied_by,
+        applied_at=applied_at,
+        recorded_at=now,
+    )
+    return row
+
+
+def _move_on(
+    config: Config, error: ErrorLog, changes: Sequence[NewCorrection], applied_at: float, now: float
+) -> None:
+    tickets = rows.of_errors([error.id]).get(error.id, [])
+    files = ", ".join(sorted({change.file_path for change in changes}))
+    text = "; ".join(filter(None, [files, *(change.description for change in changes)]))
+    Tickets(config).take(
+        error, tickets, Fact(Kind.CORRECTED, applied_at), now, by=changes[0].applied_by, description=text
+    )

@@ -1,0 +1,1 @@
+"""Which events are one error: the signature and what it is computed from."""

@@ -1,0 +1,121 @@
+"""Signatures computed once per kind of event and session, not once per event. Pure but for its memory.
+
+What is remembered holds as long as the session's places stay what they were: a place that differs, or one
+that was missed when a signature was computed, makes the session's signatures be computed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from operator import attrgetter
+
+from msgspec import Raw
+
+from tocsin.daemon.grouping.sign import Places, Signature, cache_key, sign
+from tocsin.handler.capture.code_locations import wanted
+from tocsin.handler.protocol.event import Event, Place, Raised
+from tocsin.handler.protocol.wire import WireError, decode_place
+
+LIMIT = 100_000
+"""Weight of all that is remembered, at most, a signature weighing `WEIGHT` places; then all is forgotten."""
+WEIGHT = 10
+PLACES = 5_000
+"""Places remembered as they were encoded, at most; then all are forgotten."""
+
+_names = attrgetter("path", "line", "module", "function")
+
+
+class _Session:
+    def __init__(self) -> None:
+        self.places: dict[tuple[str, int], int] = {}
+        """Hash of each place as it was last told."""
+        self.missed: set[tuple[str, int]] = set()
+        self.signatures: dict[Hashable, Signature | None] = {}
+        """None: the exception's text decides too, and stands in the key of another entry."""
+
+
+class Signatures:
+    """Used by one thread."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, _Session] = {}
+        self._places: dict[bytes, Place] = {}
+        self._weight = 0
+
+    def tell(self, session_id: str, places: Iterable[Raw]) -> dict[tuple[str, int], Place]:
+        """Takes note of the places that come with a session's batch, before its events are signed.
+
+        Returns them; one that cannot be read is passed over.
+        """
+        if self._weight > LIMIT:
+            self._sessions.clear()
+            self._weight = 0
+        session = self._sessions.setdefault(session_id, _Session())
+        known = session.places
+        found: dict[tuple[str, int], Place] = {}
+        for raw in places:
+            data = bytes(raw)
+            place = self._places.get(data) or self._read(data)
+            if place is None:
+                continue
+            spot, value = (place.path, place.line), hash(data)
+            found[spot] = place
+            before = known.get(spot)
+            if before == value:
+                continue
+            known[spot] = value
+            if before is not None or spot in session.missed:
+                session.signatures.clear()
+                session.missed.clear()
+            self._weight += before is None
+        return found
+
+    def _read(self, data: bytes) -> Place | None:
+        """A place as it was encoded; batch after batch brings the same ones."""
+        try:
+            place = decode_place(data)
+        except WireError:
+            return None
+        if len(self._places) >= PLACES:
+            self._places.clear()
+        self._places[data] = place
+        return place
+
+    def of(self, session_id: str, event: Event, places: Places) -> Signature:
+        """The event's signature. `places`: those of its batch, of which `tell` was told."""
+        session = self._sessions[session_id]
+        raised = event.exception
+        if raised is None or raised.cause is not None or not raised.frames or _special(raised):
+            key = cache_key(event, places)
+            found = None if key is None else session.signatures.get(key)
+            return found or self._sign(session, key, event, places)
+        short = (raised.type, raised.errno, event.fingerprint, *map(_names, raised.frames))
+        found = session.signatures.get(short)
+        if found is not None:
+            return found
+        if short in session.signatures:
+            longer = _longer(event, raised, short)
+            return session.signatures.get(longer) or self._sign(session, longer, event, places)
+        if cache_key(event, places) == cache_key(event):
+            session.signatures[short] = None
+            return self._sign(session, _longer(event, raised, short), event, places)
+        return self._sign(session, short, event, places)
+
+    def _sign(self, session: _Session, key: Hashable | None, event: Event, places: Places) -> Signature:
+        signature = sign(event, places)
+        if key is not None:
+            session.missed.update(
+                (path, line) for path, line, _ in wanted(event) if (path, line) not in places
+            )
+            session.signatures[key] = signature
+            self._weight += WEIGHT
+        return signature
+
+
+def _longer(event: Event, raised: Raised, short: Hashable) -> Hashable:
+    """The key where no frame is the application's: the text decides, and the error belongs to the call."""
+    return raised.text, event.path, event.line, short
+
+
+def _special(raised: Raised) -> bool:
+    return bool(raised.group or raised.syntax or raised.recursive)

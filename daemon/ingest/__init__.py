@@ -1,0 +1,1 @@
+"""Messages of handlers become committed counts, samples and consequences, each event once."""

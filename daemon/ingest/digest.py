@@ -1,0 +1,410 @@
+"""Messages of handlers become rows: one transaction for all that came together, then the answers.
+
+Owns exactly-once: what lies below a session's watermark is skipped, what would leave a gap is refused, and
+the watermark moves in the transaction that counts. Knows no sockets and no SMTP.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+from msgspec import Raw
+from peewee import IntegrityError, InterfaceError, OperationalError
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.grouping.sign import Signature
+from tocsin.daemon.grouping.signatures import Signatures
+from tocsin.daemon.ingest.settlement import Full, Settlement
+from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
+from tocsin.daemon.store import errors, sessions
+from tocsin.daemon.store.alive_intervals import Stretches
+from tocsin.daemon.store.database import Store, StoreError
+from tocsin.daemon.store.errors import Key
+from tocsin.daemon.store.models import Session
+from tocsin.handler.protocol import wire
+from tocsin.handler.protocol.event import Collapsed, Event, Lost, Place, Repeat
+from tocsin.handler.protocol.outline import Glance, glance, glance_event
+from tocsin.handler.protocol.wire import (
+    Ack,
+    Batch,
+    FromDaemon,
+    FromHandler,
+    Goodbye,
+    Heartbeat,
+    Hello,
+    Refusal,
+    Welcome,
+)
+
+OFFSET_NOISE = 1.0
+"""Seconds of clock difference that a busy machine makes by itself; below it no correction is applied."""
+CLOCK_SET = 60.0
+"""Seconds by which a heartbeat's clock differs from what is known before one of the two was set meanwhile."""
+CLIENT_LIMIT = 200
+HOST = platform.node()
+TRIES = 5
+"""Of a transaction that met another daemon's, or a server that restarts."""
+PAUSE = 0.05
+"""Seconds before the second try; each later one waits twice as long."""
+
+Places = Mapping[tuple[str, int], Place]
+
+log = structlog.get_logger()
+
+
+class Received(NamedTuple):
+    """A message and who sent it: `peer_key` is the connection's CURVE public key, '' without CURVE."""
+
+    peer_key: str
+    message: FromHandler
+
+
+class Digest:
+    """The one writer of what handlers say. Used by one thread."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._store = store
+        self._config = config
+        self._identity = store.identity
+        self._memory = _Memory(Signatures(), Stretches(store), set())
+
+    def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
+        """Digests what came together and returns an answer for each message, None where none is due.
+
+        Raises StoreError when the database cannot be written now: nothing was taken, the handlers send again.
+        """
+        try:
+            return self._persistently(received, now)
+        except StoreError:
+            raise
+        except Exception as error:  # one poison record must not hold back the others
+            log.warning("batch_split", reason=repr(error)[:500])
+            return [self._carefully(one, now) for one in received]
+
+    def _persistently(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
+        """One transaction, tried again where Postgres breaks it: a deadlock, another daemon, a restart.
+
+        A commit whose outcome is unknown is safe to repeat: the watermark tells what it has done.
+        """
+        tries = TRIES if self._store.postgres else 1
+        for attempt in range(1, tries + 1):
+            try:
+                return self._together(received, now)
+            except (OperationalError, InterfaceError) as error:
+                if attempt == tries:
+                    text = f"the database cannot be written: {error}"
+                    raise StoreError(text, permanent=False) from error
+                time.sleep(PAUSE * 2 ** (attempt - 1))
+            except IntegrityError:
+                if attempt == tries:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _together(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
+        with self._store.transaction():
+            work = _Work(self._store, self._config, received, self._identity, self._memory, now)
+            answers = [work.take(one) for one in received]
+            work.settle()
+        return answers
+
+    def _carefully(self, one: Received, now: float) -> FromDaemon | None:
+        """One message alone; of a batch, one record after the other, and what still fails is quarantined."""
+        if not isinstance(one.message, Batch):
+            try:
+                return self._persistently([one], now)[0]
+            except StoreError:
+                raise
+            except Exception as error:
+                return Refusal(_session_of(one.message), "malformed", repr(error)[:200], permanent=True)
+        answer: FromDaemon | None = None
+        for part in _singly(one.message):
+            try:
+                answer = self._persistently([Received(one.peer_key, part)], now)[0]
+            except StoreError:
+                raise
+            except Exception as error:
+                log.error("record_quarantined", session=part.session, reason=repr(error)[:500])
+                answer = self._quarantined(part, repr(error), now)
+            if isinstance(answer, Refusal):
+                break
+        return answer
+
+    def _quarantined(self, part: Batch, reason: str, now: float) -> FromDaemon:
+        with self._store.transaction():
+            session = Session.get_by_id(part.session)
+            for at, body in part.frames:
+                errors.quarantine(part.session, at, reason, bytes(body), now)
+            session.watermark = max(session.watermark, part.end)
+            session.save(only=[Session.watermark])
+        return Ack(part.session, session.watermark)
+
+
+def _session_of(message: FromHandler) -> str:
+    return message.header.session if isinstance(message, Hello) else message.session
+
+
+def _may_speak(session: Session, peer_key: str, live: bool) -> bool:
+    """Whether a connection may go on with a session: under the session's own key; or from this machine
+    (without CURVE there is no key), for what a dead process left behind.
+    """
+    return bool(session.peer_key == peer_key or (not peer_key and not live))
+
+
+def _foreign(session_id: str) -> Refusal:
+    return Refusal(session_id, "not_allowed", "the session belongs to another key", permanent=True)
+
+
+def _singly(batch: Batch) -> list[Batch]:
+    """The batch as batches of one record each, covering the same range; each explains its repeats' keys."""
+    bounds = [batch.start, *(at for at, _ in batch.frames[1:]), batch.end]
+    definitions = [*batch.definitions, *(raw for _, raw in batch.frames if _is_event(raw))]
+    return [
+        Batch(batch.session, bounds[i], bounds[i + 1], [frame], definitions, batch.places, batch.sent_at)
+        for i, frame in enumerate(batch.frames)
+    ] or [batch]
+
+
+def _is_event(raw: Raw) -> bool:
+    try:
+        return isinstance(wire.decode_record(raw), Event)
+    except wire.WireError:
+        return False
+
+
+def _ends(record: Collapsed) -> list[tuple[float, int]]:
+    """(moment, how many) of collapsed occurrences: the first one's and the last one's moments are known."""
+    if record.count > 1:
+        return [(record.first_at, 1), (record.last_at, record.count - 1)]
+    return [(record.last_at, max(record.count, 0))]
+
+
+class _Memory(NamedTuple):
+    """What is remembered from one transaction to the next; none of it has to be right."""
+
+    signatures: Signatures
+    stretches: Stretches
+    full: Full
+
+
+class _Known(NamedTuple):
+    """What a key stands for in one batch: repeats of it are counted as this event is."""
+
+    total: Sum
+    hits: Occurrences
+    signature: Signature
+    client: str
+
+
+class _Work:
+    """One transaction's work: sessions, sums per error, signs of life; written by `settle`."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        received: Sequence[Received],
+        identity: str,
+        memory: _Memory,
+        now: float,
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._identity = identity
+        self._signatures, self._stretches, self._full = memory
+        self._now = now
+        ids = {_session_of(one.message) for one in received}
+        self._sessions = sessions.by_id(store, ids)
+        self._sums: dict[Key, Sum] = {}
+        self._known_spots: dict[tuple[str, str | None, int], _Known] = {}
+        """By session, client and the signature object, which they keep alive."""
+        self._own_clients = {service.name: service.client or "" for service in config.service}
+        self._heard: set[str] = set()
+        """Sessions that spoke themselves: a sign of life now."""
+
+    def take(self, one: Received) -> FromDaemon | None:
+        message = one.message
+        if isinstance(message, Hello):
+            return self._hello(message, one.peer_key)
+        session = self._sessions.get(message.session)
+        if session is None:
+            return Refusal(message.session, "unknown_session", "say hello first")
+        if not _may_speak(session, one.peer_key, session.live):
+            return _foreign(message.session)
+        session.last_heard = self._now
+        if isinstance(message, Batch):
+            return self._batch(session, message)
+        self._alive(session, message)
+        if isinstance(message, Goodbye):
+            session.ended_at = self._now
+        return Ack(session.id, session.watermark)
+
+    def settle(self) -> None:
+        """Writes everything that came together."""
+        sums = {key: total for key, total in self._sums.items() if total.count}
+        Settlement(self._store, self._config, self._full, self._now).write(sums, self._sessions)
+        signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._heard}
+        for total in sums.values():
+            for (_, session_id), hits in total.hits.items():
+                self._sessions[session_id].events += hits.count
+                signs.setdefault(session_id, []).append([*hits.moments, *(at for at, _ in hits.many)])
+        sessions.save(self._store, self._sessions.values())
+        self._stretches.extend([(self._sessions[one], signs[one]) for one in sorted(signs)])
+
+    def _hello(self, hello: Hello, peer_key: str) -> FromDaemon:
+        header = hello.header
+        session = self._sessions.get(header.session)
+        if hello.database and hello.database != self._identity and session is None:
+            return Refusal(header.session, "other_database", "this session is shipped to another database")
+        if session is None:
+            session = self._sessions[header.session] = Session.create(
+                id=header.session[:64],
+                service=header.service[:200],
+                environment=(header.environment or "")[:200],
+                release=header.release and header.release[:200],
+                host=header.host[:200],
+                pid=header.pid,
+                python=header.python[:50],
+                peer_key=peer_key,
+                started_at=self._moment(header.started_at, self._offset(hello.sent_at, header.host)),
+                first_heard=self._now,
+                last_heard=self._now,
+                interval=min(max(header.interval, 0.1), 3600.0),
+                clock_offset=self._offset(hello.sent_at, header.host),
+                live=hello.live,
+            )
+        elif not _may_speak(session, peer_key, hello.live):
+            return _foreign(header.session)
+        session.last_heard = self._now
+        session.live = hello.live
+        session.backlog = hello.backlog
+        if hello.live:
+            session.ended_at = None
+            session.clock_offset = self._offset(hello.sent_at, header.host)
+            self._heard.add(session.id)
+        if hello.oldest > session.watermark:
+            self._gone(session, hello)
+        return Welcome(session.id, self._identity, session.watermark, self._now)
+
+    def _gone(self, session: Session, hello: Hello) -> None:
+        """The handler no longer holds what follows our watermark: a database restored from a backup.
+
+        One made before the session began does not know it; the session knows the database. How many they are
+        the handler knows; one that cannot say has lost at least one. None, when no event stood there.
+        """
+        known = session.watermark or session.events or hello.database == self._identity
+        if known and (count := self._missing(session, hello)):
+            sessions.add_loss(session.id, sessions.NOT_HELD, count)
+            log.error("records_not_held", session=session.id, count=count, exact=hello.before is not None)
+        session.watermark = hello.oldest
+
+    def _missing(self, session: Session, hello: Hello) -> int:
+        if hello.before is None:
+            return 1
+        sums = self._sums.values()
+        ours = [hits for total in sums for (_, one), hits in total.hits.items() if one == session.id]
+        new = sum(len(hits.moments) + sum(count for _, count in hits.many) for hits in ours)
+        return max(hello.before - sessions.told(session) - new, 0)
+
+    def _alive(self, session: Session, message: Heartbeat | Goodbye) -> None:
+        session.backlog = max(message.backlog, 0)
+        if session.live:
+            session.ended_at = None
+            self._heard.add(session.id)
+            offset = self._offset(message.sent_at, session.host)
+            if abs(offset - session.clock_offset) > CLOCK_SET:
+                session.clock_offset = offset
+
+    def _offset(self, sent_at: float, host: str) -> float:
+        """What to add to the application's clock. On this host it is ours: a difference is only delay."""
+        offset = self._now - sent_at if math.isfinite(sent_at) and host != HOST else 0.0
+        return offset if abs(offset) > OFFSET_NOISE else 0.0
+
+    def _moment(self, at: float, offset: float) -> float:
+        """The moment by our clock; nothing happens in the future, nor before the epoch."""
+        return min(max(at + offset, 0.0), self._now) if math.isfinite(at) else self._now
+
+    def _batch(self, session: Session, batch: Batch) -> FromDaemon:
+        if batch.start > session.watermark:
+            return Refusal(
+                session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
+            )
+        places = self._signatures.tell(session.id, batch.places)
+        known: dict[int, _Known] = {}
+        for raw in batch.definitions:
+            self._define(session, raw, places, known)
+        for at, raw in batch.frames:
+            if at >= session.watermark:
+                self._record(session, at, raw, places, known)
+        session.watermark = max(session.watermark, batch.end)
+        session.backlog = max(batch.backlog, 0)
+        if session.live:
+            self._heard.add(session.id)
+        return Ack(session.id, session.watermark)
+
+    def _define(self, session: Session, raw: Raw, places: Places, known: dict[int, _Known]) -> None:
+        try:
+            event = glance_event(raw)
+        except wire.WireError:
+            return
+        known[event.key] = self._known(session, event, places)
+
+    def _record(
+        self, session: Session, position: int, raw: Raw, places: Places, known: dict[int, _Known]
+    ) -> None:
+        try:
+            record = glance(raw)
+        except wire.WireError as error:
+            errors.quarantine(session.id, position, str(error), bytes(raw), self._now)
+            return
+        if isinstance(record, Glance):
+            found = self._known(session, record, places)
+            if record.key:
+                known[record.key] = found
+            at = self._moment(record.occurred_at, session.clock_offset)
+            found.hits.moments.append(at)
+            if found.total.wants(at):
+                found.total.keep(
+                    Sampled(record, found.signature, raw, places, session.id, position, at, found.client)
+                )
+        elif isinstance(record, Repeat):
+            definition = known.get(record.key)
+            if definition is None:
+                self._unknown(session, position, raw)
+                return
+            definition.hits.moments.append(self._moment(record.occurred_at, session.clock_offset))
+        elif isinstance(record, Collapsed):
+            definition = known.get(record.key)
+            if definition is None:
+                self._unknown(session, position, raw)
+                return
+            for moment, count in _ends(record):
+                definition.hits.add(self._moment(moment, session.clock_offset), count)
+        elif isinstance(record, Lost):
+            sessions.add_loss(session.id, record.reason, max(record.count, 0))
+
+    def _unknown(self, session: Session, position: int, raw: Raw) -> None:
+        errors.quarantine(session.id, position, "names an unknown event", bytes(raw), self._now)
+
+    def _known(self, session: Session, event: Glance, places: Places) -> _Known:
+        """Where the event's occurrences are counted."""
+        signature = self._signatures.of(session.id, event, places)
+        spot = (session.id, event.client, id(signature))
+        known = self._known_spots.get(spot)
+        if known is None:
+            total = self._sum(session, signature, event, places)
+            client = (event.client or self._own_clients.get(session.service, ""))[:CLIENT_LIMIT]
+            known = _Known(total, total.hit(client, session.id), signature, client)
+            self._known_spots[spot] = known
+        return known
+
+    def _sum(self, session: Session, signature: Signature, event: Glance, places: Places) -> Sum:
+        key = Key(session.service, session.environment, signature.fine)
+        total = self._sums.get(key)
+        if total is None:
+            total = self._sums[key] = Sum(signature, event, places, session.id)
+        return total

@@ -1,0 +1,1 @@
+"""What leaves the daemon for people: mails, from their wording to the mail server."""

@@ -1,0 +1,194 @@
+"""What can be wrong with the mails: the mail server step by step, and a user's own templates."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parseaddr
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tocsin.daemon.config import Config, Smtp
+from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.smtp import Connection, Phase, SendError, explain
+from tocsin.daemon.outgoing.templating import BUILT_IN, Templates
+from tocsin.daemon.store import outbox
+from tocsin.daemon.store.models import Mail
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step on the way to a mailbox: whether it went well, what happened, and what to do."""
+
+    name: Phase
+    ok: bool
+    text: str
+    remedy: str = ""
+
+
+def diagnose(
+    config: Config, address: str, now: float, *, send: bool = True, context: ssl.SSLContext | None = None
+) -> Iterator[Step]:
+    """Walks the way of a mail to the address and tells each step; the first that fails is the last.
+
+    With `send` a test mail goes out; without, the server is only asked whether it would take one.
+    """
+    smtp = config.smtp
+    if smtp is None:
+        yield Step("settings", False, "SMTP_HOST is not set, so all mails wait", _SETTINGS_REMEDY)
+        return
+    done: list[Phase] = []
+    try:
+        recipient = _address(address, "recipient", "Check the address you gave")
+        sender = _address(parseaddr(smtp.sender)[1], "sender", "Set SMTP_FROM to the sender's address")
+        yield Step(
+            "settings", True, f"{smtp.host}:{smtp.port}, SMTP_SECURITY={smtp.security}, from {smtp.sender}"
+        )
+        yield Step("name", True, _resolve(smtp))
+        done.append("name")
+        connection = Connection(smtp, config.mail.oauth2_file, context)
+    except SendError as error:
+        yield from _reached(smtp, error.phase, done)
+        yield Step(error.phase, False, str(error), error.remedy)
+        return
+    yield from _reached(smtp, None, done)
+    try:
+        yield from _deliver(connection, config, sender, recipient, now, send=send)
+    finally:
+        connection.close()
+
+
+_SETTINGS_REMEDY = (
+    "Set SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS and SMTP_FROM in the environment, or in the .env beside "
+    "the configuration file, and start the daemon again"
+)
+
+
+def _deliver(
+    connection: Connection, config: Config, sender: str, recipient: str, now: float, *, send: bool
+) -> Iterator[Step]:
+    try:
+        connection.envelope(sender, recipient)
+    except SendError as error:
+        if error.phase == "recipient":
+            yield Step("sender", True, f"the server takes mails from {sender}")
+        yield Step(error.phase, False, str(error), error.remedy)
+        return
+    yield Step("sender", True, f"the server takes mails from {sender}")
+    yield Step("recipient", True, f"the server takes mails to {recipient}")
+    if not send:
+        return
+    try:
+        connection.reset()
+        connection.send(_test_message(config, recipient, now), sender, recipient)
+    except SendError as error:
+        yield Step("sending", False, str(error), error.remedy)
+        return
+    yield Step("sending", True, f"a test mail is on its way to {recipient}; look into the spam folder too")
+
+
+def check_templates(overrides: str | None) -> list[str]:
+    """One line for each of a user's templates that does not work or replaces nothing."""
+    if not overrides:
+        return []
+    directory = Path(overrides).expanduser()
+    if not directory.is_dir():
+        return [
+            f"mail.templates = {overrides!r}: there is no such directory; the built-in templates are used"
+        ]
+    files = sorted(path for path in directory.iterdir() if path.suffix in (".html", ".txt"))
+    return list(_checked(directory, tuple((path.name, path.stat().st_mtime_ns) for path in files)))
+
+
+@lru_cache(maxsize=4)
+def _checked(directory: Path, files: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+    """Once for each state of the files: the pages ask every few seconds."""
+    known = {path.name for path in BUILT_IN.iterdir()}
+    lines = [f"mail.templates: {name} replaces no template; there are {', '.join(sorted(known))}"
+             for name, _ in files if name not in known]  # fmt: skip
+    templates = Templates(directory)
+    for kind in mail.KINDS:
+        for audience in ("client", "admin"):
+            mail.write(kind, sample(kind), audience=audience, spoken="en", templates=templates)
+    return (*lines, *templates.problems.values())
+
+
+def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
+    """Made-up facts for a mail of that kind, all keys there."""
+    facts = {
+        "ticket_id": 42, "error_id": 17, "service": "shop", "environment": "production",
+        "title": "IntegrityError: UNIQUE constraint failed: orders.number",
+        "message": "order 10042 could not be saved\nIntegrityError: UNIQUE constraint failed: orders.number",
+        "source": "shop/orders.py", "line": 118, "function": "save_order", "occurrences": 4,
+        "first_seen": now - 2700, "last_seen": now - 60, "client_id": "acme", "client_name": "Acme",
+        "threshold": 3, "window": 3600.0, "watch_seconds": _DAY, "priority": "high", "created_at": now,
+        "ticket_url": "https://status.example.org/admin/tickets/42.html",
+    }  # fmt: skip
+    more: dict[str, dict[str, Any]] = {
+        "validated": {"applied_by": "copilot", "file_path": "shop/orders.py", "test_status": "passed",
+                      "description": "Take the next free number inside the transaction"},
+        "validation_failed": {"applied_by": "copilot", "file_path": "shop/orders.py", "test_status": "failed",
+                              "description": "Take the next free number inside the transaction"},
+        "reappeared": {"reappeared_at": now + 7200, "last_seen": now + 7200, "occurrences": 5, "late": False},
+        "reopened": {"reappeared_at": now + 3 * _DAY, "last_seen": now + 3 * _DAY, "occurrences": 5,
+                     "late": False},
+        "closing": {"resolution": "corrected", "quiet_since": now + 7200, "watched_seconds": _DAY,
+                    "seen_seconds": 0.98 * _DAY, "evidence": "seen", "chance": 0.0004, "corrections": 1,
+                    "verified_by_tests": True},
+        "inconclusive": {"unseen_since": now - 3 * _DAY, "seen_seconds": 5 * 3600.0},
+        "old_code": {"reappeared_at": now + 3 * _DAY, "session": "web-1, pid 4242"},
+        "digest": {"total": 120, "mails": [
+            {"kind": "notice", "subject": f"[Ticket #{number}] New error in shop: KeyError",
+             "ticket_id": number, "created_at": now + number, "title": "KeyError: *",
+             "ticket_url": f"https://status.example.org/admin/tickets/{number}.html"}
+            for number in range(40, 52)]},
+    }  # fmt: skip
+    return {**facts, **more.get(kind, {})}
+
+
+def _reached(smtp: Smtp, failed: Phase | None, done: list[Phase]) -> Iterator[Step]:
+    """The steps of a connection that went well before the failed one, or all of them."""
+    said: dict[Phase, str] = {
+        "connection": f"{smtp.host} answers on port {smtp.port}",
+        "TLS": "the connection is encrypted and the certificate is the right one",
+        "log-in": f"{smtp.user} is logged in",
+    }
+    if smtp.security == "none":
+        said["TLS"] = "no encryption, as SMTP_SECURITY=none says"
+    if smtp.user is None:
+        said["log-in"] = "without a log-in: SMTP_USER is not set"
+    for phase, text in said.items():
+        if phase == failed or failed in ("settings", "name", "sender", "recipient"):
+            return
+        if failed == "TLS" and phase == "connection" and smtp.security == "ssl":
+            yield Step("connection", True, f"{smtp.host} answers on port {smtp.port}")
+            return
+        yield Step(phase, True, text)
+
+
+def _resolve(smtp: Smtp) -> str:
+    try:
+        found = socket.getaddrinfo(smtp.host, smtp.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise explain(error, smtp, "name") from error
+    return f"{smtp.host} is {', '.join(dict.fromkeys(str(one[4][0]) for one in found))}"
+
+
+def _address(text: str, phase: Phase, remedy: str) -> str:
+    try:
+        return mail.mail_address(text)
+    except mail.MailError as error:
+        raise SendError(str(error), phase=phase, remedy=remedy) from error
+
+
+def _test_message(config: Config, recipient: str, now: float) -> Any:
+    assert config.smtp is not None
+    row = Mail(kind="test", audience="admin", recipient=recipient, language=config.mail.language,
+               facts={"created_at": now}, message_id=outbox.message_id())  # fmt: skip
+    return mail.compose(row, sender=config.smtp.sender, root=None, now=now,
+                        templates=Templates(config.mail.templates))  # fmt: skip

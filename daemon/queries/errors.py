@@ -1,0 +1,107 @@
+"""Errors: read-only queries into small frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+from peewee import fn
+
+from tocsin.daemon.queries.moment import Moment, moment
+from tocsin.daemon.queries.rows import dicts, pairs, tuples
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Ticket
+
+
+class ErrorFacts(Struct, frozen=True):
+    """An error; its JSON is the documented shape. The last three are numbers."""
+
+    id: int
+    signature: str
+    coarse: str
+    title: str
+    message: str
+    source: str
+    line: int
+    service: str
+    environment: str
+    module: str
+    function: str
+    level: int
+    occurrences: int
+    first_seen: Moment
+    last_seen: Moment
+    release: str | None
+    resolved: bool
+    resolved_at: Moment | None
+    muted_until: Moment | None
+    muted_rate: float | None
+    merged_into: int | None
+    open_tickets: int
+    corrections: int
+    clients_hit: int
+
+
+def errors(
+    store: Store, *, open_only: bool = False, error_ids: Iterable[int] | None = None, merged: bool = False
+) -> list[ErrorFacts]:
+    """Errors, newest occurrence first; `merged` ones only where asked: they live on in another error."""
+    query = ErrorLog.select()
+    if not merged:
+        query = query.where(ErrorLog.merged_into.is_null())
+    if open_only:
+        query = query.where(ErrorLog.resolved == False)  # noqa: E712  (SQL)
+    wanted = None if error_ids is None else list(error_ids)
+    if wanted is not None:
+        query = query.where(ErrorLog.id.in_(wanted))
+    with store.reading():
+        counts = _counts(wanted)
+        return [
+            _facts(row, counts)
+            for row in dicts(query.order_by(ErrorLog.last_seen.desc(), ErrorLog.id.desc()))
+        ]
+
+
+def recent_hours(
+    store: Store, since: int, error_ids: Iterable[int] | None = None
+) -> dict[int, dict[int, int]]:
+    """{error: {hour since the epoch: occurrences}} from the hour `since` on, over all clients."""
+    query = (
+        HourCount.select(HourCount.error, HourCount.hour, fn.SUM(HourCount.count))
+        .where(HourCount.hour >= since)
+        .group_by(HourCount.error, HourCount.hour)
+    )
+    if error_ids is not None:
+        query = query.where(HourCount.error.in_(list(error_ids)))
+    found: dict[int, dict[int, int]] = {}
+    with store.reading():
+        for error_id, hour, count in tuples(query):
+            found.setdefault(error_id, {})[hour] = int(count)
+    return found
+
+
+def _counts(error_ids: list[int] | None) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+    """Open tickets, corrections and clients hit, by error."""
+    open_tickets = Ticket.select(Ticket.error, fn.COUNT(Ticket.id)).where(Ticket.status != "closed")
+    corrected = Correction.select(Correction.error, fn.COUNT(Correction.id))
+    hit = HourCount.select(HourCount.error, fn.COUNT(fn.DISTINCT(HourCount.client_id)))
+    hit = hit.where(HourCount.client_id != "")
+    if error_ids is not None:
+        open_tickets = open_tickets.where(Ticket.error.in_(error_ids))
+        corrected = corrected.where(Correction.error.in_(error_ids))
+        hit = hit.where(HourCount.error.in_(error_ids))
+    return (
+        pairs(open_tickets.group_by(Ticket.error)),
+        pairs(corrected.group_by(Correction.error)),
+        pairs(hit.group_by(HourCount.error)),
+    )
+
+
+def _facts(row: dict[str, Any], counts: tuple[dict[int, int], dict[int, int], dict[int, int]]) -> ErrorFacts:
+    values = {name: row[name] for name in ErrorFacts.__struct_fields__[:-3]}
+    for name in ("first_seen", "last_seen", "resolved_at", "muted_until"):
+        values[name] = moment(values[name])
+    values["resolved"] = bool(values["resolved"])
+    open_tickets, corrected, hit = (count.get(row["id"], 0) for count in counts)
+    return ErrorFacts(**values, open_tickets=open_tickets, corrections=corrected, clients_hit=hit)

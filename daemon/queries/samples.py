@@ -1,0 +1,129 @@
+"""A stored event made readable: exceptions as a flat chain, each frame with its source. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from tocsin.daemon.store.bodies import SampleBody
+from tocsin.handler.protocol.event import Frame, Place, Raised
+
+CHAIN_LIMIT = 50
+"""Exceptions shown of one event: a group of groups may hold thousands."""
+
+
+class FrameFacts(Struct, frozen=True):
+    """One call of a traceback. `source` are the lines around, from line `first` on; empty if unknown."""
+
+    path: str
+    module: str
+    function: str
+    line: int
+    in_app: bool
+    locals: dict[str, str]
+    arguments: dict[str, Any] | None
+    """Of the innermost call of ours, when they were plain data; {}: called without any."""
+    statement: str | None
+    first: int
+    source: list[str]
+
+
+class RaisedFacts(Struct, frozen=True):
+    """One exception of the chain. `relation` to the one before it: raised, cause, context or group."""
+
+    type: str
+    text: str
+    relation: str
+    depth: int
+    frames: list[FrameFacts]
+    """Outermost call first."""
+    omitted: int
+    errno: str | None
+    syntax: list[str] | None
+    """Of a SyntaxError: path, message, text."""
+
+
+class EventFacts(Struct, frozen=True):
+    """What was logged, where and with what."""
+
+    level: int
+    logger: str
+    message: str
+    template: str | None
+    path: str
+    module: str
+    function: str
+    line: int
+    thread: str
+    client: str | None
+    context: dict[str, str]
+    fingerprint: list[str]
+    stack: str | None
+    place: FrameFacts
+    """Where the logging call stands."""
+    exceptions: list[RaisedFacts]
+    """The one that was logged first, then what caused it."""
+
+
+def event_facts(body: SampleBody) -> EventFacts:
+    """The event of a sample, with its places joined to its frames."""
+    event = body.event
+    places = {(place.path, place.line): place for place in body.places}
+    call = Frame(event.path, event.module, event.function, event.line)
+    raised = _chain(event.exception, "raised", 0, places) if event.exception else iter(())
+    return EventFacts(
+        level=event.level,
+        logger=event.logger,
+        message=event.message,
+        template=event.template,
+        path=event.path,
+        module=event.module,
+        function=event.function,
+        line=event.line,
+        thread=event.thread,
+        client=event.client,
+        context=event.context or {},
+        fingerprint=list(event.fingerprint or ()),
+        stack=event.stack,
+        place=_frame(call, places),
+        exceptions=[one for one, _ in zip(raised, range(CHAIN_LIMIT), strict=False)],
+    )
+
+
+def _chain(
+    raised: Raised, relation: str, depth: int, places: dict[tuple[str, int], Place]
+) -> Iterator[RaisedFacts]:
+    yield RaisedFacts(
+        type=raised.type,
+        text=raised.text,
+        relation=relation,
+        depth=depth,
+        frames=[_frame(frame, places) for frame in raised.frames],
+        omitted=raised.omitted,
+        errno=raised.errno,
+        syntax=[raised.syntax.path, raised.syntax.message, raised.syntax.text] if raised.syntax else None,
+    )
+    for member in raised.group:
+        yield from _chain(member, "group", depth + 1, places)
+    if raised.cause:
+        yield from _chain(raised.cause, "cause", depth, places)
+    elif raised.context:
+        yield from _chain(raised.context, "context", depth, places)
+
+
+def _frame(frame: Frame, places: dict[tuple[str, int], Place]) -> FrameFacts:
+    place = places.get((frame.path, frame.line))
+    return FrameFacts(
+        path=frame.path,
+        module=frame.module,
+        function=frame.function,
+        line=frame.line,
+        in_app=place.in_app if place else True,
+        locals=frame.locals or {},
+        arguments=frame.arguments,
+        statement=place.statement if place else None,
+        first=place.first if place else 0,
+        source=list(place.source) if place else [],
+    )

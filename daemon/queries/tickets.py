@@ -1,0 +1,259 @@
+"""Tickets and clients: read-only queries into small frozen values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct, structs
+from peewee import JOIN
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.queries.moment import Moment, moment
+from tocsin.daemon.queries.rows import dicts, tuples
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Ticket, Watch
+from tocsin.daemon.tickets import watch
+
+
+class HistoryFacts(Struct, frozen=True):
+    """One action on a ticket."""
+
+    id: int
+    ticket_id: int
+    action: str
+    description: str
+    created_by: str
+    created_at: Moment
+
+
+class WatchFacts(Struct, frozen=True):
+    """How far the silence of an error has come, as the last round wrote it down. Durations in seconds."""
+
+    started_at: Moment
+    required_seconds: float
+    seen_seconds: float
+    quiet_since: Moment
+    earliest_close: Moment
+    """Not before this moment, provided that the error stays away and its service is seen alive."""
+    waiting_for: str
+    checked_at: Moment | None = None
+    min_seen: float = 0.9
+    inconclusive_at: Moment | None = None
+
+
+class MailFacts(Struct, frozen=True):
+    """One mail of a ticket."""
+
+    id: int
+    kind: str
+    audience: str
+    recipient: str
+    state: str
+    created_at: Moment
+    sent_at: Moment | None
+    attempts: int
+    last_error: str
+
+
+class TicketFacts(Struct, frozen=True):
+    """A ticket; its JSON is the documented shape."""
+
+    id: int
+    error_id: int | None
+    error_signature: str | None
+    client_id: str | None
+    client_email: str | None
+    subject: str
+    status: str
+    priority: str
+    category: str
+    source: str
+    resolution: str | None
+    created_at: Moment
+    closed_at: Moment | None
+    metadata: Any
+    service: str | None = None
+    """Of its error."""
+    title: str | None = None
+    """Of its error."""
+
+
+class TicketDetail(TicketFacts, frozen=True, kw_only=True):
+    """One ticket with its history, its mails and the watch over its error."""
+
+    message: str = ""
+    history: list[HistoryFacts] = []
+    watch: WatchFacts | None = None
+    mails: list[MailFacts] = []
+
+
+class ClientFacts(Struct, frozen=True):
+    """Somebody the errors concern. `folder` names the client's pages and is not to be guessed."""
+
+    id: str
+    name: str
+    email: str | None
+    language: str | None
+    folder: str
+
+
+def tickets(
+    store: Store,
+    *,
+    open_only: bool = False,
+    ticket_ids: Iterable[int] | None = None,
+    error_ids: Iterable[int] | None = None,
+    client_id: str | None = None,
+) -> list[TicketFacts]:
+    """Tickets, newest first."""
+    query = _select().order_by(Ticket.created_at.desc(), Ticket.id.desc())
+    if open_only:
+        query = query.where(Ticket.status != "closed")
+    if ticket_ids is not None:
+        query = query.where(Ticket.id.in_(list(ticket_ids)))
+    if error_ids is not None:
+        query = query.where(Ticket.error.in_(list(error_ids)))
+    if client_id is not None:
+        query = query.where(Ticket.client_id == client_id)
+    with store.reading():
+        return [_facts(row) for row in dicts(query)]
+
+
+def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDetail | None:
+    """One ticket with everything about it, None when there is none. `now` in epoch seconds.
+
+    Its watch is judged at this moment, not as the last round wrote it down.
+    """
+    found = ticket_details(store, [ticket_id], config, now).get(ticket_id)
+    if found is None or found.watch is None or found.error_id is None:
+        return found
+    judged = watch.finding(store, config, found.error_id, now)
+    if judged is None:
+        return found
+    as_of_now = structs.replace(
+        found.watch,
+        seen_seconds=judged.seen_seconds,
+        earliest_close=moment(judged.earliest_close),
+        waiting_for=judged.waiting_for,
+    )
+    return structs.replace(found, watch=as_of_now)
+
+
+def ticket_details(
+    store: Store, ticket_ids: Iterable[int], config: Config, now: float
+) -> dict[int, TicketDetail]:
+    """Some tickets with everything about them, by number: with as many queries as one."""
+    wanted = list(ticket_ids)
+    with store.reading():
+        rows = dicts(_select(Ticket.message).where(Ticket.id.in_(wanted)))
+        plain = {row["id"]: _facts(row) for row in rows}
+        watched = {
+            one.error_id for one in plain.values() if one.error_id is not None and one.status != "closed"
+        }
+        seen = watches(store, config, watched, now)
+        happened: dict[int, list[HistoryFacts]] = defaultdict(list)
+        for entry in history(store, wanted):
+            happened[entry.ticket_id].append(entry)
+        sent = mails(store, wanted)
+    return {
+        row["id"]: TicketDetail(
+            **{name: getattr(plain[row["id"]], name) for name in TicketFacts.__struct_fields__},
+            message=row["message"],
+            history=happened[row["id"]],
+            watch=seen.get(row["error_id"]) if row["status"] != "closed" else None,
+            mails=sent[row["id"]],
+        )
+        for row in rows
+    }
+
+
+def history(store: Store, ticket_ids: Iterable[int]) -> list[HistoryFacts]:
+    """The history rows of some tickets, oldest first."""
+    with store.reading():
+        rows = (
+            History.select()
+            .where(History.ticket.in_(list(ticket_ids)))
+            .order_by(History.created_at, History.id)
+        )
+        return [
+            HistoryFacts(
+                row["id"],
+                row["ticket"],
+                row["action"],
+                row["description"],
+                row["created_by"],
+                moment(row["created_at"]),
+            )
+            for row in dicts(rows)
+        ]
+
+
+def mails(store: Store, ticket_ids: Iterable[int]) -> dict[int, list[MailFacts]]:
+    """The mails of some tickets, oldest first."""
+    query = Mail.select().where(Mail.ticket.in_(list(ticket_ids))).order_by(Mail.created_at, Mail.id)
+    found: dict[int, list[MailFacts]] = defaultdict(list)
+    with store.reading():
+        for row in dicts(query):
+            values = {name: row[name] for name in MailFacts.__struct_fields__}
+            values["created_at"], values["sent_at"] = moment(row["created_at"]), moment(row["sent_at"])
+            found[row["ticket"]].append(MailFacts(**values))
+    return found
+
+
+def watches(
+    store: Store, config: Config, error_ids: Iterable[int] | None, now: float
+) -> dict[int, WatchFacts]:
+    """The running watches by error: of some errors, or of all."""
+    query = Watch.select()
+    if error_ids is not None:
+        query = query.where(Watch.error.in_(list(error_ids)))
+    with store.reading():
+        return {row["error"]: _watch(row, config) for row in dicts(query)}
+
+
+def _watch(row: dict[str, Any], config: Config) -> WatchFacts:
+    required = float(config.watch.duration)
+    return WatchFacts(
+        started_at=moment(row["quiet_since"]),
+        required_seconds=required,
+        seen_seconds=row["seen_seconds"],
+        quiet_since=moment(row["quiet_since"]),
+        earliest_close=moment(row["quiet_since"] + required),
+        waiting_for=row["waiting_for"],
+        checked_at=moment(row["checked_at"]),
+        min_seen=config.watch.min_seen if config.watch.evidence == "seen" else 0.0,
+        inconclusive_at=moment(row["inconclusive_at"]),
+    )
+
+
+def ticket_titles(store: Store) -> list[tuple[int, str, str, str, str]]:
+    """(number, subject, service, state, client) of every ticket, newest first: for a search on all pages."""
+    query = Ticket.select(Ticket.id, Ticket.subject, ErrorLog.service, Ticket.status, Ticket.client_id)
+    query = query.join(ErrorLog, JOIN.LEFT_OUTER).order_by(Ticket.created_at.desc(), Ticket.id.desc())
+    with store.reading():
+        return [
+            (number, subject[:160], service or "", status, client or "")
+            for number, subject, service, status, client in tuples(query)
+        ]
+
+
+def clients(store: Store) -> list[ClientFacts]:
+    """Every client, by id."""
+    with store.reading():
+        return [ClientFacts(**row) for row in dicts(Client.select().order_by(Client.id))]
+
+
+def _select(*more: Any) -> Any:
+    columns = [getattr(Ticket, name) for name in TicketFacts.__struct_fields__[:14] if name != "error_id"]
+    return Ticket.select(
+        *columns, Ticket.error.alias("error_id"), ErrorLog.service, ErrorLog.title, *more
+    ).join(ErrorLog, JOIN.LEFT_OUTER)
+
+
+def _facts(row: dict[str, Any]) -> TicketFacts:
+    values = {name: row[name] for name in TicketFacts.__struct_fields__}
+    values["created_at"] = moment(values["created_at"])
+    values["closed_at"] = moment(values["closed_at"])
+    return TicketFacts(**values)

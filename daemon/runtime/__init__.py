@@ -1,0 +1,1 @@
+"""The running process: its clock, its threads, its leadership and what systemd is told."""

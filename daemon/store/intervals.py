@@ -1,0 +1,54 @@
+"""Arithmetic of time: sorted intervals that do not overlap. Pure.
+
+An interval is a pair (started_at, ended_at) of epoch seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+Interval: TypeAlias = tuple[float, float]
+
+REACH = 3
+"""A heartbeat extends a session's interval within this many announced periods (docs/evidence.md)."""
+RUN_GAP = 30.0
+"""Seconds without a note of it after which a daemon counts as not up: it stopped, the machine slept, or the
+clock was set."""
+
+
+def union(intervals: Iterable[Interval], gap: float = 0.0) -> list[Interval]:
+    """The intervals merged where they overlap or lie at most `gap` seconds apart."""
+    merged: list[Interval] = []
+    for start, end in sorted(intervals):
+        if merged and start - merged[-1][1] <= gap:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def intersection(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
+    """Where both are."""
+    common: list[Interval] = []
+    i = j = 0
+    while i < len(one) and j < len(other):
+        start, end = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])
+        if start < end:
+            common.append((start, end))
+        if one[i][1] < other[j][1]:
+            i += 1
+        else:
+            j += 1
+    return common
+
+
+def length(intervals: Iterable[Interval]) -> float:
+    """Seconds in all."""
+    return math.fsum(end - start for start, end in intervals)
+
+
+def extended(intervals: Sequence[Interval], heartbeats: Iterable[float], period: float) -> list[Interval]:
+    """A session's intervals with heartbeats added, joined where at most REACH periods (seconds) apart."""
+    return union([*intervals, *((at, at) for at in heartbeats)], gap=REACH * period)

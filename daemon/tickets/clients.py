@@ -1,0 +1,80 @@
+"""Clients by hand: one added, or a file of them, checked whole before anything is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tocsin.daemon.config import Client
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.tickets.manual import ManualError
+
+COLUMNS = ("id", "name", "email", "language")
+FILE_LIMIT = 10 * 1024 * 1024
+_ADDRESS = re.compile(r"[^@\s\x00-\x1f<>,;]+@[^@\s\x00-\x1f<>,;]+")
+
+
+def add(store: Store, clients: Sequence[Client]) -> int:
+    """Adds the clients, or completes those already known, all or none; returns how many."""
+    with store.transaction():
+        for one in clients:
+            rows.remember_client(one.id, one.name, one.email, one.language)
+    return len(clients)
+
+
+def read(path: Path) -> list[Client]:
+    """The clients of a CSV file with a header line, or of a JSON array. Raises ManualError with the row."""
+    try:
+        if path.stat().st_size > FILE_LIMIT:
+            raise ManualError(f"{path} is larger than {FILE_LIMIT // 1024 // 1024} MB")
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ManualError(f"{path} cannot be read: {reason}") from None
+    found = _from_json(path, text) if text.lstrip().startswith(("[", "{")) else _from_csv(path, text)
+    if not found:
+        raise ManualError(f"{path}: no client in it")
+    return [client(row, f"{path}, {where}") for where, row in found]
+
+
+def _from_json(path: Path, text: str) -> list[tuple[str, dict[str, Any]]]:
+    try:
+        rows_ = msgspec.json.decode(text, type=list[dict[str, Any]])
+    except msgspec.DecodeError as error:
+        raise ManualError(f"{path}: not a JSON array of clients: {error}") from None
+    return [(f"entry {number}", row) for number, row in enumerate(rows_, 1)]
+
+
+def _from_csv(path: Path, text: str) -> list[tuple[str, dict[str, Any]]]:
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
+    header = [name.strip().lower() for name in reader.fieldnames or ()]
+    if "id" not in header:
+        raise ManualError(f"{path}: the first line must name the columns: {', '.join(COLUMNS)}")
+    reader.fieldnames = header
+    try:
+        return [(f"line {reader.line_num}", row) for row in reader if any(row.values())]
+    except csv.Error as error:
+        raise ManualError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def client(row: dict[str, Any], where: str = "client") -> Client:
+    """A client of its columns; empty ones are left out. Raises ManualError."""
+    given = {key: value.strip() if isinstance(value, str) else value for key, value in row.items()}
+    given = {key: value for key, value in given.items() if value not in (None, "")}
+    if unknown := sorted(str(key) for key in given if key not in COLUMNS):
+        raise ManualError(f"{where}: unknown column {unknown[0]!r}; known are {', '.join(COLUMNS)}")
+    try:
+        made = msgspec.convert(given, Client)
+    except msgspec.ValidationError as error:
+        raise ManualError(f"{where}: {error}") from None
+    if made.email is not None and not _ADDRESS.fullmatch(made.email):
+        raise ManualError(f"{where}: {made.email!r} is not a mail address; write name@example.org")
+    return made

@@ -1,0 +1,188 @@
+"""What people do by hand: resolve and mute errors; open, close, reopen, change and annotate tickets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import IntegrityError
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.store import errors
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import ErrorLog, Ticket
+from tocsin.daemon.tickets.lifecycle import Fact, Kind, LifecycleError, State
+from tocsin.daemon.tickets.steps import MANUAL, Tickets
+
+PRIORITIES = ("low", "medium", "high", "critical")
+
+
+class ManualError(Exception):
+    """What was asked cannot be done; the text says why and what can."""
+
+
+def find(error_id: int) -> ErrorLog:
+    """An error that is there and was not merged into another. Raises ManualError."""
+    error = ErrorLog.get_or_none(ErrorLog.id == error_id)
+    if error is None:
+        raise ManualError(f"there is no error {error_id}; `tocsin errors` lists them")
+    if error.merged_into_id is not None:
+        raise ManualError(f"error {error_id} was merged into error {error.merged_into_id}; name that one")
+    return error
+
+
+class Manual:
+    """Commands of people on one database, each one transaction."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._store = store
+        self._tickets = Tickets(config)
+
+    def resolve(self, error_id: int, by: str, now: float) -> list[int]:
+        """Marks an error resolved and closes its open tickets; returns their ids. Raises ManualError."""
+        with self._store.transaction():
+            error = self._error(error_id)
+            active = [t for t in rows.of_errors([error_id]).get(error_id, []) if t.status != State.CLOSED]
+            if active:
+                self._close(error, active, by, now, "")
+            elif error.resolved:
+                raise ManualError(f"error {error_id} is resolved already")
+            else:
+                error.resolved, error.resolved_at, error.recent = True, now, []
+                error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at, ErrorLog.recent])
+        return [ticket.id for ticket in active]
+
+    def mute(self, error_id: int, by: str, now: float, *, until: float | None, rate: int | None) -> None:
+        """Mutes an error until a moment, or until more than `rate` come in an hour. Raises ManualError."""
+        with self._store.transaction():
+            error = self._error(error_id)
+            error.muted_until, error.muted_rate, error.recent = until, rate, []
+            error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
+            how = f"for {until - now:.0f} s" if until is not None else f"until it exceeds {rate} an hour"
+            self._record(error, "muted", now, how, by)
+
+    def unmute(self, error_id: int, by: str, now: float) -> None:
+        """Ends a mute: what happens from now on is heard. Raises ManualError."""
+        with self._store.transaction():
+            error = self._error(error_id)
+            if error.muted_rate is None and (error.muted_until is None or error.muted_until <= now):
+                raise ManualError(f"error {error_id} is not muted")
+            error.muted_until, error.muted_rate, error.recent = now, None, []
+            error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
+            self._record(error, "unmuted", now, "", by)
+
+    def _record(self, error: ErrorLog, action: str, now: float, description: str, by: str) -> None:
+        for ticket in rows.of_errors([error.id]).get(error.id, []):
+            rows.record(ticket, action, now, description, by)
+
+    def open(
+        self,
+        subject: str,
+        message: str,
+        by: str,
+        now: float,
+        *,
+        client_id: str | None = None,
+        error_id: int | None = None,
+    ) -> int:
+        """Opens a ticket by hand; returns its id. Raises ManualError when the same one is open already."""
+        with self._store.transaction():
+            error = self._error(error_id) if error_id is not None else None
+            try:
+                ticket = self._tickets.open(
+                    error, client_id, now, source=MANUAL, by=by, subject=subject, message=message
+                )
+            except IntegrityError:
+                raise ManualError(
+                    f"error {error_id} has an open ticket for {client_id or 'no client'} already"
+                ) from None
+        return int(ticket.id)
+
+    def close(self, ticket_id: int, by: str, now: float, note: str = "") -> None:
+        """Closes one ticket by hand. Raises ManualError."""
+        with self._store.transaction():
+            ticket = self._ticket(ticket_id)
+            self._close(ticket.error, [ticket], by, now, note)
+
+    def reopen(self, ticket_id: int, by: str, now: float, note: str = "") -> None:
+        """Opens a closed ticket again. Raises ManualError."""
+        with self._store.transaction():
+            ticket = self._ticket(ticket_id)
+            try:
+                self._tickets.take(
+                    ticket.error, [ticket], Fact(Kind.REOPENED, now), now, by=by, description=note
+                )
+            except (LifecycleError, IntegrityError) as error:
+                raise ManualError(f"ticket {ticket_id} cannot be reopened: {error}") from None
+
+    def set_status(self, ticket_id: int, status: str, by: str, now: float) -> None:
+        """Sets a ticket's status: `closed` closes it, any other reopens a closed one. Raises ManualError.
+
+        Among the open states nothing else follows: a failed validation goes on holding the ticket.
+        """
+        with self._store.transaction():
+            before = self._ticket(ticket_id).status
+            if status == before:
+                raise ManualError(f"ticket {ticket_id} is {status} already")
+            if status == State.CLOSED:
+                self.close(ticket_id, by, now)
+                return
+            if before == State.CLOSED:
+                self.reopen(ticket_id, by, now)
+            ticket = self._ticket(ticket_id)
+            if ticket.status != status:
+                rows.record(ticket, "status_changed", now, f"{ticket.status} -> {status}", by)
+                ticket.status = status
+                ticket.save(only=[Ticket.status])
+
+    def change(self, ticket_id: int, by: str, now: float, **columns: str) -> None:
+        """Sets priority or category, with a history row. Raises ManualError."""
+        if columns.get("priority", PRIORITIES[0]) not in PRIORITIES:
+            raise ManualError(f"priority {columns['priority']!r}: write one of {', '.join(PRIORITIES)}")
+        with self._store.transaction():
+            ticket = self._ticket(ticket_id)
+            for column, value in columns.items():
+                rows.record(ticket, f"{column}_changed", now, f"{getattr(ticket, column)} -> {value}", by)
+                setattr(ticket, column, value)
+            ticket.save()
+
+    def note(self, ticket_id: int, text: str, by: str, now: float) -> None:
+        """Adds a note to a ticket's history. Raises ManualError."""
+        if not text.strip():
+            raise ManualError("the note is empty")
+        with self._store.transaction():
+            rows.record(self._ticket(ticket_id), "note", now, text, by)
+
+    def _close(self, error: ErrorLog | None, tickets: list[Ticket], by: str, now: float, note: str) -> None:
+        details: dict[str, Any] = {
+            "quiet_since": now,
+            "watched_seconds": 0.0,
+            "seen_seconds": 0.0,
+            "evidence": "manual",
+            "chance": None,
+            "corrections": len(rows.corrections(error.id)) if error else 0,
+            "verified_by_tests": False,
+            "resolution": "manual",
+        }
+        try:
+            self._tickets.take(
+                error, tickets, Fact(Kind.RESOLVED, now), now,
+                by=by, description=note or "resolved by hand", details=details, resolution="manual",
+            )  # fmt: skip
+        except LifecycleError as problem:
+            raise ManualError(str(problem)) from None
+
+    def _error(self, error_id: int) -> ErrorLog:
+        """The error, locked: the digest of a daemon, perhaps another host's, may be counting it."""
+        errors.lock(self._store, [error_id])
+        return find(error_id)
+
+    def _ticket(self, ticket_id: int) -> Ticket:
+        """The ticket as it is once its error is locked."""
+        error_id = Ticket.select(Ticket.error).where(Ticket.id == ticket_id).scalar()
+        if error_id is not None:
+            errors.lock(self._store, [error_id])
+        ticket = Ticket.get_or_none(Ticket.id == ticket_id)
+        if ticket is None:
+            raise ManualError(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")
+        return ticket

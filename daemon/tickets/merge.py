@@ -1,0 +1,118 @@
+"""Two errors that are one: everything of the first becomes the second's. One transaction, all or nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import fn
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.store import errors
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import (
+    Correction,
+    ErrorLog,
+    HourCount,
+    Sample,
+    Signature,
+    Ticket,
+    Watch,
+)
+from tocsin.daemon.tickets.lifecycle import RECENT, Fact, Kind, State
+from tocsin.daemon.tickets.manual import ManualError, find
+from tocsin.daemon.tickets.steps import DUPLICATE, Tickets
+
+
+def merge(store: Store, config: Config, error_id: int, into_id: int, by: str, now: float) -> list[int]:
+    """Makes the first error part of the second; returns the ids of tickets closed as duplicates.
+
+    From then on events of either signature are the second error's. The first stays in the table, marked as
+    merged, and is not listed. Raises ManualError.
+    """
+    if error_id == into_id:
+        raise ManualError("an error cannot be merged into itself")
+    with store.transaction():
+        errors.lock(store, [error_id, into_id])
+        error, into = find(error_id), find(into_id)
+        if (error.service, error.environment) != (into.service, into.environment):
+            raise ManualError(
+                f"error {error_id} is of {_where(error)}, error {into_id} of {_where(into)}: "
+                "only errors of one service and environment can be one"
+            )
+        closed = _close_duplicates(config, error, into, by, now)
+        _move(store, error, into)
+        _move_tickets(error, into, by, now)
+        _add_up(error, into)
+    return closed
+
+
+def _where(error: ErrorLog) -> str:
+    return f"{error.service} {error.environment}".strip()
+
+
+def _close_duplicates(config: Config, error: ErrorLog, into: ErrorLog, by: str, now: float) -> list[int]:
+    """Of two open tickets of one client the younger closes."""
+    tickets = rows.of_errors([error.id, into.id])
+    open_ = [
+        {t.client_id or "": t for t in tickets.get(one.id, []) if t.status != State.CLOSED}
+        for one in (error, into)
+    ]
+    closed = []
+    for client in sorted(open_[0].keys() & open_[1].keys()):
+        kept, younger = sorted((one[client] for one in open_), key=lambda t: (t.created_at, t.id))
+        details: dict[str, Any] = {"quiet_since": now, "resolution": DUPLICATE, "duplicate_of": kept.id}
+        Tickets(config).take(
+            None, [younger], Fact(Kind.MERGED, now), now, by=by, details=details, resolution=DUPLICATE,
+            description=f"the same error as ticket {kept.id}",
+        )  # fmt: skip
+        rows.record(kept, Kind.MERGED, now, f"ticket {younger.id} was about the same error", by)
+        closed.append(int(younger.id))
+    return closed
+
+
+def _move(store: Store, error: ErrorLog, into: ErrorLog) -> None:
+    """Signatures, samples, corrections, and hourly counts, which add up where both have some."""
+    for table in (Signature, Sample, Correction):
+        table.update({table.error: into.id}).where(table.error == error.id).execute()
+    ErrorLog.update(merged_into=into.id).where(ErrorLog.merged_into == error.id).execute()
+    counts = HourCount.select(HourCount.client_id, HourCount.hour, HourCount.count).where(
+        HourCount.error == error.id
+    )
+    errors.add_counts(store, [(into.id, client, hour, count) for client, hour, count in counts.tuples()])
+    HourCount.delete().where(HourCount.error == error.id).execute()
+
+
+def _move_tickets(error: ErrorLog, into: ErrorLog, by: str, now: float) -> None:
+    for ticket in rows.of_errors([error.id]).get(error.id, []):
+        ticket.error, ticket.error_signature = into, into.signature
+        ticket.save(only=[Ticket.error, Ticket.error_signature])
+        if ticket.status != State.CLOSED:
+            rows.record(ticket, Kind.MERGED, now, f"error {error.id} was merged into error {into.id}", by)
+    watch = rows.watches([error.id]).get(error.id)
+    if watch is not None:
+        rows.watch_anew(into, watch.quiet_since)
+        Watch.delete().where(Watch.error == error.id).execute()
+
+
+def _add_up(error: ErrorLog, into: ErrorLog) -> None:
+    ticketed = bool(rows.of_errors([into.id]))
+    recent = sorted([*map(tuple, error.recent), *map(tuple, into.recent)])[-RECENT:]
+    into.occurrences += error.occurrences
+    into.first_seen = min(into.first_seen, error.first_seen)
+    if error.last_seen > into.last_seen:
+        into.last_seen, into.message, into.release = error.last_seen, error.message, error.release
+    into.recent = [] if ticketed else recent
+    into.samples = Sample.select(fn.COUNT(Sample.id)).where(Sample.error == into.id).scalar()
+    into.resolved = _resolved(error, into)
+    into.resolved_at = into.resolved_at if into.resolved else None
+    into.save()
+    error.merged_into, error.occurrences, error.samples, error.recent = into, 0, 0, []
+    error.save()
+
+
+def _resolved(error: ErrorLog, into: ErrorLog) -> bool:
+    """Resolved is what has no open ticket and of which nothing is known since it was."""
+    if any(ticket.status != State.CLOSED for ticket in rows.of_errors([into.id]).get(into.id, [])):
+        return False
+    return bool(into.resolved and (error.resolved or error.last_seen <= (into.resolved_at or 0.0)))

@@ -1,0 +1,228 @@
+"""Carries out the life-cycle's steps: ticket, history, watch and outbox rows, in the caller's transaction.
+
+Decides nothing: `lifecycle` says what follows, the callers (digest, watch, corrections, commands) say what
+became known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.store import outbox
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.models import Client, ErrorLog, Ticket, Watch
+from tocsin.daemon.tickets import lifecycle
+from tocsin.daemon.tickets.lifecycle import Action, Fact, Kind, State, Step
+
+AUTOMATIC = "auto_detection"
+MANUAL = "manual"
+DUPLICATE = "duplicate"
+"""Resolution of a ticket that was closed because another one of its client means the same error."""
+
+
+class Tickets:
+    """The tickets of one database, under one configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def open(
+        self,
+        error: ErrorLog | None,
+        client_id: str | None,
+        now: float,
+        *,
+        quiet_since: float | None = None,
+        source: str = AUTOMATIC,
+        by: str = "system",
+        subject: str | None = None,
+        message: str | None = None,
+        tell_admin: bool = True,
+        description: str = "",
+    ) -> Ticket:
+        """Opens a ticket. The caller has made sure that there is no open one for this error and client."""
+        client = rows.remember_client(client_id) if client_id else None
+        ticket = Ticket.create(
+            client_id=client_id,
+            client_email=client.email if client else None,
+            subject=subject or (error.title if error else ""),
+            message=message or (error.message if error else ""),
+            priority=self._config.tickets.priority,
+            category=self._config.tickets.category,
+            error_signature=error.signature if error else None,
+            error=error,
+            source=source,
+            status=State.OPEN.value,
+            created_at=now,
+            metadata={"service": error.service, "environment": error.environment} if error else {},
+        )
+        step = lifecycle.step(None, Fact(Kind.CREATED, now))
+        rows.record(ticket, Kind.CREATED, now, description, by)
+        if error is not None:
+            rows.watch_anew(error, quiet_since if quiet_since is not None else now)
+            if error.resolved:
+                error.resolved, error.resolved_at = False, None
+                error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at])
+        self._mail(step, error, ticket, client, now, {}, tell_admin=tell_admin)
+        return ticket
+
+    def take(
+        self,
+        error: ErrorLog | None,
+        tickets: Sequence[Ticket],
+        fact: Fact,
+        now: float,
+        *,
+        by: str = "system",
+        description: str = "",
+        details: dict[str, Any] | None = None,
+        resolution: str | None = None,
+    ) -> None:
+        """Takes the error's tickets through the step `fact` makes; the admins are told once for all of them.
+
+        `details` goes into the mails; with a closing it is kept in the ticket's metadata as its evidence.
+        Raises LifecycleError, before anything is written, when a ticket cannot take the fact.
+        """
+        steps = [lifecycle.step(State(ticket.status), fact) for ticket in tickets]
+        if error is not None and steps and all(step.actions == (Action.WATCH,) for step in steps):
+            rows.watch_anew(error, fact.at)
+            return
+        details = {"quiet_since": fact.at, **(details or {})}
+        for ticket, step in zip(tickets, steps, strict=True):
+            self._carry_out(ticket, step, fact, now, by, description, details, resolution)
+            if error is not None and Action.WATCH in step.actions:
+                rows.watch_anew(error, fact.at)
+        if error is not None:
+            self._settle(error, steps, fact, now)
+        told = False
+        for ticket, step in zip(tickets, steps, strict=True):
+            client = rows.client(ticket.client_id) if ticket.client_id else None
+            self._mail(step, error, ticket, client, now, details, tell_admin=not told)
+            told = told or Action.MAIL_ADMIN in step.actions
+
+    def _carry_out(
+        self,
+        ticket: Ticket,
+        step: Step,
+        fact: Fact,
+        now: float,
+        by: str,
+        description: str,
+        details: dict[str, Any],
+        resolution: str | None,
+    ) -> None:
+        before = ticket.status
+        ticket.status = step.state.value
+        if Action.CLOSE in step.actions:
+            ticket.closed_at = now
+            ticket.resolution = resolution
+            ticket.metadata = {
+                **ticket.metadata,
+                "watch": details,
+                "auto_closed": fact.kind is Kind.QUIET,
+            }
+        if Action.REOPEN in step.actions:
+            ticket.closed_at = ticket.resolution = None
+            ticket.metadata = {k: v for k, v in ticket.metadata.items() if k != "auto_closed"}
+        if Action.RECORD in step.actions:
+            action = Kind.REOPENED if Action.REOPEN in step.actions else fact.kind
+            rows.record(ticket, action, now, description, by)
+        if ticket.status != before:
+            rows.record(ticket, "status_changed", now, f"{before} -> {ticket.status}", by)
+        ticket.save()
+
+    def _settle(self, error: ErrorLog, steps: Sequence[Step], fact: Fact, now: float) -> None:
+        """An error is resolved when its last ticket closes, and unresolved when one is reopened."""
+        if any(Action.REOPEN in step.actions for step in steps):
+            error.resolved, error.resolved_at = False, None
+            error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at])
+        if any(Action.CLOSE in step.actions for step in steps) and not _open_tickets(error):
+            error.resolved, error.resolved_at, error.recent = True, now, []
+            error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at, ErrorLog.recent])
+            Watch.delete().where(Watch.error == error).execute()
+        if fact.kind is Kind.REAPPEARED and any(Action.RECORD in step.actions for step in steps):
+            Watch.update(reappeared_at=fact.at).where(Watch.error == error).execute()
+
+    def _mail(
+        self,
+        step: Step,
+        error: ErrorLog | None,
+        ticket: Ticket,
+        client: Client | None,
+        now: float,
+        details: dict[str, Any],
+        *,
+        tell_admin: bool,
+    ) -> None:
+        mail = self._config.mail
+        facts = {**_facts(error, ticket, client, self._config), **details}
+        if Action.MAIL_CLIENT in step.actions and client is not None and not client.email:
+            self._client_untold(error, ticket, client, now, facts)
+        if Action.MAIL_CLIENT in step.actions and client is not None and client.email:
+            outbox.queue(
+                step.mail,
+                audience="client",
+                recipient=client.email,
+                language=client.language or mail.language,
+                ticket_id=ticket.id,
+                facts={**facts, "ticket_url": self._url(f"clients/{client.folder}/tickets", ticket)},
+                now=now,
+                held=mail.client == "review",
+            )
+        if Action.MAIL_ADMIN in step.actions and tell_admin:
+            for address in mail.admin:
+                outbox.queue(
+                    "notice" if step.mail == "detection" else step.mail,
+                    audience="admin",
+                    recipient=address,
+                    language=mail.language,
+                    ticket_id=ticket.id,
+                    facts={**facts, "ticket_url": self._url("admin/tickets", ticket)},
+                    now=now,
+                )
+
+    def _client_untold(
+        self, error: ErrorLog | None, ticket: Ticket, client: Client, now: float, facts: dict[str, Any]
+    ) -> None:
+        """Nobody knows the client's address: its ticket says so, and the mail the admins get."""
+        rows.record(ticket, "client_not_told", now, f"no mail address of {client.name or client.id} is known")
+        facts["untold"] = [client.name or client.id]
+        if error is not None:
+            outbox.note_untold(error.id, client.name or client.id, now)
+
+    def _url(self, folder: str, ticket: Ticket) -> str | None:
+        base = self._config.report.url
+        return f"{base.rstrip('/')}/{folder}/{ticket.id}.html" if base else None
+
+
+def _open_tickets(error: ErrorLog) -> int:
+    return int(Ticket.select().where((Ticket.error == error) & (Ticket.status != State.CLOSED.value)).count())
+
+
+def _facts(error: ErrorLog | None, ticket: Ticket, client: Client | None, config: Config) -> dict[str, Any]:
+    """What every mail may say, as known now."""
+    threshold, window = config.threshold(error.service if error else "")
+    return {
+        "ticket_id": ticket.id,
+        "error_id": error.id if error else None,
+        "service": error.service if error else "",
+        "environment": error.environment if error else "",
+        "manual": ticket.source == MANUAL,
+        "title": error.title if error and ticket.source != MANUAL else ticket.subject,
+        "message": error.message if error and ticket.source != MANUAL else ticket.message,
+        "source": error.source if error else "",
+        "line": error.line if error else 0,
+        "function": error.function if error else "",
+        "occurrences": error.occurrences if error else 0,
+        "first_seen": error.first_seen if error else ticket.created_at,
+        "last_seen": error.last_seen if error else ticket.created_at,
+        "client_id": ticket.client_id,
+        "client_name": client.name if client else None,
+        "threshold": threshold,
+        "window": float(window),
+        "watch_seconds": float(config.watch.duration),
+        "priority": ticket.priority,
+        "created_at": ticket.created_at,
+    }

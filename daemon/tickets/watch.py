@@ -1,0 +1,224 @@
+"""The hourly round: gathers each watch's evidence, has it judged, takes the tickets on. No mail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from msgspec import Struct
+
+from tocsin.daemon.config import Config
+from tocsin.daemon.store import errors, intervals, sessions
+from tocsin.daemon.store import tickets as rows
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.intervals import Interval
+from tocsin.daemon.store.models import Correction, ErrorLog, Session, Ticket, Watch
+from tocsin.daemon.tickets import evidence
+from tocsin.daemon.tickets.evidence import Finding, Process, Rule, Silence, Verdict
+from tocsin.daemon.tickets.lifecycle import Fact, Kind, State
+from tocsin.daemon.tickets.steps import Tickets
+
+log = structlog.get_logger()
+
+LAST_CHECK = "last_check"
+"""Key of the fact that holds the moment of the last complete round."""
+
+
+def rule_for(config: Config, service: str) -> Rule:
+    """The settings that hold for a service's watches."""
+    watch = config.watch
+    return Rule(
+        duration=watch.duration,
+        min_seen=watch.min_seen,
+        max_chance=watch.max_chance,
+        unseen_after=watch.unseen_after,
+        by_clock=watch.evidence == "clock",
+        batch=config.service_named(service).kind == "batch",
+    )
+
+
+class Known(Struct, frozen=True):
+    """What is known of a service, the same for all its watches; it reaches back to the oldest of them."""
+
+    rule: Rule
+    up: Sequence[Interval]
+    seen: Sequence[Interval]
+    processes: Sequence[Process]
+
+
+def known(config: Config, service: str, environment: str, since: float, now: float) -> Known:
+    """All that is known at `now` of a service whose oldest silence began at `since`. Reads only."""
+    rule = rule_for(config, service)
+    up = sessions.runs(since, now)
+    seen = intervals.intersection(sessions.seen(service, environment, since), up)
+    heard = sessions.heard_since(service, environment, since - rule.unseen_after)
+    return Known(rule, up, seen, [_process(one) for one in heard])
+
+
+def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: Known) -> Silence:
+    """An error's silence since then; `last_test`: the newest correction's test status, None without one."""
+    return Silence(
+        quiet_since=quiet_since,
+        up=of.up,
+        seen=of.seen,
+        last_seen_alive=max((end for _, end in of.seen), default=None),
+        held_back=evidence.held_back(of.processes, of.up, quiet_since, of.rule.unseen_after),
+        failed_tests=last_test == "failed",
+        runs_ended=evidence.runs_ended(of.processes, quiet_since),
+        rate=evidence.rate_before(error.occurrences, error.first_seen, error.last_seen),
+    )
+
+
+def _process(session: Session) -> Process:
+    return Process(
+        f"process {session.pid} on {session.host}",
+        session.started_at,
+        session.last_heard,
+        session.interval,
+        session.backlog,
+        session.ended_at,
+    )
+
+
+def finding(store: Store, config: Config, error_id: int, now: float) -> Finding | None:
+    """How far the watch over an error has come now; None when there is none. Reads only."""
+    with store.reading():
+        watch = rows.watches([error_id]).get(error_id)
+        if watch is None:
+            return None
+        error = ErrorLog.get_by_id(error_id)
+        of = known(config, error.service, error.environment, watch.quiet_since, now)
+        silence = silence_of(error, watch.quiet_since, rows.last_tests([error_id]).get(error_id), of)
+    return evidence.judge(silence, of.rule, now)
+
+
+class Round:
+    """Checks every watch of one database."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._store = store
+        self._config = config
+        self._tickets = Tickets(config)
+
+    def run(self, now: float) -> dict[int, Finding]:
+        """Checks all watches at `now`; returns the finding per error id. One that fails stops no other.
+
+        All are looked at in one read. Those that only wait are noted together; whatever something follows
+        from is looked at again in its own transaction.
+        """
+        findings: dict[int, Finding] = {}
+        waiting: list[tuple[Watch, Finding]] = []
+        for watch, error, silence, rule in self._watched(now):
+            try:
+                finding = evidence.judge(silence, rule, now)
+                told = watch.inconclusive_at is not None
+                if finding.verdict is Verdict.WAIT or (finding.verdict is Verdict.UNSEEN and told):
+                    waiting.append((watch, finding))
+                else:
+                    with self._store.transaction():
+                        finding = self._check(error.id, now) or finding
+                findings[error.id] = finding
+            except Exception:
+                log.exception("watch_not_checked", error_id=error.id)
+        with self._store.transaction():
+            rows.note_checks(
+                self._store,
+                [(w.error_id, w.quiet_since, f.seen_seconds, f.waiting_for) for w, f in waiting], now,
+            )  # fmt: skip
+            rows.remember_fact(LAST_CHECK, repr(now))
+        return findings
+
+    def _watched(self, now: float) -> list[tuple[Watch, ErrorLog, Silence, Rule]]:
+        """Every watch with its error's silence."""
+        with self._store.reading():
+            watched = {error.id: error for error in rows.watched_errors()}
+            watches = [watch for watch in Watch.select().order_by(Watch.error) if watch.error_id in watched]
+            tests = rows.last_tests(None)
+            since: dict[tuple[str, str], float] = {}
+            for watch in watches:
+                error = watched[watch.error_id]
+                place = (error.service, error.environment)
+                since[place] = min(since.get(place, math.inf), watch.quiet_since)
+            services = {place: known(self._config, *place, oldest, now) for place, oldest in since.items()}
+        found = []
+        for watch in watches:
+            error = watched[watch.error_id]
+            of = services[error.service, error.environment]
+            silence = silence_of(error, watch.quiet_since, tests.get(error.id), of)
+            found.append((watch, error, silence, of.rule))
+        return found
+
+    def _check(self, error_id: int, now: float) -> Finding | None:
+        errors.lock(self._store, [error_id])
+        error = ErrorLog.get_by_id(error_id)
+        tickets = [t for t in rows.of_errors([error_id])[error_id] if t.status != State.CLOSED]
+        watch = rows.watches([error_id]).get(error_id)
+        if not tickets or watch is None:
+            return None
+        corrections = rows.corrections(error_id)
+        of = known(self._config, error.service, error.environment, watch.quiet_since, now)
+        last_test = corrections[-1].test_status if corrections else None
+        silence = silence_of(error, watch.quiet_since, last_test, of)
+        finding = evidence.judge(silence, of.rule, now)
+        watch.checked_at, watch.seen_seconds = now, finding.seen_seconds
+        watch.waiting_for = finding.waiting_for
+        watch.save()
+        if finding.verdict is Verdict.CLOSE:
+            self._close(error, tickets, watch, corrections, finding, now)
+        elif finding.verdict is Verdict.UNSEEN and watch.inconclusive_at is None:
+            self._unseen(error, tickets, watch, silence, finding, now)
+        return finding
+
+    def _close(
+        self,
+        error: ErrorLog,
+        tickets: Sequence[Ticket],
+        watch: Watch,
+        corrections: Sequence[Correction],
+        finding: Finding,
+        now: float,
+    ) -> None:
+        verified = bool(corrections) and corrections[-1].test_status == "passed"
+        details: dict[str, Any] = {
+            "quiet_since": watch.quiet_since,
+            "watched_seconds": finding.quiet_seconds,
+            "seen_seconds": finding.seen_seconds,
+            "evidence": self._config.watch.evidence,
+            "chance": finding.chance,
+            "corrections": len(corrections),
+            "verified_by_tests": verified,
+        }
+        resolution = "corrected" if corrections else "no_reappearance"
+        text = (
+            f"quiet for {finding.quiet_seconds:.0f} s, the application seen alive "
+            f"for {finding.seen_seconds:.0f} s of them"
+        )
+        if corrections and not verified:
+            text += "; the correction was not verified by tests"
+        self._tickets.take(
+            error, tickets, Fact(Kind.QUIET, now), now, description=text,
+            details={**details, "resolution": resolution}, resolution=resolution,
+        )  # fmt: skip
+
+    def _unseen(
+        self,
+        error: ErrorLog,
+        tickets: Sequence[Ticket],
+        watch: Watch,
+        silence: Silence,
+        finding: Finding,
+        now: float,
+    ) -> None:
+        unseen_since = max(silence.last_seen_alive or 0.0, watch.quiet_since)
+        watch.inconclusive_at = now
+        watch.save()
+        self._tickets.take(
+            error,
+            tickets,
+            Fact(Kind.UNSEEN, now),
+            now,
+            description=f"silence proves nothing yet: waiting for {finding.waiting_for}",
+            details={"unseen_since": unseen_since, "seen_seconds": finding.seen_seconds},
+        )

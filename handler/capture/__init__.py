@@ -1,0 +1,1 @@
+"""From a `LogRecord` to an event: bounded, scrubbed plain data."""

@@ -1,0 +1,109 @@
+"""An event into its room: what does not fit into one frame is shortened, step by step. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from tocsin.handler.capture import values
+from tocsin.handler.capture.scrub import LIMIT
+from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event, Frame, Raised
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def fit(event: Event) -> bytes:
+    """The event's payload, at most `PAYLOAD_LIMIT` bytes; what does not fit is shortened step by step: local
+    variables, frames from the middle, contexts, texts. Never raises.
+    """
+    for shorten in _STEPS:
+        try:
+            event = event if shorten is None else shorten(event)
+            data = _encoder.encode(event)
+        except (TypeError, ValueError, OverflowError, RecursionError, AttributeError):
+            continue
+        if len(data) <= PAYLOAD_LIMIT:
+            return data
+    return _encoder.encode(_remains(event))
+
+
+def _without_arguments(event: Event) -> Event:
+    return _changed(event, lambda frame: structs.replace(frame, arguments=None), 100, LIMIT)
+
+
+def _without_locals(event: Event) -> Event:
+    return _changed(event, _frame_only, 100, LIMIT)
+
+
+def _with_fewer_frames(event: Event) -> Event:
+    return _changed(event, _frame_only, 16, 1000)
+
+
+def _with_short_texts(event: Event) -> Event:
+    event = _changed(event, _frame_only, 8, 300)
+    return structs.replace(
+        event, message=event.message[:2000], stack=None, context=None, template=_head(event.template, 1000)
+    )
+
+
+def _remains(event: Event) -> Event:
+    """An event of bounded size whatever it was: for what not even the shortest form could save."""
+    error = event.exception
+    return Event(
+        occurred_at=event.occurred_at,
+        level=event.level,
+        logger=_safe(event.logger),
+        message=_safe(event.message),
+        template=None,
+        path=_safe(event.path),
+        module=_safe(event.module),
+        function=_safe(event.function),
+        line=event.line,
+        exception=None if error is None else Raised(type=_safe(error.type), text=_safe(error.text)),
+        client=None if event.client is None else _safe(event.client),
+        key=event.key,
+    )
+
+
+_STEPS = (None, _without_arguments, _without_locals, _with_fewer_frames, _with_short_texts)
+
+
+def _frame_only(frame: Frame) -> Frame:
+    return Frame(frame.path, frame.module, frame.function, frame.line)
+
+
+def _head(text: str | None, limit: int) -> str | None:
+    return None if text is None else text[:limit]
+
+
+def _safe(text: str) -> str:
+    return values.clean(text[:1000])
+
+
+def _changed(event: Event, change: Any, room: int, text: int) -> Event:
+    if event.exception is None:
+        return event
+    return structs.replace(event, exception=_shorter(event.exception, change, room, text, room))
+
+
+def _shorter(raised: Raised, change: Any, room: int, text: int, nodes: int) -> Raised:
+    """The exception with every frame changed, `room` frames of each kept, and chains at most `nodes` long."""
+    omitted = max(0, len(raised.frames) - room)
+    half = room // 2
+    frames = raised.frames[:half] + raised.frames[half + omitted :]
+
+    def follow(link: Raised | None) -> Raised | None:
+        return None if link is None or nodes <= 0 else _shorter(link, change, room, text, nodes - 2)
+
+    members = raised.group[: max(0, nodes)]
+    return structs.replace(
+        raised,
+        text=raised.text[:text],
+        frames=tuple(change(frame) for frame in frames),
+        omitted=raised.omitted + omitted,
+        cause=follow(raised.cause),
+        context=follow(raised.context),
+        group=tuple(_shorter(member, change, room, text, nodes - 4) for member in members),
+    )

@@ -1,0 +1,423 @@
+"""An exception, its chain and its frames as `Raised`: an own bounded walk, nothing formatted, no file read.
+
+Attributes of exceptions are read through BaseException's own descriptors, so that a class which defines
+`__cause__` or `__traceback__` as a property runs no code here.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from types import CodeType, ModuleType, TracebackType
+from typing import Any, Literal
+
+from tocsin.handler.capture import values
+from tocsin.handler.capture.inapp import in_app, is_notebook
+from tocsin.handler.capture.scrub import LIMIT, Scrubber
+from tocsin.handler.protocol.event import Frame, Raised, Syntax
+
+FRAMES = 50
+"""Frames kept of one exception: its outermost and innermost halves."""
+CHAIN = 12
+"""Links of causes and contexts followed."""
+LEAVES = 20
+"""Leaves kept of an exception group."""
+
+_FRAMES_OF_OTHERS = 20
+_RECURSION_FRAMES = 1000
+_VISITED = 1000
+_NODES = 48
+_LOCALS_FRAMES = 5
+_LOCALS_NAMES = 20
+_LOCALS_TEXT = 200
+_CODES_KEPT = 2048
+_ARGUMENT_TEXT = 2000
+_ARGUMENT_NODES = 200
+
+_COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>")
+_HIDING = "__tracebackhide__"
+
+_traceback_of: Callable[[BaseException], TracebackType | None] = BaseException.__dict__[
+    "__traceback__"
+].__get__
+_cause_of: Callable[[BaseException], BaseException | None] = BaseException.__dict__["__cause__"].__get__
+_context_of: Callable[[BaseException], BaseException | None] = BaseException.__dict__["__context__"].__get__
+_suppressed: Callable[[BaseException], bool] = BaseException.__dict__["__suppress_context__"].__get__
+_members_of: Callable[[object], tuple[BaseException, ...]] = BaseExceptionGroup.__dict__["exceptions"].__get__
+_errno_of: Callable[[object], object] = OSError.__dict__["errno"].__get__
+_syntax_of: tuple[Callable[[object], object], ...] = tuple(
+    SyntaxError.__dict__[name].__get__ for name in ("filename", "msg", "text")
+)
+
+
+_SHELL = re.compile(r"_|(?:In|Out|exit|quit|open|get_ipython)\Z").match
+
+
+class Code:
+    """What is known of one code object, read once; it keeps the code alive, so that its id stays its own."""
+
+    __slots__ = (
+        "code",
+        "comprehension",
+        "function",
+        "hides",
+        "identity",
+        "in_app",
+        "module",
+        "of_shell",
+        "parameters",
+        "path",
+    )
+
+    def __init__(self, code: CodeType, module: str, ours: bool) -> None:
+        self.code = code
+        self.path = values.clean(code.co_filename[:1024])
+        self.module = module
+        self.function = values.clean(code.co_qualname.replace("<locals>.", "")[:300])
+        self.in_app = ours
+        self.comprehension = code.co_name in _COMPREHENSIONS
+        self.hides = _HIDING in code.co_varnames or _HIDING in code.co_cellvars
+        self.identity = hash((code.co_filename, code.co_qualname, code.co_firstlineno))
+        self.parameters = _parameters(code)
+        # A notebook's module holds what its shell put there: earlier cells with their results, and helpers.
+        self.of_shell = _SHELL if code.co_name == "<module>" and is_notebook(code.co_filename) else None
+
+
+class Caught:
+    """The exception of one record. `texts`: those along its chain by the exceptions' ids, asked for once."""
+
+    __slots__ = ("error", "texts", "traceback")
+
+    def __init__(self, error: BaseException, traceback: object) -> None:
+        self.error = error
+        self.traceback = _traceback_of(error)
+        if self.traceback is None and type(traceback) is TracebackType:
+            self.traceback = traceback
+        self.texts: dict[int, str] = {}
+
+
+class Traces:
+    """Reads exceptions. Not bound to a thread: what it keeps are facts of code objects, in a bounded dict."""
+
+    def __init__(
+        self,
+        *,
+        locals: Literal["in_app", "none"],
+        in_app: tuple[str, ...],
+        not_in_app: tuple[str, ...],
+        scrub: Scrubber,
+    ) -> None:
+        self._with_locals = locals == "in_app"
+        self._in_app = in_app
+        self._not_in_app = not_in_app
+        self._scrub = scrub
+        self._codes: dict[int, Code] = {}
+
+    def identity(self, seen: Caught) -> int:
+        """A hash of the exception's types, texts and frames, along its chain and into its groups."""
+        parts: list[object] = []
+        texts = seen.texts
+        node: BaseException | None = seen.error
+        traceback = seen.traceback
+        for _ in range(CHAIN):
+            if node is None:
+                break
+            self._identify(node, traceback, parts, texts)
+            if issubclass(type(node), BaseExceptionGroup):
+                for leaf in islice(_leaves(node), LEAVES):
+                    self._identify(leaf, _traceback_of(leaf), parts, texts)
+            node = _next(node)[0]
+            traceback = _traceback_of(node) if node is not None else None
+        return hash(tuple(parts))
+
+    def raised(self, seen: Caught) -> Raised:
+        """The exception with its chain. Size: bounded, yet `fit` may have to shorten it."""
+        return _Reading(self, seen.texts).raised(seen.error, seen.traceback, CHAIN, FRAMES)
+
+    def code(self, traceback: TracebackType) -> Code:
+        frame = traceback.tb_frame
+        found = self._codes.get(id(frame.f_code))
+        return found if found is not None else self._learn(frame.f_code, frame.f_globals)
+
+    def text(self, error: BaseException) -> str:
+        """The exception's text, scrubbed and clean."""
+        return values.clean(self._scrub.text(values.error_text(error)))
+
+    def _identify(
+        self,
+        node: BaseException,
+        traceback: TracebackType | None,
+        parts: list[object],
+        texts: dict[int, str],
+    ) -> None:
+        # One character more than is shown: the scrubber has to know that there was a cut.
+        text = values.error_text(node)[: LIMIT + 1]
+        texts[id(node)] = text
+        parts.append(values.kind_of(node).name)
+        parts.append(text)
+        codes = self._codes
+        count = 0
+        while traceback is not None:
+            count += 1
+            if count > FRAMES:
+                for deep in _spine(traceback, FRAMES)[-FRAMES:]:
+                    parts.append(self.code(deep).identity)
+                    parts.append(deep.tb_lasti)
+                break
+            known = codes.get(id(traceback.tb_frame.f_code))
+            parts.append((known or self.code(traceback)).identity)
+            parts.append(traceback.tb_lasti)
+            traceback = traceback.tb_next
+
+    def _learn(self, code: CodeType, namespace: dict[str, Any]) -> Code:
+        module = values.clean((values.exact(dict.get(namespace, "__name__")) or "")[:300])
+        ours = in_app(code.co_filename, module, self._in_app, self._not_in_app)
+        if len(self._codes) >= _CODES_KEPT:
+            self._codes.clear()
+        known = self._codes[id(code)] = Code(code, module, ours)
+        return known
+
+    def locals_of(self, traceback: TracebackType, code: Code) -> dict[str, str]:
+        """The frame's local variables as scrubbed text."""
+        found: dict[str, str] = {}
+        for name, value in _locals(traceback, code):
+            if type(name) is str and not name.startswith("__") and type(value) is not ModuleType:
+                if code.of_shell is not None and code.of_shell(name):
+                    continue
+                found[values.clean(name[:100])] = values.render(value)
+                if len(found) == _LOCALS_NAMES:
+                    break
+        shown = self._scrub.pairs(found)
+        for name, text in shown.items():
+            if len(text) > _LOCALS_TEXT:
+                text = text[: _LOCALS_TEXT - 1] + "…"
+            if not text.isascii():
+                text = values.clean(text)
+            shown[name] = text
+        return shown
+
+    def arguments_of(self, traceback: TracebackType, code: Code) -> dict[str, Any] | None:
+        """The call's arguments, when every one is plain data and none is a secret: they can be replayed."""
+        if code.parameters is None:
+            return None
+        held = traceback.tb_frame.f_locals
+        budget = [_ARGUMENT_NODES]
+        try:
+            return {name: self._plain(name, held[name], 4, budget) for name in code.parameters}
+        except (_NotPlain, KeyError, RuntimeError):
+            return None
+
+    def _plain(self, name: str, value: Any, depth: int, budget: list[int]) -> Any:
+        budget[0] -= 1
+        cls = type(value)
+        if budget[0] < 0 or depth < 0:
+            raise _NotPlain
+        if value is None or cls is bool or cls is float:
+            return value
+        if cls is int:
+            if -(2**63) <= value < 2**63 and not self._scrub.secret_name(name):
+                return value
+        elif cls is str:
+            if len(value) <= _ARGUMENT_TEXT and not self._scrub.secret_name(name):
+                text = values.clean(value)
+                if text == value == self._scrub.text(value):
+                    return value
+        elif cls is list:
+            return [self._plain(name, item, depth - 1, budget) for item in value[:_ARGUMENT_NODES]]
+        elif cls is dict and len(value) <= _ARGUMENT_NODES:
+            return {self._key(k): self._plain(k, v, depth - 1, budget) for k, v in list(value.items())}
+        raise _NotPlain
+
+    def _key(self, key: object) -> str:
+        if type(key) is str and len(key) <= 200 and values.clean(key) == key == self._scrub.text(key):
+            return key
+        raise _NotPlain
+
+
+class _NotPlain(Exception):
+    """An argument that cannot be written down and read back as it was."""
+
+
+class _Reading:
+    """One record's exceptions: what has been seen and how much room is left."""
+
+    def __init__(self, traces: Traces, texts: dict[int, str]) -> None:
+        self._traces = traces
+        self._texts = texts
+        self._seen: set[int] = set()
+        self._nodes = _NODES
+        self._locals = 2 * _LOCALS_FRAMES if traces._with_locals else 0
+
+    def raised(self, error: BaseException, traceback: TracebackType | None, links: int, room: int) -> Raised:
+        self._seen.add(id(error))
+        self._nodes -= 1
+        cls = type(error)
+        spine = _spine(traceback, room)
+        frames, omitted = self._frames(spine, room)
+        grouped = issubclass(cls, BaseExceptionGroup)
+        group = self._group(error, links) if grouped else ()
+        following, explicit = _next(error)
+        link = None
+        if following is not None and links > 0 and self._nodes > 0 and id(following) not in self._seen:
+            link = self.raised(following, _traceback_of(following), links - 1, _FRAMES_OF_OTHERS)
+        return Raised(
+            type=values.kind_of(error).name,
+            text=self._text(error),
+            frames=frames,
+            omitted=omitted + spine.passed,
+            cause=link if explicit else None,
+            context=None if explicit else link,
+            group=group,
+            errno=_symbol(error) if issubclass(cls, OSError) else None,
+            syntax=self._syntax(error) if issubclass(cls, SyntaxError) else None,
+            recursive=self._recursive(spine) if issubclass(cls, RecursionError) else (),
+        )
+
+    def _text(self, error: BaseException) -> str:
+        text = self._texts.get(id(error))
+        if text is None:
+            return self._traces.text(error)
+        return values.clean(self._traces._scrub.text(text))
+
+    def _group(self, error: BaseException, links: int) -> tuple[Raised, ...]:
+        """Leaves of distinct type and place; how often one occurs is not part of what the error is."""
+        distinct: dict[tuple[int, int, int], BaseException] = {}
+        for leaf in islice(_leaves(error), _VISITED):
+            last = _innermost(_traceback_of(leaf))
+            where = (id(last.tb_frame.f_code), last.tb_lasti) if last is not None else (0, 0)
+            distinct.setdefault((id(type(leaf)), *where), leaf)
+            if len(distinct) == LEAVES:
+                break
+        return tuple(
+            self.raised(leaf, _traceback_of(leaf), min(links - 1, 3), _FRAMES_OF_OTHERS)
+            for leaf in distinct.values()
+            if self._nodes > 0 and id(leaf) not in self._seen
+        )
+
+    def _frames(self, spine: _Spine, room: int) -> tuple[tuple[Frame, ...], int]:
+        kept: list[tuple[TracebackType, Code, int]] = []
+        for traceback in spine:
+            code = self._traces.code(traceback)
+            if code.hides and traceback.tb_frame.f_locals.get(_HIDING) is True:
+                continue
+            if code.comprehension and kept and kept[-1][1].path == code.path:
+                # From 3.12 on a comprehension has no frame: its line is the caller's own.
+                kept[-1] = (kept[-1][0], kept[-1][1], traceback.tb_lineno or 0)
+            elif not code.comprehension:
+                kept.append((traceback, code, traceback.tb_lineno or 0))
+        omitted = max(0, len(kept) - room)
+        if omitted:
+            kept[room // 2 : room // 2 + omitted] = []
+        return self._with_locals(kept), omitted
+
+    def _with_locals(self, kept: list[tuple[TracebackType, Code, int]]) -> tuple[Frame, ...]:
+        traces = self._traces
+        frames: list[Frame] = []
+        given = 0
+        for traceback, code, line in reversed(kept):
+            shown = arguments = None
+            if code.in_app and self._locals > 0 and given < _LOCALS_FRAMES:
+                self._locals -= 1
+                shown = traces.locals_of(traceback, code)
+                arguments = traces.arguments_of(traceback, code) if given == 0 else None
+                given += 1
+            frames.append(Frame(code.path, code.module, code.function, line, shown, arguments))
+        frames.reverse()
+        return tuple(frames)
+
+    def _recursive(self, spine: _Spine) -> tuple[tuple[str, str], ...]:
+        codes = map(self._traces.code, spine)
+        seen = Counter((code.module, code.function) for code in codes)
+        return tuple(sorted(pair for pair, times in seen.items() if times >= 3))[:50]
+
+    def _syntax(self, error: BaseException) -> Syntax:
+        path, message, text = (values.exact(read(error)) or "" for read in _syntax_of)
+        tell = self._traces._scrub.text
+        return Syntax(
+            values.clean(path[:1024]),
+            values.clean(tell(message)[:400]),
+            values.clean(tell(text.strip())[:400]),
+        )
+
+
+class _Spine(list[TracebackType]):
+    """The tracebacks of one exception, outermost first; of a very deep one the middle is `passed` over."""
+
+    passed = 0
+
+
+def _spine(traceback: TracebackType | None, room: int) -> _Spine:
+    spine = _Spine()
+    while traceback is not None and len(spine) < max(room, _RECURSION_FRAMES):
+        spine.append(traceback)
+        traceback = traceback.tb_next
+    if traceback is None:
+        return spine
+    tail: deque[TracebackType] = deque(maxlen=_RECURSION_FRAMES)
+    keep = tail.append
+    passed = 0
+    while traceback is not None:
+        keep(traceback)
+        passed += 1
+        traceback = traceback.tb_next
+    spine.passed = passed - len(tail)
+    spine.extend(tail)
+    return spine
+
+
+def _innermost(traceback: TracebackType | None) -> TracebackType | None:
+    for _ in range(_RECURSION_FRAMES):
+        if traceback is None or traceback.tb_next is None:
+            return traceback
+        traceback = traceback.tb_next
+    return traceback
+
+
+def _leaves(group: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group and its groups, in order, at most `_VISITED` looked at."""
+    waiting = [iter(_members_of(group))]
+    for _ in range(_VISITED):
+        while waiting:
+            member = next(waiting[-1], None)
+            if member is not None:
+                break
+            waiting.pop()
+        else:
+            return
+        if issubclass(type(member), BaseExceptionGroup):
+            waiting.append(iter(_members_of(member)))
+        elif member is not None:
+            yield member
+
+
+def _next(error: BaseException) -> tuple[BaseException | None, bool]:
+    """(the exception this one came from, is it an explicit cause)."""
+    cause = _cause_of(error)
+    if cause is not None:
+        return cause, True
+    return (None if _suppressed(error) else _context_of(error)), False
+
+
+def _symbol(error: BaseException) -> str | None:
+    number = _errno_of(error)
+    return errno.errorcode.get(number) if type(number) is int else None
+
+
+def _parameters(code: CodeType) -> tuple[str, ...] | None:
+    """The names of a function's parameters but self and cls; None where a call cannot be written down."""
+    flags = code.co_flags
+    if not flags & inspect.CO_NEWLOCALS or flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        return None
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return names[1:] if names[:1] in (("self",), ("cls",)) else names
+
+
+def _locals(traceback: TracebackType, code: Code) -> list[tuple[str, Any]]:
+    held = traceback.tb_frame.f_locals
+    if not code.code.co_flags & inspect.CO_OPTIMIZED and type(held) is not dict:
+        return []  # A class body whose metaclass prepared a mapping of its own.
+    return list(islice(held.items(), 100))

@@ -1,0 +1,415 @@
+"""LogRecord to `Event`: what the handler does in the application's thread before the spool has it.
+
+Two steps, so that a repeat costs little: `look` reads what makes the record identical to an earlier one and
+hashes it, `payload` reads the rest. Neither does I/O, takes a lock or formats a traceback, and nothing of the
+record or its traceback outlives the `Glance`.
+
+A record may hold anything. Foreign code runs only where the application asked for text (`str()` of the
+message, its arguments and the exceptions), and whatever that raises, SystemExit and KeyboardInterrupt too,
+ends here. Only what a signal handler of the application raises just then passes through: it is not about the
+record.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.handler.capture import context, values
+from tocsin.handler.capture.fit import fit
+from tocsin.handler.capture.raised import Caught, Traces
+from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
+from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
+
+_encode = msgspec.msgpack.Encoder().encode
+_HASH = 2**63 - 1
+_TAG = Event.__struct_config__.tag
+_ARGUMENT_TEXT = 8 * 1024
+_CONTEXT_NAMES, _CONTEXT_TEXT = 20, 200
+_FINGERPRINT_PARTS = 8
+_KEPT = 1024
+"""Places and templates kept, at most; all are forgotten together."""
+_KEPT_TEXT = 1000
+_TRACEBACK = "Traceback (most recent call last)"
+
+# `bool(args)` as logging asks it, but of builtin data only: a foreign `__bool__` may do anything.
+_ASKED = frozenset(map(id, (tuple, dict, list, str, int, float, bool)))
+
+_ATTRIBUTES = values.attributes_of
+_DEFAULTS = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+_ORDINARY = _DEFAULTS | {"message", "asctime", "taskName", "client", "fingerprint"}
+_ORDINARY_COUNT = len(_DEFAULTS)
+
+
+class Site:
+    """Where a record comes from, read and cleaned once: most records come from few places."""
+
+    __slots__ = (
+        *("clean_function", "clean_logger", "clean_module", "clean_path"),
+        *("function", "key", "level", "line", "logger", "module"),
+    )
+
+    def __init__(self, path: str, line: int, function: str, level: int, logger: str, module: str) -> None:
+        self.line, self.level = line, level
+        self.function, self.logger, self.module = function, logger, module
+        self.key = hash((path, line, function, level, logger))
+        """This place's part of a repeat key."""
+        self.clean_path = values.clean(path)
+        self.clean_function = values.clean(function)
+        self.clean_logger = values.clean(logger)
+        self.clean_module = values.clean(module)
+
+
+class Glance(Struct, frozen=True, gc=False):
+    """What `look` saw of one record. Drop it when the record is done: it holds the exception.
+
+    `key` is the repeat key: equal for records identical in place, level, text, exception, client and
+    fingerprint; 63 bits, never 0, only good within this process. `occurred_at` is epoch seconds.
+    """
+
+    key: int
+    occurred_at: float
+    site: Site
+    message: str
+    template: str | None
+    thread: object
+    caught: Caught | None
+    client: str | None
+    bound: Mapping[str, Any] | None
+    """None when there is nothing to tell besides: nothing bound, no `extra=`, no structlog event."""
+    fingerprint: tuple[str, ...] | None
+    stack: object
+    plain: logging.LogRecord
+
+
+class Capture:
+    """Turns log records into events. One per handler; callable from any thread at once.
+
+    `locals`: "in_app" shows local variables of in-app frames, "none" shows none. `in_app`, `not_in_app`:
+    module prefixes. `client`: the client of records that name none.
+    """
+
+    def __init__(
+        self,
+        *,
+        locals: Literal["in_app", "none"],
+        in_app: tuple[str, ...],
+        not_in_app: tuple[str, ...],
+        scrub: Scrubber,
+        client: str | None,
+    ) -> None:
+        self._scrub = scrub
+        self._client = client
+        self._traces = Traces(locals=locals, in_app=in_app, not_in_app=not_in_app, scrub=scrub)
+        self._sites: dict[tuple[str, int], Site] = {}
+        self._templates: dict[str, str] = {}
+        self._threads: dict[str, str] = {}
+
+    def look(self, record: logging.LogRecord) -> Glance:
+        """The cheap first look at every record. Never raises, whatever the record holds."""
+        try:
+            plain = record if type(record) is logging.LogRecord else _plain(record)
+            site = self._site(plain)
+            message, template = _message(record, plain)
+            ordinary = type(plain.msg) is str
+            caught = None if ordinary and plain.exc_info is None else _caught(plain)
+            client, bound = context.current()
+            given = bound.get("fingerprint") if bound else None
+            if not ordinary and type(plain.msg) is dict and (named := plain.msg.get("client")) is not None:
+                client = _client(named) or client
+            fields = plain.__dict__
+            if len(fields) > _ORDINARY_COUNT:
+                ordinary = False
+                if (named := fields.get("client")) is not None:
+                    client = _client(named) or client
+                if (own := fields.get("fingerprint")) is not None:
+                    given = own
+            client = client or self._client
+            fingerprint = None if given is None else _fingerprint(given)
+            raised = 0 if caught is None else self._traces.identity(caught)
+            rest = (raised, client, fingerprint) if raised or client or fingerprint else None
+            key = hash((site.key, message, rest)) & _HASH or 1
+            created = plain.created
+            if type(created) is not float or not 0.0 < created < 2.0**40:
+                created = time.time()  # A record made by hand may say anything.
+            told = None if ordinary and not bound else bound
+            # By position: keywords cost four times as much.
+            return Glance(
+                key, created, site, message, template, plain.threadName, caught, client, told, fingerprint,
+                plain.stack_info, plain,
+            )  # fmt: skip
+        except Exception as problem:
+            if type(record) is logging.LogRecord and not record.__dict__.keys() >= _DEFAULTS:
+                return self.look(_plain(record))
+            return _unreadable(problem)
+
+    def payload(self, glance: Glance) -> bytes:
+        """The whole event as a spool frame holds it, scrubbed, sanitised and fitted. Never raises."""
+        try:
+            site, caught, template, client = glance.site, glance.caught, glance.template, glance.client
+            message, thread, bound, stack = glance.message, glance.thread, glance.bound, glance.stack
+            if len(message) > LIMIT or not innocent(message):
+                message = self._text(message)
+            elif not message.isascii():
+                message = values.clean(message)
+            # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
+            told = (
+                _TAG,
+                glance.occurred_at,
+                site.level,
+                site.clean_logger,
+                message,
+                None if template is None else self._templates.get(template) or self._template(template),
+                site.clean_path,
+                site.clean_module,
+                site.clean_function,
+                site.line,
+                (type(thread) is str and self._threads.get(thread)) or self._thread(thread),
+                None if caught is None else self._traces.raised(caught),
+                None if client is None else values.clean(client[:_CONTEXT_TEXT]),
+                None if bound is None else self._context(bound, glance.plain),
+                None if glance.fingerprint is None else self._fingerprint(glance.fingerprint),
+                self._stack(stack) if type(stack) is str and stack else None,
+                glance.key,
+            )
+            data = _encode(told)
+            return data if len(data) <= PAYLOAD_LIMIT else fit(Event(*told[1:]))
+        except Exception as problem:
+            text = f"{glance.message[:LIMIT]} [capture failed: {type(problem).__name__}]"
+            return fit(_bare(glance, values.clean(self._scrub.text(text))))
+
+    def _site(self, plain: logging.LogRecord) -> Site:
+        path, line, module = plain.pathname, plain.lineno, plain.module
+        if type(path) is not str or type(line) is not int or type(module) is not str:
+            return _site_of(plain)
+        site = self._sites.get((path, line))
+        # The very objects of an earlier record need no second look; a logger and a function keep theirs.
+        if (
+            site is not None
+            and (site.function is plain.funcName and site.logger is plain.name)
+            and (site.level is plain.levelno and site.module == module)
+        ):
+            return site
+        site = _site_of(plain)
+        if len(path) + len(site.function) + len(site.logger) + len(module) < _KEPT_TEXT:
+            _keep(self._sites, (path, line), site)
+        return site
+
+    def _template(self, template: str) -> str:
+        shown = values.clean(self._scrub.text(template))
+        if len(template) < _KEPT_TEXT:
+            _keep(self._templates, template, shown)
+        return shown
+
+    def _thread(self, name: object) -> str:
+        shown = values.clean(_word(name))
+        if type(name) is str and len(name) < _KEPT_TEXT:
+            _keep(self._threads, name, shown)
+        return shown
+
+    def _text(self, raw: str) -> str:
+        """The start of the message; of one that holds a traceback its end too, where the exception stands."""
+        text = self._scrub.text(raw) if len(raw) > LIMIT else self._scrub.searched(raw)
+        if len(raw) > LIMIT and _TRACEBACK in raw[:LIMIT]:
+            text += "\n" + self._stack(raw[LIMIT:])
+        return values.clean(text)
+
+    def _fingerprint(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._text(part)[:_CONTEXT_TEXT] for part in parts)
+
+    def _stack(self, text: str) -> str:
+        """The last whole lines: a cut through a line could hide what makes a secret one."""
+        if len(text) >= LIMIT:
+            text = text[1 - LIMIT :].partition("\n")[2]
+        return values.clean(self._scrub.text(text))
+
+    def _context(self, bound: Mapping[str, Any], plain: logging.LogRecord) -> dict[str, str] | None:
+        """Bound names, then structlog's event, then `extra=`: the later, nearer one wins."""
+        found: dict[str, str] = {}
+        _add(found, bound.items())
+        if type(plain.msg) is dict:
+            _add(found, plain.msg.items())
+        _add(found, plain.__dict__.items(), _ORDINARY)
+        if not found:
+            return None
+        shown = self._scrub.pairs(found)
+        return {values.clean(name): values.clean(text[:_CONTEXT_TEXT]) for name, text in shown.items()}
+
+
+def _keep(known: dict[Any, Any], key: object, value: object) -> None:
+    if len(known) >= _KEPT:
+        known.clear()
+    known[key] = value
+
+
+def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, str | None]:
+    """(the formatted text, its template where there are arguments)."""
+    msg: Any = plain.msg
+    args: Any = plain.args
+    if type(args) is tuple:
+        args = args or None
+    elif id(type(args)) in _ASKED and not args:
+        args = None
+    template = msg if type(msg) is str and args is not None else None
+    cls = type(record)
+    if cls is not logging.LogRecord and cls.getMessage is not logging.LogRecord.getMessage:
+        return _formatted_by(record), template
+    if type(msg) is dict:
+        event = msg.get("event", msg.get("message"))
+        return _cut(values.text_of(msg if event is None else event)), None
+    text = msg if type(msg) is str else values.text_of(msg)
+    if args is None:
+        return _cut(text), None
+    try:
+        if type(args) is tuple:
+            for arg in args:
+                cls = type(arg)
+                if (cls is str or cls is bytes or cls is bytearray) and len(arg) > _ARGUMENT_TEXT:
+                    args = _short(args)
+                    break
+        formatted = text % args
+        if type(formatted) is not str:
+            formatted = values.exact(formatted) or ""
+        return formatted if len(formatted) <= LIMIT else _cut(formatted), template
+    except BaseException as problem:
+        kinds = args if type(args) is tuple else (args,)
+        names = ", ".join(values.kind_of(arg).name for arg in kinds[:10])
+        return f"{_cut(text)} [not formatted: {values.kind_of(problem).name}; arguments: {names}]", template
+
+
+def _formatted_by(record: logging.LogRecord) -> str:
+    try:
+        return _cut(values.exact(record.getMessage()) or "")
+    except BaseException as problem:
+        return (
+            f"[no message: {values.kind_of(record).name}.getMessage() raised {values.kind_of(problem).name}]"
+        )
+
+
+def _short(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments with overlong texts cut, so that formatting does not copy hundreds of megabytes."""
+    return tuple(
+        arg[:_ARGUMENT_TEXT] if type(arg) in (str, bytes, bytearray) and len(arg) > _ARGUMENT_TEXT else arg
+        for arg in args
+    )
+
+
+def _cut(text: str) -> str:
+    """At most what `_text` will look at, so that nobody hashes or keeps 200 MB."""
+    if len(text) <= 4 * LIMIT:
+        return text
+    return text[: 2 * LIMIT] + "\n…\n" + text[-2 * LIMIT :]
+
+
+def _caught(plain: logging.LogRecord) -> Caught | None:
+    """The record's exception, also where a structlog event carries it."""
+    given: Any = plain.exc_info
+    msg: Any = plain.msg
+    if (given is None or given is False) and type(msg) is dict:
+        given = msg.get("exc_info")
+    if given is True:
+        given = sys.exc_info()
+    error, traceback = given, None
+    if type(given) is tuple:
+        error, traceback = given[1:] if len(given) == 3 else (None, None)
+    return Caught(error, traceback) if error is not None and issubclass(type(error), BaseException) else None
+
+
+def _client(given: object) -> str | None:
+    if type(given) is str:
+        return given or None
+    return str(given) if type(given) is int or type(given) is uuid.UUID else values.exact(given)
+
+
+def _fingerprint(given: object) -> tuple[str, ...] | None:
+    """The texts of `extra={"fingerprint": [...]}`; None where there is none."""
+    parts: Iterable[object] = (given,)
+    if type(given) is list or type(given) is tuple:
+        parts = islice(given, _FINGERPRINT_PARTS)
+    texts = (values.text_of(part)[: values.ROOM] for part in parts)
+    return tuple(values.clean(text) for text in texts if text) or None
+
+
+def _add(found: dict[str, str], items: Iterable[tuple[Any, Any]], but: frozenset[str] = frozenset()) -> None:
+    for name, value in list(islice(items, 100)):
+        if type(name) is not str or name in but or name.startswith("_"):
+            continue
+        if name in ("event", "exc_info", "fingerprint") or (
+            len(found) >= _CONTEXT_NAMES and name not in found
+        ):
+            continue
+        text = value if type(value) is str else values.render(value)
+        found[name[:100]] = text[: values.ROOM]
+
+
+def _site_of(plain: logging.LogRecord) -> Site:
+    """The place as far as the record says it; one made by hand may say anything."""
+    return Site(
+        path=_word(plain.pathname),
+        line=_number(plain.lineno, 0),
+        function=_word(plain.funcName),
+        level=_number(plain.levelno, logging.ERROR),
+        logger=_word(plain.name),
+        module=_word(plain.module),
+    )
+
+
+def _plain(record: logging.LogRecord) -> logging.LogRecord:
+    """The record's own attributes, read past its class; for what is missing, nothing."""
+    plain = logging.LogRecord("", logging.ERROR, "", 0, "", (), None, "")
+    plain.__dict__.update(_ATTRIBUTES(record) or {})
+    return plain
+
+
+def _number(given: object, default: int) -> int:
+    return given if type(given) is int and -(2**31) < given < 2**31 else default
+
+
+def _word(given: object) -> str:
+    if type(given) is str and len(given) <= 1024:
+        return given
+    return (values.exact(given) or "")[:1024]
+
+
+def _unreadable(problem: Exception) -> Glance:
+    """What is left when even the look failed (no memory, no stack): it happened and it counts."""
+    return Glance(
+        key=1,
+        occurred_at=time.time(),
+        site=Site("", 0, "", logging.ERROR, "", ""),
+        message=f"[a record that could not be read: {type(problem).__name__}]",
+        template=None,
+        thread="",
+        caught=None,
+        client=None,
+        bound=None,
+        fingerprint=None,
+        stack=None,
+        plain=logging.LogRecord("", logging.ERROR, "", 0, "", (), None),
+    )
+
+
+def _bare(glance: Glance, message: str) -> Event:
+    site = glance.site
+    return Event(
+        occurred_at=glance.occurred_at,
+        level=site.level,
+        logger=site.clean_logger,
+        message=message,
+        template=None,
+        path=site.clean_path,
+        module="",
+        function=site.clean_function,
+        line=site.line,
+        thread=threading.current_thread().name,
+        key=glance.key,
+    )

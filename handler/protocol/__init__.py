@@ -1,0 +1,1 @@
+"""What handler and daemon share: the values of a spool and the messages between them."""

@@ -1,0 +1,1 @@
+"""The thread that brings a spool to the daemon, and what it says there."""

@@ -1,0 +1,101 @@
+"""Ships what dead processes left in a spool directory, from the command line.
+
+No thread, nothing adopted for long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tocsin.handler.protocol import wire
+from tocsin.handler.shipping.adoption import Adopted, take
+from tocsin.handler.shipping.connection import Link
+from tocsin.handler.spool.files import sessions, sweep
+
+WINDOW = 32
+"""Batches on the way, at most: no application's memory is used here, so the daemon need not wait for us."""
+
+
+class Outcome(NamedTuple):
+    """What became of one dead process's session. `reason` says why it stayed, '' when it was shipped."""
+
+    session: str
+    service: str
+    pid: int
+    size: int
+    """Bytes that waited."""
+    reason: str
+
+
+def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None = None) -> Iterator[Outcome]:
+    """Ships every session whose owner is dead, each to where it was meant to go (or to `endpoint`).
+
+    `patience`: seconds without any progress after which a session is left as it is, per endpoint. Raises
+    OSError when the directory cannot be read.
+    """
+    sweep(directory)
+    for session in sorted(sessions(directory)):
+        taken = take(directory, session)
+        if isinstance(taken, str):
+            yield Outcome(session, "?", 0, 0, taken)
+        elif taken is not None:
+            yield _shipped(taken, patience, (endpoint,) if endpoint else taken.header.endpoints)
+
+
+def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> Outcome:
+    header, size = adopted.header, adopted.delivery.backlog
+    adopted.delivery.window = WINDOW
+    link = Link(endpoints, header.server_key, header.key_file)
+    reason = "no endpoint is known"
+    try:
+        for _ in endpoints:
+            reason = _deliver(adopted, link, patience)
+            if not reason:
+                break
+            link.next()
+            adopted.delivery.restart()
+    finally:
+        if reason:
+            adopted.leave()
+        else:
+            adopted.finish()
+        link.close()
+    return Outcome(adopted.session, header.service, header.pid, size, reason)
+
+
+def _deliver(adopted: Adopted, link: Link, patience: float) -> str:
+    """'' when the daemon has acknowledged all, else why not."""
+    delivery = adopted.delivery
+    until = time.monotonic() + patience
+    connected = False
+    while (now := time.monotonic()) < until:
+        said = False
+        was, connected = connected, link.open() and link.connected
+        if connected and not was:
+            delivery.restart()
+        if connected and (message := delivery.next(now, time.time())):
+            said = _say(link, message)
+            if not said:
+                delivery.restart()
+        for answer in link.received():
+            # A daemon that cannot read our version cannot name our session either.
+            if answer.session in ("", adopted.session):
+                delivery.hear(answer, now)
+                until = now + patience
+        if delivery.refused:
+            return f"{link.endpoint}: {delivery.refused.text}"
+        if delivery.done:
+            adopted.keep()
+            link.send(delivery.goodbye(time.time()))
+            return ""
+        link.wait(0 if said else 0.05, -1, connecting=not link.connected)
+    return link.trouble or f"no daemon answers at {link.endpoint}"
+
+
+def _say(link: Link, message: wire.FromHandler) -> bool:
+    with contextlib.suppress(wire.WireError):
+        return link.send(message)
+    return False

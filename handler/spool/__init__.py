@@ -1,0 +1,1 @@
+"""The files in which events stand until the daemon has acknowledged them."""

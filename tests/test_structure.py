@@ -1,0 +1,92 @@
+"""The code's structure: packages import one way, whatever the files in them are called."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TOPS = ("handler", "daemon", "reports")
+FLAT = {"tocsin.handler", "tocsin.daemon"}
+"""Packages whose modules each stand for themselves: the top of a part (`emit`, `run`) and its base (`config`)."""
+
+
+def module_name(file: Path) -> str:
+    parts = ("tocsin", *file.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(file): file for top in TOPS for file in sorted((ROOT / top).rglob("*.py"))}
+PACKAGES = {name for name, file in FILES.items() if file.name == "__init__.py"}
+
+
+def imports(name: str) -> Iterator[str]:
+    """The modules of ours that a module imports."""
+    for node in ast.walk(ast.parse(FILES[name].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in FILES)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                if full in FILES or node.module in FILES:
+                    yield full if full in FILES else node.module
+
+
+def leaf(name: str) -> str:
+    """The package a module counts for: the one it lies in, or itself at a part's top."""
+    package = name if name in PACKAGES else name.rpartition(".")[0]
+    return name if package in FLAT else package
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which leaf package imports which."""
+    found: dict[str, set[str]] = {leaf(name): set() for name in FILES}
+    for name in FILES:
+        found[leaf(name)] |= {leaf(used) for used in imports(name)} - {leaf(name)}
+    return found
+
+
+def test_no_package_imports_one_that_imports_it() -> None:
+    try:
+        TopologicalSorter(arrows()).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+def test_no_module_imports_one_that_imports_it() -> None:
+    try:
+        TopologicalSorter({name: set(imports(name)) - {name} for name in FILES}).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize(
+    ("below", "above"),
+    [
+        ("tocsin.handler", ("tocsin.daemon", "tocsin.reports")),
+        ("tocsin.daemon.store", ("tocsin.daemon.cli", "tocsin.daemon.run", "tocsin.reports")),
+        ("tocsin.reports", ("tocsin.daemon.cli", "tocsin.daemon.run")),
+    ],
+)
+def test_what_lies_below_does_not_import_what_lies_above(below: str, above: tuple[str, ...]) -> None:
+    assert not [
+        f"{name} imports {used}"
+        for name in FILES
+        if name.startswith(below)
+        for used in imports(name)
+        if used.startswith(above)
+    ]
+
+
+def test_only_the_daemon_and_its_commands_import_the_pages() -> None:
+    users = {
+        name
+        for name in FILES
+        if not name.startswith("tocsin.reports")
+        and any(u.startswith("tocsin.reports") for u in imports(name))
+    }
+    assert users <= {"tocsin.daemon.run"} | {name for name in FILES if name.startswith("tocsin.daemon.cli")}
