@@ -159,7 +159,7 @@ class Capture:
             message, thread, bound, stack = glance.message, glance.thread, glance.bound, glance.stack
             if len(message) > LIMIT or not innocent(message):
                 message = self._text(message)
-            elif not message.isascii():
+            elif "\0" in message or not message.isascii():
                 message = values.clean(message)
             # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
             told = (

@@ -37,10 +37,10 @@ if __name__ == "__main__":
     log = logging.Logger("overfull")
     log.addHandler(handler)
     pause = threading.Event()
-    shipper = handler.channel._shipper
-    assert shipper is not None
+    thread = handler.channel._shipper
+    assert thread is not None
     logged = 0
-    while shipper.pressure < 2:
+    while thread.pressure < 2:
         log.error("order %d could not be shipped " + "x" * 400, logged)
         logged += 1
         if logged % 100 == 0:
