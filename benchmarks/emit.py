@@ -213,7 +213,7 @@ def shipping() -> dict[str, float]:
         own = time.thread_time()
         total = time.process_time()
         answering = subprocess.Popen([sys.executable, __file__, "acknowledge", f"ipc://{directory}/s"])
-        done = handler.channel.await_delivery(60)
+        done = handler.destination.await_delivery(60)
         used = (time.process_time() - total) - (time.thread_time() - own)
         answering.kill()
         answering.wait()

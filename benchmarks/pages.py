@@ -19,8 +19,8 @@ from support import crowd
 
 from tocsin.daemon import config as configuration
 from tocsin.daemon.store.database import Store, open_store
-from tocsin.daemon.store.models import ErrorLog, Fact, Ticket
-from tocsin.reports.writer import Shelf
+from tocsin.daemon.store.models import ErrorLog, KeyValue, Ticket
+from tocsin.reports.writer import ReportWriter
 
 CHANGES = 9
 
@@ -51,7 +51,7 @@ def measure(directory: Path, errors: int, occurrences: int, tickets: int) -> dic
     store = open_store(config.database.url)
     now = time.time()
     crowd.fill(store, errors, occurrences, tickets, now)
-    shelf = Shelf(store, config)
+    shelf = ReportWriter(store, config)
     done = threading.Event()
     waits: list[float] = []
     writer = threading.Thread(target=write_meanwhile, args=(store, done, waits))
@@ -82,13 +82,13 @@ def write_meanwhile(store: Store, done: threading.Event, waits: list[float]) -> 
     while not done.is_set():
         begun = time.monotonic()
         with store.transaction():
-            Fact.insert(key="bench", value=str(begun)).on_conflict_replace().execute()
+            KeyValue.insert(key="bench", value=str(begun)).on_conflict_replace().execute()
         waits.append(time.monotonic() - begun)
         done.wait(0.1)
     store.disconnect()
 
 
-def changes(store: Store, shelf: Shelf, now: float) -> dict[str, float]:
+def changes(store: Store, shelf: ReportWriter, now: float) -> dict[str, float]:
     """An occurrence more and a ticket's new state, several times."""
     cpu, wall = [], []
     shelf.write(now + 1)

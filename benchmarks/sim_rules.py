@@ -20,7 +20,7 @@ from tocsin.daemon.store import intervals
 from tocsin.daemon.store.intervals import Interval
 from tocsin.daemon.tickets import evidence, lifecycle
 from tocsin.daemon.tickets.evidence import Process, Rule, Silence, Verdict
-from tocsin.daemon.tickets.lifecycle import Action, Fact, Kind, State
+from tocsin.daemon.tickets.lifecycle import Action, EventType, State, TicketEvent
 from tocsin.daemon.tickets.recurrence import old_code, same_after_correction
 
 WATCH = 24 * HOUR
@@ -124,10 +124,10 @@ class Play:
             if isinstance(fact, Occurrence):
                 self._occurrence(fact, at)
             elif fact == "corrected" and self._state not in (None, State.CLOSED) and self._policy.corrections:
-                self._step(Kind.CORRECTED, at)
+                self._step(EventType.CORRECTED, at)
             elif fact == "tested" and self._policy.ours:
                 self._tests = self._error.tests
-                kind = {"passed": Kind.VALIDATED, "failed": Kind.VALIDATION_FAILED}.get(self._tests)
+                kind = {"passed": EventType.VALIDATED, "failed": EventType.VALIDATION_FAILED}.get(self._tests)
                 if kind and self._state not in (None, State.CLOSED):
                     self._step(kind, at)
         if self._state is not None:
@@ -137,13 +137,13 @@ class Play:
             )
         return self.counted
 
-    def _step(self, kind: Kind, at: float) -> None:
-        told = self._told_at if kind is Kind.REAPPEARED else None
-        found = lifecycle.step(self._state, Fact(kind, at, told))
+    def _step(self, kind: EventType, at: float) -> None:
+        told = self._told_at if kind is EventType.REAPPEARED else None
+        found = lifecycle.step(self._state, TicketEvent(kind, at, told))
         self._state = found.state
         if Action.WATCH in found.actions:
             self._quiet_since = max(self._quiet_since, at)
-        if kind is Kind.REAPPEARED and Action.RECORD in found.actions:
+        if kind is EventType.REAPPEARED and Action.RECORD in found.actions:
             self._told_at = at
 
     # What comes in
@@ -154,11 +154,11 @@ class Play:
         if self._state is None:
             moments = sorted(known.at for known in self._known[-20:])
             if lifecycle.reached(moments, 3, HOUR):
-                self._state = lifecycle.step(None, Fact(Kind.CREATED, received)).state
+                self._state = lifecycle.step(None, TicketEvent(EventType.CREATED, received)).state
                 self._quiet_since = received
         elif self._state is not State.CLOSED:
             if at > self._quiet_since:
-                self._step(Kind.REAPPEARED, at)
+                self._step(EventType.REAPPEARED, at)
         elif at > self._quiet_since or not self._policy.ours:
             self._came_back(one, at, received)
 
@@ -167,10 +167,10 @@ class Play:
         if self._policy.ours and applied_at is not None and applied_at <= received:
             newer = any(applied_at <= worker.start <= received for worker in self._error.service.workers)
             if old_code(one.worker.start, applied_at, newer_process=newer):
-                self._step(Kind.OLD_CODE, at)
+                self._step(EventType.OLD_CODE, at)
                 self.counted["old code noticed"] += 1
                 return
-        self._step(Kind.REAPPEARED, at)
+        self._step(EventType.REAPPEARED, at)
         self._told_at = None
         if self._alive(at):
             self.counted["reopened rightly"] += 1
@@ -210,7 +210,7 @@ class Play:
         return Silence(since, up, seen, last, held, self._tests == "failed", rate=rate)
 
     def _close(self, now: float) -> None:
-        self._step(Kind.QUIET, now)
+        self._step(EventType.QUIET, now)
         if self._alive(now):
             self.counted["false closings"] += 1
             self.counted.update("false closing: " + kind for kind in self._kinds(now))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tocsin.handler import TocsinHandler
-from tocsin.handler.spool.repeats import Repeats
+from tocsin.handler.spool.recent_events import RecentEvents
 
 KINDS = 200
 DEPTH = 8
@@ -30,7 +30,7 @@ def fail_{number}(depth, payload, rows):
 _TYPES = ("KeyError", "ValueError", "LookupError", "RuntimeError")
 
 
-class Forgetful(Repeats):
+class Forgetful(RecentEvents):
     """Every event is told in full."""
 
     def page(self, segment: int, now: float) -> dict[int, int]:
@@ -81,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     handler = TocsinHandler(options.endpoint, "shop", spool=options.spool, spool_limit="8GB")
     if options.no_repeats:
-        handler.channel._repeats = Forgetful()
+        handler.destination._recent = Forgetful()
     log = logging.Logger("shop")
     log.addHandler(handler)
     fail = logger_of(options.case, Path(options.code), options.size)
@@ -95,7 +95,7 @@ def main() -> None:
     took, cpu = time.monotonic() - began, time.process_time() - spent
     ended = time.monotonic()
     if not options.leave:
-        handler.channel.await_delivery(60.0)
+        handler.destination.await_delivery(60.0)
     behind = time.monotonic() - ended
     print(json.dumps({"seconds": took, "cpu": cpu, "behind": behind}), flush=True)
     if options.leave:

@@ -23,15 +23,15 @@ from tocsin.daemon.outgoing import alarm
 from tocsin.daemon.outgoing.courier import Courier
 from tocsin.daemon.runtime import clock, leader, process
 from tocsin.daemon.runtime.clock import Job
-from tocsin.daemon.runtime.liveness import Pulses
+from tocsin.daemon.runtime.liveness import ThreadLiveness
 from tocsin.daemon.runtime.notify import notify, watchdog_interval
 from tocsin.daemon.runtime.watchdog import Watchdog
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import BACKUPS, Store, StoreError, claim, open_store, upgrade
 from tocsin.daemon.store.models import Run
-from tocsin.daemon.tickets.watch import LAST_CHECK, Round
-from tocsin.reports.writer import Shelf
+from tocsin.daemon.tickets.watch import LAST_CHECK, WatchSweep
+from tocsin.reports.writer import ReportWriter
 
 TICK = 5.0
 """Seconds between two notes that the daemon is up, at most; never fewer notes than rounds."""
@@ -136,7 +136,7 @@ def _start(
 ) -> list[threading.Thread]:
     """What every daemon does; what only one may do is begun by whoever leads."""
     digest = Digest(store, config)
-    pulses = Pulses()
+    pulses = ThreadLiveness()
     beat = pulses.beat
     loops = [
         threading.Thread(
@@ -163,14 +163,16 @@ def _start(
     return started
 
 
-def _lead(store: Store, config: Config, pulses: Pulses, over: threading.Event) -> list[threading.Thread]:
+def _lead(
+    store: Store, config: Config, pulses: ThreadLiveness, over: threading.Event
+) -> list[threading.Thread]:
     """The duties of the one daemon that leads, until the term is over."""
     last = rows.fact(LAST_CHECK)
     first = clock.remaining(config.watch.every, float(last) if last else None, clock.now())
     courier = Courier(store, config)
     jobs = [
-        Job("round", config.watch.every, Round(store, config).run, first),
-        Job("report", config.report.every, partial(Shelf(store, config).write, budget=PAGES_WITHIN)),
+        Job("round", config.watch.every, WatchSweep(store, config).run, first),
+        Job("report", config.report.every, partial(ReportWriter(store, config).write, budget=PAGES_WITHIN)),
         Job("retention", DAY, Retention(store, config.retention).run, DAY / 24),
     ]
     post = threading.Thread(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from tocsin.handler.emit import TocsinHandler
-from tocsin.handler.settings import settle
+from tocsin.handler.settings import resolve_settings
 from tocsin.handler.shipping.leftover import ship_spool
 
 LIKE = 3
@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ship(options: argparse.Namespace) -> int:
-    settings, _, _ = settle({"spool": options.spool, "endpoint": options.endpoint, "service": "ship"})
+    settings, _, _ = resolve_settings(
+        {"spool": options.spool, "endpoint": options.endpoint, "service": "ship"}
+    )
     stayed = 0
     try:
         for outcome in ship_spool(settings.spool, patience=options.patience, endpoint=options.endpoint):
@@ -55,7 +57,7 @@ def _ship(options: argparse.Namespace) -> int:
 
 def _test(options: argparse.Namespace) -> int:
     given = {"endpoint": options.endpoint, "service": options.service, "spool": options.spool}
-    service = settle(given)[0].service
+    service = resolve_settings(given)[0].service
     handler = TocsinHandler(options.endpoint, _named(service), spool=options.spool)
     logger = logging.Logger("tocsin.test")
     logger.addHandler(handler)
@@ -63,10 +65,10 @@ def _test(options: argparse.Namespace) -> int:
         logger.error("A test error of tocsin, %d of %d", number, LIKE)
     where = ", ".join(handler.settings.endpoints)
     print(f"logged {LIKE} like errors as service {handler.settings.service!r} to {where}", flush=True)
-    if handler.channel.await_delivery(options.patience):
+    if handler.destination.await_delivery(options.patience):
         print("acknowledged: the daemon has counted them")
         return 0
-    print(f"not acknowledged within {options.patience:g} s: {handler.channel.trouble}")
+    print(f"not acknowledged within {options.patience:g} s: {handler.destination.trouble}")
     print(f"they wait in {handler.settings.spool} until a daemon answers there; `tocsin doctor` says more")
     return 1
 

@@ -17,18 +17,18 @@ import time
 import uuid
 import weakref
 
-from tocsin.handler.capture.record import Capture, Glance
+from tocsin.handler.capture.record import Capture, RecordSummary
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import Header, Repeat
+from tocsin.handler.protocol.event import DuplicateReference, Header
 from tocsin.handler.settings import Settings, complain
 from tocsin.handler.shipping.adoption import places_of
 from tocsin.handler.shipping.connection import is_key
 from tocsin.handler.shipping.shipper import Shipper
-from tocsin.handler.spool.descriptors import Slot
+from tocsin.handler.spool.descriptors import ReservedDescriptor
 from tocsin.handler.spool.files import Spool, Unusable
 from tocsin.handler.spool.memory import Memory
-from tocsin.handler.spool.repeats import FULL, Repeats
+from tocsin.handler.spool.recent_events import FULL, RecentEvents
 
 BEGAN = time.time()
 """When this program's code began to be loaded; a forked child runs its parent's code."""
@@ -39,7 +39,7 @@ UNANSWERED = 0.05
 """Seconds that a program's end waits for a daemon that does not answer."""
 
 
-class Channel:
+class Destination:
     """Shared by handlers with equal settings. `take` may be called anywhere, at any time, re-entrantly."""
 
     def __init__(self, settings: Settings) -> None:
@@ -49,7 +49,7 @@ class Channel:
         scrub = Scrubber(settings.scrub)
         self._capture = _capture(settings, scrub, settings.locals)
         self._lean = _capture(settings, scrub, "none")
-        self._repeats = Repeats()
+        self._recent = RecentEvents()
         self._pid = -1
         self._spool: Spool | None = None
         self._memory: Memory
@@ -71,19 +71,19 @@ class Channel:
             # A forked child finds it not running: `after_fork` has seen to that.
             if shipper is None or not shipper.running:
                 shipper = self._revived()
-            pressure = shipper.pressure
-            if pressure == 2 and not shipper.ended:
-                shipper.leave_out()
+            quota_level = shipper.quota_level
+            if quota_level == 2 and not shipper.ended:
+                shipper.count_dropped()
                 return
-            glance = self._capture.look(record)
+            summary = self._capture.summarize(record)
             spool = self._spool
             if spool is None or (self._retry_at and time.monotonic() < self._retry_at):
-                self._memory.put(self._capture.payload(glance))
+                self._memory.put(self._capture.payload(summary))
                 return
             try:
-                self._append(spool, glance, pressure)
+                self._append(spool, summary, quota_level)
             except OSError as error:
-                self._put_elsewhere(glance, shipper, error)
+                self._put_elsewhere(summary, shipper, error)
         except Exception:
             if self._shipper is not None:
                 self._shipper.failed.add()
@@ -123,13 +123,13 @@ class Channel:
         if shipper is None or self._pid == os.getpid():
             return
         self._opening = threading.Lock()
-        slot = None
+        descriptor = None
         with contextlib.suppress(Exception):
-            shipper.disown()
+            shipper.detach()
             if spool is not None:
-                slot = None if spool.stopped else spool.slot
-                spool.disown()
-        self._open(slot)
+                descriptor = None if spool.stopped else spool.descriptor
+                spool.detach()
+        self._open(descriptor)
 
     # Inside
 
@@ -146,28 +146,28 @@ class Channel:
             time.sleep(0.002)
         return True
 
-    def _put_elsewhere(self, glance: Glance, shipper: Shipper, error: OSError) -> None:
+    def _put_elsewhere(self, summary: RecordSummary, shipper: Shipper, error: OSError) -> None:
         """The event whose write failed: into the next session's file, else into memory."""
         if shipper.ended:
-            self._write_anew(glance)
+            self._write_in_new_session(summary)
             return
         self._retry_at = time.monotonic() + RETRY
         self._complain(f"the spool {self.settings.spool} cannot be written: {error.strerror}")
-        self._memory.put(self._capture.payload(glance))
+        self._memory.put(self._capture.payload(summary))
 
-    def _append(self, spool: Spool, glance: Glance, pressure: int) -> None:
+    def _append(self, spool: Spool, summary: RecordSummary, quota_level: int) -> None:
         """The event, or its repetition when its body stands in this segment. Raises OSError."""
-        key, now = glance.key, glance.occurred_at
-        told = self._repeats.page(spool.segment, now)
+        key, now = summary.key, summary.occurred_at
+        told = self._recent.page(spool.segment, now)
         count = told.get(key, 0)
-        if count >= FULL or (count and pressure):
-            spool.append(wire.encode_record(Repeat(key, now)), self._sync)
+        if count >= FULL or (count and quota_level):
+            spool.append(wire.encode_record(DuplicateReference(key, now)), self._sync)
         else:
-            capture = self._lean if pressure else self._capture
-            spool.append(capture.payload(glance), self._sync)
+            capture = self._lean if quota_level else self._capture
+            spool.append(capture.payload(summary), self._sync)
             told[key] = count + 1
 
-    def _write_anew(self, glance: Glance) -> None:
+    def _write_in_new_session(self, summary: RecordSummary) -> None:
         """The session has just ended.
 
         A new one, or where another thread is at that, one for this event alone.
@@ -175,16 +175,16 @@ class Channel:
         self._open()
         spool, shipper = self._spool, self._shipper
         if spool is not None and shipper is not None and not shipper.ended:
-            self._append(spool, glance, 0)
+            self._append(spool, summary, 0)
             return
         alone = self._open_spool(describe(self.settings), None)
-        payload = self._capture.payload(glance)
+        payload = self._capture.payload(summary)
         if alone is None:
             self._memory.put(payload)
             return
         alone.append(payload, self._sync)
         alone.stop()
-        alone.disown()
+        alone.detach()
 
     def _revived(self) -> Shipper:
         """The shipper, after whatever befell it: a fork, its session's end, the loss of its thread."""
@@ -200,19 +200,19 @@ class Channel:
             raise RuntimeError("there is no session yet")
         return self._shipper
 
-    def _open(self, slot: Slot | None = None) -> None:
+    def _open(self, descriptor: ReservedDescriptor | None = None) -> None:
         """A new session. Whoever finds another thread at it goes on with what there is."""
         if not self._opening.acquire(blocking=False):
             return
         try:
             header = describe(self.settings)
-            spool = self._open_spool(header, slot)
+            spool = self._open_spool(header, descriptor)
             spare = header if spool is None else describe(self.settings)
             memory = Memory(spare, places_of(spare, live=True))
             shipper = Shipper(self.settings, header, spool, memory)
             shipper.users = lambda: bool(self.handlers)
             shipper.renew = self.begin
-            self._repeats = Repeats()
+            self._recent = RecentEvents()
             self._spool, self._memory, self._shipper = spool, memory, shipper
             self._pid, self._retry_at = os.getpid(), 0.0
             with contextlib.suppress(RuntimeError):
@@ -220,9 +220,9 @@ class Channel:
         finally:
             self._opening.release()
 
-    def _open_spool(self, header: Header, slot: Slot | None) -> Spool | None:
+    def _open_spool(self, header: Header, descriptor: ReservedDescriptor | None) -> Spool | None:
         try:
-            return Spool(self.settings.spool, header, slot)
+            return Spool(self.settings.spool, header, descriptor)
         except Unusable as error:
             self._complain(f"errors are kept in memory only: {error}")
         except OSError as error:

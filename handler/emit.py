@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tocsin.handler.capture.values import attributes_of
-from tocsin.handler.destination import Channel
+from tocsin.handler.destination import Destination
 from tocsin.handler.exception_hooks import Uncaught
-from tocsin.handler.settings import Settings, settle
+from tocsin.handler.settings import Settings, resolve_settings
 
-_channels: dict[Settings, Channel] = {}
+_destinations: dict[Settings, Destination] = {}
 _MARK = "_tocsin"
 
 
@@ -66,11 +66,11 @@ class TocsinHandler(logging.Handler):
             "server_key": server_key,
             "key": key,
         }
-        self.settings, at_least, uncaught_too = settle(given)
+        self.settings, at_least, uncaught_too = resolve_settings(given)
         super().__init__(at_least)
-        self.channel = _channels.setdefault(self.settings, Channel(self.settings))
-        self.channel.handlers.add(self)
-        self.channel.begin()
+        self.destination = _destinations.setdefault(self.settings, Destination(self.settings))
+        self.destination.handlers.add(self)
+        self.destination.begin()
         self._uncaught = Uncaught(self) if uncaught_too else None
 
     # A lock here could be held at a fork, or by the thread that a signal handler interrupts. None is needed.
@@ -101,27 +101,27 @@ class TocsinHandler(logging.Handler):
 
         A record that meets a second handler of ours to the same daemon is counted once, by the first.
         """
-        channel = self.channel
+        destination = self.destination
         plain = type(record) is logging.LogRecord  # Another class may answer `__dict__` with anything.
         facts: dict[str, Any] = record.__dict__ if plain else attributes_of(record) or {}
-        if _MARK in facts and facts[_MARK] == channel.endpoints:
+        if _MARK in facts and facts[_MARK] == destination.endpoints:
             return
-        channel.take(record)
-        facts[_MARK] = channel.endpoints
+        destination.take(record)
+        facts[_MARK] = destination.endpoints
 
     def flush(self) -> None:
         """Waits at most `flush_timeout` seconds for the daemon's acknowledgement, 50 ms when none answers."""
-        self.channel.flush(self.settings.flush_timeout)
+        self.destination.flush(self.settings.flush_timeout)
 
     def close(self) -> None:
         """Flushes. The session ends a few seconds later, unless another handler goes on with it."""
-        self.channel.handlers.discard(self)
+        self.destination.handlers.discard(self)
         if self._uncaught is not None:
             self._uncaught.remove()
             self._uncaught = None
         if _ending.begun:
-            self.channel.finish(_ending.left(self.settings.flush_timeout))
-        elif not self.channel.handlers:
+            self.destination.finish(_ending.left(self.settings.flush_timeout))
+        elif not self.destination.handlers:
             self.flush()
         super().close()
 
@@ -138,14 +138,14 @@ class _Ending:
 
     def __call__(self) -> None:
         self.begun = self.begun or time.monotonic()
-        for channel in list(_channels.values()):
-            channel.finish(self.left(channel.settings.flush_timeout))
+        for destination in list(_destinations.values()):
+            destination.finish(self.left(destination.settings.flush_timeout))
 
 
 def _after_fork() -> None:
     _ending.begun = 0.0
-    for channel in list(_channels.values()):
-        channel.after_fork()
+    for destination in list(_destinations.values()):
+        destination.after_fork()
 
 
 _ending = _Ending()

@@ -62,7 +62,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     key: str | None = None
 
 
-def settle(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Settings, int, bool]:
+def resolve_settings(
+    given: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, int, bool]:
     """(Settings, level, uncaught) of the handler's arguments; None stands for not given.
 
     Raises ValueError naming the argument, its value and what would be right.

@@ -31,7 +31,7 @@ _MAILS = (
 _CLIENTS = "SELECT id, name, language, folder FROM clients ORDER BY id"
 
 
-class Looks(Struct, frozen=True):
+class ContentHashes(Struct, frozen=True):
     """One look at everything: by the number of the error (unresolved first) or ticket, newest first."""
 
     errors: dict[int, str]
@@ -53,7 +53,7 @@ Seen = dict[int, tuple[tuple[Any, ...], str]]
 """By number: all that a look was made from, and the look."""
 
 
-class Looker:
+class ContentHasher:
     """Looks again and again: only what differs from the last time is put into words anew."""
 
     def __init__(self, store: Store) -> None:
@@ -61,7 +61,7 @@ class Looker:
         self._errors: Seen = {}
         self._tickets: Seen = {}
 
-    def look(self) -> Looks:
+    def content_hash(self) -> ContentHashes:
         """What every page depends on, now."""
         store = self._store
         with store.reading():
@@ -75,7 +75,7 @@ class Looker:
             self._tickets,
             ((row, history.get(row[0]), mails.get(row[0]), watches.get(row[1]), clients) for row in tickets),
         )
-        seen = {number: look for number, (_, look) in self._tickets.items()}
+        seen = {number: content_hash for number, (_, content_hash) in self._tickets.items()}
         changes = _by(corrections, 1)
         of_error: dict[Any, list[str]] = defaultdict(list)
         by_client: dict[str, dict[int, str]] = defaultdict(dict)
@@ -90,8 +90,8 @@ class Looker:
                 for row in errors
             ),
         )
-        return Looks(
-            errors={number: look for number, (_, look) in self._errors.items()},
+        return ContentHashes(
+            errors={number: content_hash for number, (_, content_hash) in self._errors.items()},
             merged=frozenset(row[0] for row in errors if row[6] is not None),
             tickets=seen,
             by_client=by_client,

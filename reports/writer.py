@@ -29,7 +29,7 @@ from tocsin.daemon.queries.tickets import ClientFacts
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Run
 from tocsin.reports import content_hash
-from tocsin.reports.content_hash import Looker, Looks
+from tocsin.reports.content_hash import ContentHasher, ContentHashes
 from tocsin.reports.pages import SAMPLES, Pages, script, stamp
 from tocsin.reports.wording import LOCALE
 
@@ -59,7 +59,7 @@ _SINGLE = re.compile(r"admin/(errors|tickets)/\d+\.html")
 Progress = Callable[[int, int], None]
 
 
-class ShelfError(Exception):
+class ReportError(Exception):
     """The pages cannot be written; the text names the file and the reason."""
 
 
@@ -87,7 +87,7 @@ TICKETS = Listing("admin/tickets/index.html", "admin/tickets/page-{}.html")
 CORRECTIONS = Listing("admin/corrections.html", "admin/corrections-{}.html")
 
 
-class Shelf:
+class ReportWriter:
     """The report directory of one configuration. Not for several threads; several processes may share one."""
 
     def __init__(self, store: Store, config: Config) -> None:
@@ -97,7 +97,7 @@ class Shelf:
         self.admin = self.root / "admin"
         self.pages = Pages(config.report_language, config)
         self._edition = _edition(config)
-        self._looker = Looker(store)
+        self._hasher = ContentHasher(store)
         self._drawn: dict[int, tuple[str, Markup]] = {}
         """The lines of the first page by error, each with what it was drawn from."""
         self._numbers: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
@@ -124,7 +124,7 @@ class Shelf:
                 self._write(now, progress or (lambda done, of: None))
         except OSError as error:
             where = error.filename or self.root
-            raise ShelfError(
+            raise ReportError(
                 f"report.dir = {self.root}: cannot write {where}: {error.strerror or error}"
             ) from error
         return self._written
@@ -136,7 +136,7 @@ class Shelf:
         quiet = content_hash.unchanged(self.store)
         if quiet and not slow and self._quiet == f"{quiet} {now // 60}":
             return
-        seen = self._looker.look()
+        seen = self._hasher.content_hash()
         self._static(self.admin / "static")
         self._monitoring(now, seen, slow)
         complete = self._single_pages(now, seen, progress)
@@ -150,11 +150,11 @@ class Shelf:
 
     # Monitoring
 
-    def _monitoring(self, now: float, seen: Looks, slow: bool) -> None:
+    def _monitoring(self, now: float, seen: ContentHashes, slow: bool) -> None:
         status = queries.status(self.store, self.config, now)
         self._put(self.admin / "status.json", queries.to_json(status, indent=2) + "\n")
         services = monitor.services(self.store)
-        order = {one: look for one, look in seen.errors.items() if one not in seen.merged}
+        order = {one: content_hash for one, content_hash in seen.errors.items() if one not in seen.merged}
         for part in self._parts(ERRORS, order, ROWS, [services, now // 3600], slow):
             rows = self._lines(part.numbers, seen, now, keep=part.page == 1)
             text = self.pages.monitoring(
@@ -167,7 +167,7 @@ class Shelf:
         if slow:
             self._put(self.admin / "search.js", script("search", monitor.titles(self.store, now)))
 
-    def _lines(self, numbers: list[int], seen: Looks, now: float, *, keep: bool) -> list[Markup]:
+    def _lines(self, numbers: list[int], seen: ContentHashes, now: float, *, keep: bool) -> list[Markup]:
         """The lines of some errors; of those that were kept the last time only what changed is drawn."""
         made = {one: f"{seen.errors[one]} {now // LINE_AGE}" for one in numbers}
         drawn = {one: self._drawn[one] for one in numbers if self._drawn.get(one, ("",))[0] == made[one]}
@@ -188,10 +188,10 @@ class Shelf:
         parts = [numbers[at : at + size] for at in range(0, len(numbers), size)] or [[]]
         for page, part in enumerate(parts if slow else parts[:1], 1):
             name = listing.name(page)
-            look = stamp(repr(([(one, order[one]) for one in part], len(parts), more)))
-            if page == 1 or self._known.get(name) != look:
+            content_hash = stamp(repr(([(one, order[one]) for one in part], len(parts), more)))
+            if page == 1 or self._known.get(name) != content_hash:
                 yield Part(name, page, len(parts), part)
-                self._known[name] = look
+                self._known[name] = content_hash
         gone = len(parts) + 1
         while slow and (self.root / listing.name(gone)).exists():
             (self.root / listing.name(gone)).unlink(missing_ok=True)
@@ -208,13 +208,17 @@ class Shelf:
 
     # Errors and tickets
 
-    def _single_pages(self, now: float, seen: Looks, progress: Progress) -> bool:
+    def _single_pages(self, now: float, seen: ContentHashes, progress: Progress) -> bool:
         """The pages of tickets and errors that changed, in batches; False when the budget ended first."""
         known = self._known
-        tickets = [one for one, look in seen.tickets.items() if known.get(_ticket_name(one)) != look]
-        errors = [one for one, look in seen.errors.items() if known.get(_error_name(one)) != look]
+        tickets = [
+            one for one, content_hash in seen.tickets.items() if known.get(_ticket_name(one)) != content_hash
+        ]
+        errors = [
+            one for one, content_hash in seen.errors.items() if known.get(_error_name(one)) != content_hash
+        ]
         done, of = 0, len(tickets) + len(errors)
-        batches: list[tuple[Callable[[list[int], float, Looks], None], list[int]]] = []
+        batches: list[tuple[Callable[[list[int], float, ContentHashes], None], list[int]]] = []
         batches += [(self._tickets, batch) for batch in _batches(tickets)]
         batches += [(self._errors, batch) for batch in _batches(errors)]
         for write, batch in batches:
@@ -225,12 +229,12 @@ class Shelf:
             progress(done, of)
         return True
 
-    def _tickets(self, ticket_ids: list[int], now: float, seen: Looks) -> None:
+    def _tickets(self, ticket_ids: list[int], now: float, seen: ContentHashes) -> None:
         for one, ticket in queries.ticket_details(self.store, ticket_ids, self.config, now).items():
             self._put(self.root / _ticket_name(one), self.pages.ticket(ticket))
             self._known[_ticket_name(one)] = seen.tickets[one]
 
-    def _errors(self, error_ids: list[int], now: float, seen: Looks) -> None:
+    def _errors(self, error_ids: list[int], now: float, seen: ContentHashes) -> None:
         with self.store.reading():
             found = queries.details(self.store, error_ids, samples=SAMPLES)
             watches = queries.watches(self.store, self.config, error_ids, now)
@@ -248,23 +252,25 @@ class Shelf:
 
     # Listings and clients
 
-    def _listings(self, now: float, seen: Looks, slow: bool) -> None:
+    def _listings(self, now: float, seen: ContentHashes, slow: bool) -> None:
         tickets, corrections = stamp(repr(seen.tickets)), stamp(repr(seen.corrections))
         self._make("tickets", tickets, now, lambda: self._ticket_list(seen, slow), slow)
         self._make("corrections", corrections, now, lambda: self._correction_list(seen, slow), slow)
         self._make("metrics", stamp(tickets + corrections + seen.history), now, self._metrics, False)
 
-    def _make(self, name: str, look: str, now: float, make: Callable[[], None], slow: bool) -> None:
+    def _make(self, name: str, content_hash: str, now: float, make: Callable[[], None], slow: bool) -> None:
         """Makes a listing that changed; one that was dear the last time, at most every `SLOW` seconds."""
         made_at, took = self._dear.get(name, (float("-inf"), 0.0))
-        if not slow and (self._known.get(name) == look or (took > DEAR and 0 <= now - made_at < SLOW)):
+        if not slow and (
+            self._known.get(name) == content_hash or (took > DEAR and 0 <= now - made_at < SLOW)
+        ):
             return
         started = time.thread_time()
         make()
-        self._known[name] = look
+        self._known[name] = content_hash
         self._dear[name] = (now, time.thread_time() - started)
 
-    def _ticket_list(self, seen: Looks, slow: bool) -> None:
+    def _ticket_list(self, seen: ContentHashes, slow: bool) -> None:
         order = {one: seen.tickets[one] for one in seen.ticket_order}
         services = monitor.services(self.store)
         for part in self._parts(TICKETS, order, ROWS, services, slow):
@@ -279,7 +285,7 @@ class Shelf:
                 self.admin / "tickets" / "search.js", script("search", queries.ticket_titles(self.store))
             )
 
-    def _correction_list(self, seen: Looks, slow: bool) -> None:
+    def _correction_list(self, seen: ContentHashes, slow: bool) -> None:
         services = monitor.services(self.store)
         top = queries.top_corrected(self.store)
         for part in self._parts(CORRECTIONS, seen.corrections, CHANGES, services, slow):
@@ -299,9 +305,9 @@ class Shelf:
         self._put(self.admin / "metrics.json", queries.to_json(numbers, indent=2) + "\n")
         self._put(self.admin / "metrics.csv", metrics_csv(numbers))
 
-    def _clients(self, now: float, seen: Looks) -> None:
-        look = stamp(repr((seen.by_client, seen.clients)))
-        if self._known.get("clients") == look:
+    def _clients(self, now: float, seen: ContentHashes) -> None:
+        content_hash = stamp(repr((seen.by_client, seen.clients)))
+        if self._known.get("clients") == content_hash:
             return
         known = queries.clients(self.store)
         for client in known:
@@ -310,14 +316,14 @@ class Shelf:
         for path in (self.root / "clients").glob("*"):
             if path.name not in folders:
                 _remove(path)
-        self._known["clients"] = look
+        self._known["clients"] = content_hash
 
     def _client(self, client: ClientFacts, own: Mapping[int, str], now: float) -> None:
         """A client's pages: with its own files for style and script, so that its folder is all it needs."""
         place = self.root / "clients" / client.folder
         name = f"clients/{client.folder}/index.html"
-        look = stamp(repr((client, own)))
-        if self._known.get(name) == look:
+        content_hash = stamp(repr((client, own)))
+        if self._known.get(name) == content_hash:
             return
         pages = Pages(client.language or self.config.report_language, self.config)
         self._static(place / "static")
@@ -332,7 +338,7 @@ class Shelf:
         for path in (place / "tickets").glob("*.html"):
             if f"clients/{client.folder}/tickets/{path.name}" not in names.values():
                 path.unlink(missing_ok=True)
-        self._known[name] = look
+        self._known[name] = content_hash
 
     # Files
 
@@ -360,7 +366,7 @@ class Shelf:
                 self._put(place / path.name, path.read_text("utf-8"))
         self._known[name] = self._edition
 
-    def _prune(self, seen: Looks, slow: bool) -> None:
+    def _prune(self, seen: ContentHashes, slow: bool) -> None:
         """Removes the pages of what is gone: since the last writing, or when `slow` whatever is there."""
         numbers = (frozenset(seen.errors), frozenset(seen.tickets))
         if not slow and all(before <= after for before, after in zip(self._numbers, numbers, strict=True)):
@@ -376,7 +382,9 @@ class Shelf:
         """What the files that are there were written from: by an earlier process too."""
         if not self._known:
             self._known = self._kept()
-        self._known = {name: look for name, look in self._known.items() if (self.root / name).exists()}
+        self._known = {
+            name: content_hash for name, content_hash in self._known.items() if (self.root / name).exists()
+        }
         for path in (*(self.admin / "errors").glob("*.html"), *(self.admin / "tickets").glob("*.html")):
             self._known.setdefault(str(path.relative_to(self.root)), "")
 

@@ -33,7 +33,7 @@ from tocsin.daemon.runtime import logs
 from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.database import DatabaseError, StoreError
 from tocsin.daemon.tickets.manual import ManualError
-from tocsin.reports.writer import ShelfError
+from tocsin.reports.writer import ReportError
 
 WRONG_USE = (ConfigError,)
 FAILED = (
@@ -47,7 +47,7 @@ FAILED = (
     KeysError,
     ManualError,
     ProjectError,
-    ShelfError,
+    ReportError,
     StoreError,
 )
 

@@ -14,7 +14,7 @@ from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
 from tocsin.daemon.grouping import recorded
 from tocsin.daemon.runtime import clock
-from tocsin.reports.writer import Shelf
+from tocsin.reports.writer import ReportWriter
 
 
 @click.command()
@@ -49,7 +49,7 @@ def report(context: Context, out: Path | None) -> None:
         config = msgspec.structs.replace(
             config, report=msgspec.structs.replace(config.report, dir=str(out.absolute()))
         )
-    shelf = Shelf(context.store, config)
+    shelf = ReportWriter(context.store, config)
     if sys.stdout.isatty():
         with Progress() as bar:
             pages = bar.add_task("pages", total=None)

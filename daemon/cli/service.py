@@ -11,7 +11,7 @@ from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_j
 from tocsin.daemon.queries.status import SessionFacts
 from tocsin.daemon.run import run
 from tocsin.daemon.runtime import clock
-from tocsin.daemon.tickets.watch import Round
+from tocsin.daemon.tickets.watch import WatchSweep
 
 
 @click.command()
@@ -66,7 +66,7 @@ def _clock(session: SessionFacts) -> str:
 @pass_context
 def check(context: Context, as_json: bool) -> None:
     """Run the hourly round now."""
-    findings = Round(context.store, context.config).run(clock.now())
+    findings = WatchSweep(context.store, context.config).run(clock.now())
     if as_json:
         say_json([{"error_id": error_id, **_finding(found)} for error_id, found in findings.items()])
         return

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tocsin.daemon.cli.context import as_json, say, say_json
-from tocsin.handler.settings import settle
+from tocsin.handler.settings import resolve_settings
 from tocsin.handler.shipping.leftover import Outcome, ship_spool
 
 
@@ -25,7 +25,7 @@ def ship(spool_dir: Path | None, endpoint: str | None, patience: float, as_json:
     """
     outcomes: list[Outcome] = []
     try:
-        settings, _, _ = settle({"spool": spool_dir, "endpoint": endpoint, "service": "ship"})
+        settings, _, _ = resolve_settings({"spool": spool_dir, "endpoint": endpoint, "service": "ship"})
         for outcome in ship_spool(settings.spool, patience=patience, endpoint=endpoint):
             outcomes.append(outcome)
             if not as_json:

@@ -17,7 +17,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog
-from tocsin.daemon.tickets.lifecycle import Fact, Kind
+from tocsin.daemon.tickets.lifecycle import EventType, TicketEvent
 from tocsin.daemon.tickets.steps import Tickets
 from tocsin.handler.capture.values import clean
 
@@ -179,7 +179,7 @@ def _judge(
         change.save(only=[Correction.test_status, Correction.test_results])
     if status == "pending":
         return
-    kind = Kind.VALIDATED if status == "passed" else Kind.VALIDATION_FAILED
+    kind = EventType.VALIDATED if status == "passed" else EventType.VALIDATION_FAILED
     details = {
         "applied_by": changes[-1].applied_by,
         "description": "; ".join(filter(None, (change.description for change in changes))),
@@ -188,7 +188,7 @@ def _judge(
     }
     tickets = rows.of_errors([error.id]).get(error.id, [])
     text = str(results.get("summary", ""))[:500]
-    Tickets(config).take(error, tickets, Fact(kind, at), now, by=by, description=text, details=details)
+    Tickets(config).take(error, tickets, TicketEvent(kind, at), now, by=by, description=text, details=details)
 
 
 def inside(project: Path, file_path: str) -> Path:
@@ -298,5 +298,10 @@ def _move_on(
     files = ", ".join(sorted({change.file_path for change in changes}))
     text = "; ".join(filter(None, [files, *(change.description for change in changes)]))
     Tickets(config).take(
-        error, tickets, Fact(Kind.CORRECTED, applied_at), now, by=changes[0].applied_by, description=text
+        error,
+        tickets,
+        TicketEvent(EventType.CORRECTED, applied_at),
+        now,
+        by=changes[0].applied_by,
+        description=text,
     )

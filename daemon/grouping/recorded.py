@@ -17,7 +17,7 @@ from tocsin.daemon.grouping.sign import Signature, sign
 from tocsin.handler.capture.code_locations import module_of
 from tocsin.handler.capture.inapp import in_app
 from tocsin.handler.capture.source import Source, canonical, parsed
-from tocsin.handler.protocol.event import Event, Frame, Place, Raised, Syntax
+from tocsin.handler.protocol.event import CodeLocation, Event, Frame, Raised, Syntax
 
 _DEEP = 50
 """Exceptions nested in one another, at most."""
@@ -107,7 +107,7 @@ def _shown(signature: Signature) -> str:
     return json.dumps(signature.components, ensure_ascii=False)
 
 
-def event_of(record: dict[str, Any]) -> tuple[Event, dict[tuple[str, int], Place]]:
+def event_of(record: dict[str, Any]) -> tuple[Event, dict[tuple[str, int], CodeLocation]]:
     """The event and the places of a recorded record. Raises ValueError naming the key that is wrong."""
     try:
         return _event(record, "")
@@ -145,7 +145,7 @@ def _signed(record: dict[str, Any], at: str) -> Signature:
     )
 
 
-def _event(record: dict[str, Any], at: str) -> tuple[Event, dict[tuple[str, int], Place]]:
+def _event(record: dict[str, Any], at: str) -> tuple[Event, dict[tuple[str, int], CodeLocation]]:
     message = _need(record, "message", at, str)
     template = record.get("msg")
     extra = _optional(record, "extra", at, dict) or {}
@@ -187,7 +187,7 @@ def _fingerprint(extra: dict[str, Any], at: str) -> tuple[str, ...] | None:
 def _raised(
     value: dict[str, Any],
     at: str,
-    places: dict[tuple[str, int], Place],
+    places: dict[tuple[str, int], CodeLocation],
     settings: tuple[tuple[str, ...], tuple[str, ...]],
     depth: int,
 ) -> Raised:
@@ -231,7 +231,7 @@ def _syntax(value: dict[str, Any], at: str) -> Syntax | None:
 
 def _place(
     path: str, line: int, module: str, text: str | None, settings: tuple[tuple[str, ...], tuple[str, ...]]
-) -> Place:
+) -> CodeLocation:
     """The place as the shipping thread would have read it, from the source text recorded with it."""
     name = module_of(path, module) if module else ""
     ours = in_app(path, name, *settings)
@@ -245,7 +245,7 @@ def _place(
         statement = (source.statement(first) if source else None) or canonical(text)
         found = source.template(first) if source else None
         template, translated = (found.text, found.translated) if found else (None, False)
-    return Place(path, line, statement, template, ours, module=name, translated=translated)
+    return CodeLocation(path, line, statement, template, ours, module=name, translated=translated)
 
 
 def _parsed(text: str) -> Source | None:

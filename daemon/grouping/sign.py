@@ -23,7 +23,7 @@ from tocsin.handler.capture.code_locations import canonical, module_of
 from tocsin.handler.capture.inapp import in_app as belongs
 from tocsin.handler.capture.inapp import is_standard_library
 from tocsin.handler.capture.source import percent
-from tocsin.handler.protocol.event import Event, Frame, Place, Raised
+from tocsin.handler.protocol.event import CodeLocation, Event, Frame, Raised
 
 VERSION = 1
 
@@ -55,7 +55,7 @@ _escaped = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _plain = msgspec.json.Encoder().encode
 _masked = lru_cache(maxsize=4096)(mask)
 
-Places = Mapping[tuple[str, int], Place]
+CodeLocations = Mapping[tuple[str, int], CodeLocation]
 
 
 class Where(NamedTuple):
@@ -90,7 +90,7 @@ class _Key(NamedTuple):
 class _Code(NamedTuple):
     """What is known of the places an event names, and how in-app is decided where nothing is."""
 
-    places: Places
+    places: CodeLocations
     in_app: tuple[str, ...]
     not_in_app: tuple[str, ...]
     printed: Mapping[tuple[str, int], str] = {}
@@ -128,7 +128,7 @@ class _Code(NamedTuple):
 
 
 def sign(
-    event: Event, places: Places, *, in_app: tuple[str, ...] = (), not_in_app: tuple[str, ...] = ()
+    event: Event, places: CodeLocations, *, in_app: tuple[str, ...] = (), not_in_app: tuple[str, ...] = ()
 ) -> Signature:
     """The event's signature. Never raises. `in_app` and `not_in_app` decide where a place is not known."""
     code = _Code(places, in_app, not_in_app)
@@ -142,7 +142,7 @@ def sign(
 
 def cache_key(
     event: Event,
-    places: Places | None = None,
+    places: CodeLocations | None = None,
     *,
     in_app: tuple[str, ...] = (),
     not_in_app: tuple[str, ...] = (),
@@ -375,7 +375,7 @@ def _message_key(event: Event, code: _Code) -> _Key:
     return _Key(["message", at.module, at.function, kept], [at.module, at.function], title, at)
 
 
-def _message_cache_key(event: Event, places: Places) -> Hashable | None:
+def _message_cache_key(event: Event, places: CodeLocations) -> Hashable | None:
     """What stands for a message whose own text has no say: its template does, and the place of the call."""
     if event.logger == "py.warnings" or traceback_text.MARKER in event.message:
         return None
@@ -411,7 +411,7 @@ def _warning_key(message: str, warning: re.Match[str]) -> _Key:
     )
 
 
-def _candidates(event: Event, place: Place | None) -> Iterator[Callable[[], str]]:
+def _candidates(event: Event, place: CodeLocation | None) -> Iterator[Callable[[], str]]:
     """The texts a message may be known by, best first."""
     if place is not None and place.template is not None and _trusted(place, event.message):
         template = place.template
@@ -424,7 +424,7 @@ def _candidates(event: Event, place: Place | None) -> Iterator[Callable[[], str]
     yield lambda: event.message
 
 
-def _trusted(place: Place, message: str) -> bool:
+def _trusted(place: CodeLocation, message: str) -> bool:
     """Do the template's constants occur in the text in order? Else the source is not what runs."""
     if place.translated:
         return True

@@ -11,10 +11,10 @@ from operator import attrgetter
 
 from msgspec import Raw
 
-from tocsin.daemon.grouping.sign import Places, Signature, cache_key, sign
+from tocsin.daemon.grouping.sign import CodeLocations, Signature, cache_key, sign
 from tocsin.handler.capture.code_locations import wanted
-from tocsin.handler.protocol.event import Event, Place, Raised
-from tocsin.handler.protocol.wire import WireError, decode_place
+from tocsin.handler.protocol.event import CodeLocation, Event, Raised
+from tocsin.handler.protocol.wire import WireError, decode_location
 
 LIMIT = 100_000
 """Weight of all that is remembered, at most, a signature weighing `WEIGHT` places; then all is forgotten."""
@@ -39,10 +39,10 @@ class Signatures:
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
-        self._places: dict[bytes, Place] = {}
+        self._places: dict[bytes, CodeLocation] = {}
         self._weight = 0
 
-    def tell(self, session_id: str, places: Iterable[Raw]) -> dict[tuple[str, int], Place]:
+    def tell(self, session_id: str, places: Iterable[Raw]) -> dict[tuple[str, int], CodeLocation]:
         """Takes note of the places that come with a session's batch, before its events are signed.
 
         Returns them; one that cannot be read is passed over.
@@ -52,7 +52,7 @@ class Signatures:
             self._weight = 0
         session = self._sessions.setdefault(session_id, _Session())
         known = session.places
-        found: dict[tuple[str, int], Place] = {}
+        found: dict[tuple[str, int], CodeLocation] = {}
         for raw in places:
             data = bytes(raw)
             place = self._places.get(data) or self._read(data)
@@ -70,10 +70,10 @@ class Signatures:
             self._weight += before is None
         return found
 
-    def _read(self, data: bytes) -> Place | None:
+    def _read(self, data: bytes) -> CodeLocation | None:
         """A place as it was encoded; batch after batch brings the same ones."""
         try:
-            place = decode_place(data)
+            place = decode_location(data)
         except WireError:
             return None
         if len(self._places) >= PLACES:
@@ -81,7 +81,7 @@ class Signatures:
         self._places[data] = place
         return place
 
-    def of(self, session_id: str, event: Event, places: Places) -> Signature:
+    def of(self, session_id: str, event: Event, places: CodeLocations) -> Signature:
         """The event's signature. `places`: those of its batch, of which `tell` was told."""
         session = self._sessions[session_id]
         raised = event.exception
@@ -101,7 +101,9 @@ class Signatures:
             return self._sign(session, _longer(event, raised, short), event, places)
         return self._sign(session, short, event, places)
 
-    def _sign(self, session: _Session, key: Hashable | None, event: Event, places: Places) -> Signature:
+    def _sign(
+        self, session: _Session, key: Hashable | None, event: Event, places: CodeLocations
+    ) -> Signature:
         signature = sign(event, places)
         if key is not None:
             session.missed.update(

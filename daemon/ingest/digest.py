@@ -22,13 +22,13 @@ from tocsin.daemon.grouping.signatures import Signatures
 from tocsin.daemon.ingest.settlement import Full, Settlement
 from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
 from tocsin.daemon.store import errors, sessions
-from tocsin.daemon.store.alive_intervals import Stretches
+from tocsin.daemon.store.alive_intervals import AliveIntervals
 from tocsin.daemon.store.database import Store, StoreError
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import Session
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import Collapsed, Event, Lost, Place, Repeat
-from tocsin.handler.protocol.outline import Glance, glance, glance_event
+from tocsin.handler.protocol.event import AggregatedEvents, CodeLocation, DuplicateReference, Event, Lost
+from tocsin.handler.protocol.outline import EventOutline, outline, outline_event
 from tocsin.handler.protocol.wire import (
     Ack,
     Batch,
@@ -52,7 +52,7 @@ TRIES = 5
 PAUSE = 0.05
 """Seconds before the second try; each later one waits twice as long."""
 
-Places = Mapping[tuple[str, int], Place]
+CodeLocations = Mapping[tuple[str, int], CodeLocation]
 
 log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
-        self._memory = _Memory(Signatures(), Stretches(store), set())
+        self._memory = _Memory(Signatures(), AliveIntervals(store), set())
 
     def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
         """Digests what came together and returns an answer for each message, None where none is due.
@@ -176,7 +176,7 @@ def _is_event(raw: Raw) -> bool:
         return False
 
 
-def _ends(record: Collapsed) -> list[tuple[float, int]]:
+def _ends(record: AggregatedEvents) -> list[tuple[float, int]]:
     """(moment, how many) of collapsed occurrences: the first one's and the last one's moments are known."""
     if record.count > 1:
         return [(record.first_at, 1), (record.last_at, record.count - 1)]
@@ -187,7 +187,7 @@ class _Memory(NamedTuple):
     """What is remembered from one transaction to the next; none of it has to be right."""
 
     signatures: Signatures
-    stretches: Stretches
+    stretches: AliveIntervals
     full: Full
 
 
@@ -346,22 +346,22 @@ class _Work:
             self._heard.add(session.id)
         return Ack(session.id, session.watermark)
 
-    def _define(self, session: Session, raw: Raw, places: Places, known: dict[int, _Known]) -> None:
+    def _define(self, session: Session, raw: Raw, places: CodeLocations, known: dict[int, _Known]) -> None:
         try:
-            event = glance_event(raw)
+            event = outline_event(raw)
         except wire.WireError:
             return
         known[event.key] = self._known(session, event, places)
 
     def _record(
-        self, session: Session, position: int, raw: Raw, places: Places, known: dict[int, _Known]
+        self, session: Session, position: int, raw: Raw, places: CodeLocations, known: dict[int, _Known]
     ) -> None:
         try:
-            record = glance(raw)
+            record = outline(raw)
         except wire.WireError as error:
             errors.quarantine(session.id, position, str(error), bytes(raw), self._now)
             return
-        if isinstance(record, Glance):
+        if isinstance(record, EventOutline):
             found = self._known(session, record, places)
             if record.key:
                 known[record.key] = found
@@ -371,13 +371,13 @@ class _Work:
                 found.total.keep(
                     Sampled(record, found.signature, raw, places, session.id, position, at, found.client)
                 )
-        elif isinstance(record, Repeat):
+        elif isinstance(record, DuplicateReference):
             definition = known.get(record.key)
             if definition is None:
                 self._unknown(session, position, raw)
                 return
             definition.hits.moments.append(self._moment(record.occurred_at, session.clock_offset))
-        elif isinstance(record, Collapsed):
+        elif isinstance(record, AggregatedEvents):
             definition = known.get(record.key)
             if definition is None:
                 self._unknown(session, position, raw)
@@ -390,7 +390,7 @@ class _Work:
     def _unknown(self, session: Session, position: int, raw: Raw) -> None:
         errors.quarantine(session.id, position, "names an unknown event", bytes(raw), self._now)
 
-    def _known(self, session: Session, event: Glance, places: Places) -> _Known:
+    def _known(self, session: Session, event: EventOutline, places: CodeLocations) -> _Known:
         """Where the event's occurrences are counted."""
         signature = self._signatures.of(session.id, event, places)
         spot = (session.id, event.client, id(signature))
@@ -402,7 +402,7 @@ class _Work:
             self._known_spots[spot] = known
         return known
 
-    def _sum(self, session: Session, signature: Signature, event: Glance, places: Places) -> Sum:
+    def _sum(self, session: Session, signature: Signature, event: EventOutline, places: CodeLocations) -> Sum:
         key = Key(session.service, session.environment, signature.fine)
         total = self._sums.get(key)
         if total is None:

@@ -125,7 +125,7 @@ class Intake:
 
         Raises IntakeError when nobody could be admitted any more.
         """
-        self._keep_house()
+        self._run_maintenance()
         if not self._poller.poll(timeout):
             return False
         asked = self._collect()
@@ -192,7 +192,7 @@ class Intake:
             self._context.term()
             self._context = None
 
-    def _keep_house(self) -> None:
+    def _run_maintenance(self) -> None:
         if self._gate is not None and not self._gate.alive:
             raise IntakeError("the thread that admits clients (ZAP) has ended: nobody could connect")
         if (clock := time.monotonic()) - self._looked_at >= LOOK:

@@ -18,7 +18,7 @@ from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch, moment
 from tocsin.daemon.tickets import lifecycle
-from tocsin.daemon.tickets.lifecycle import RECENT, Action, Fact, Kind, State, reached
+from tocsin.daemon.tickets.lifecycle import RECENT, Action, EventType, State, TicketEvent, reached
 from tocsin.daemon.tickets.mute import heard
 from tocsin.daemon.tickets.recurrence import old_code, same_after_correction
 from tocsin.daemon.tickets.steps import DUPLICATE, Tickets
@@ -57,7 +57,7 @@ class Settlement:
         self._numbers: dict[tuple[str, str, str], int] = {}
         """Errors of a (service, environment, place), or of all its places."""
         self._full = full
-        self._corrected_places: set[tuple[str, str, str]] | None = None
+        self._corrected_locations: set[tuple[str, str, str]] | None = None
         self._corrected: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
         self._overflows: dict[Key, ErrorLog] = {}
         self._opened: Counter[str] | None = None
@@ -152,12 +152,12 @@ class Settlement:
 
     def _corrections(self, key: Key, coarse: str) -> list[tuple[int, str]]:
         place = (key.service, key.environment, coarse)
-        if self._corrected_places is None:
-            self._corrected_places = errors.corrected_places()
-        if place not in self._corrected_places:
+        if self._corrected_locations is None:
+            self._corrected_locations = errors.corrected_locations()
+        if place not in self._corrected_locations:
             return []
         if place not in self._corrected:
-            self._corrected[place] = errors.corrected_at_place(*place)
+            self._corrected[place] = errors.corrected_at_location(*place)
         return self._corrected[place]
 
     def _is_full(self, key: Key, coarse: str, cap: int) -> bool:
@@ -176,7 +176,7 @@ class Settlement:
 
     def _count(self, service: str, environment: str) -> None:
         """Learns how many errors each place of the service has: one query for all of the transaction."""
-        found = errors.count_by_place(service, environment)
+        found = errors.count_by_location(service, environment)
         self._numbers |= {(service, environment, coarse): number for coarse, number in found.items()}
         self._numbers[service, environment, ""] = sum(found.values())
 
@@ -317,7 +317,7 @@ class Settlement:
         last_at = max(part.last_at for part in parts)
         if last_at <= quiet_since:
             return True
-        fact = Fact(Kind.REAPPEARED, last_at, told_at=told_at)
+        fact = TicketEvent(EventType.REAPPEARED, last_at, told_at=told_at)
         if any(lifecycle.step(State(one), fact).actions != (Action.WATCH,) for one in statuses.values()):
             return False
         self._restarts[error.id] = last_at
@@ -340,7 +340,7 @@ class Settlement:
                 self._restarts[error.id] = last_at
             return
         if active and watch is not None and last_at > watch.quiet_since:
-            fact = Fact(Kind.REAPPEARED, last_at, told_at=watch.reappeared_at)
+            fact = TicketEvent(EventType.REAPPEARED, last_at, told_at=watch.reappeared_at)
             late = self._now - last_at > LATE_AFTER
             self._tickets.take(error, active, fact, self._now, details=_seen(last_at, late))
         latest = {ticket.client_id or "": ticket for ticket in tickets}
@@ -363,16 +363,16 @@ class Settlement:
         late = hit.last_at < (ticket.closed_at or 0.0)
         details = _seen(hit.last_at, late)
         if self._old_code(error, session):
-            fact = Fact(Kind.OLD_CODE, hit.last_at)
+            fact = TicketEvent(EventType.OLD_CODE, hit.last_at)
             text = (
                 f"session {session.id[:8]} (pid {session.pid} on {session.host}) began before the correction"
             )
-            if not rows.recorded_since(ticket, Kind.OLD_CODE, self._now - 3600):
+            if not rows.recorded_since(ticket, EventType.OLD_CODE, self._now - 3600):
                 details = {**details, "session": session.id}
                 self._tickets.take(error, [ticket], fact, self._now, description=text, details=details)
             return
         text = "came back late: it happened before the ticket was closed" if late else "came back"
-        fact = Fact(Kind.REAPPEARED, hit.last_at)
+        fact = TicketEvent(EventType.REAPPEARED, hit.last_at)
         self._tickets.take(error, [ticket], fact, self._now, description=text, details=details)
 
     def _old_code(self, error: ErrorLog, session: Session) -> bool:

@@ -12,7 +12,7 @@ from functools import cached_property
 from msgspec import Raw, Struct
 
 from tocsin.daemon.grouping.sign import Signature
-from tocsin.handler.protocol.event import Event, Place
+from tocsin.handler.protocol.event import CodeLocation, Event
 
 SAMPLES_AT_ONCE = 4
 """Full events kept per error from one transaction: its first ones and its newest."""
@@ -69,7 +69,7 @@ class Sampled(Struct, frozen=True):
     event: Event
     signature: Signature
     body: Raw
-    places: Mapping[tuple[str, int], Place]
+    places: Mapping[tuple[str, int], CodeLocation]
     """Those of its batch: more than the event names."""
     session_id: str
     position: int
@@ -81,7 +81,11 @@ class Sum:
     """All that one error gets from one transaction."""
 
     def __init__(
-        self, signature: Signature, event: Event, places: Mapping[tuple[str, int], Place], session_id: str
+        self,
+        signature: Signature,
+        event: Event,
+        places: Mapping[tuple[str, int], CodeLocation],
+        session_id: str,
     ) -> None:
         self.signature = signature
         """The newest event's: all have its hash, and not all its line."""

@@ -20,7 +20,7 @@ from msgspec import Struct
 from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import sqlite_path
 from tocsin.handler.protocol import wire
-from tocsin.handler.settings import settle
+from tocsin.handler.settings import resolve_settings
 from tocsin.handler.shipping.adoption import Adopted, take
 from tocsin.handler.spool.files import sessions
 
@@ -233,7 +233,7 @@ def pages(config: Config, started_at: float, now: float) -> Finding:
 def leftovers() -> Iterator[Finding]:
     """What dead processes of this user left behind on this machine."""
     try:
-        directory = settle({"service": "doctor"})[0].spool
+        directory = resolve_settings({"service": "doctor"})[0].spool
         left = [session for session in sorted(sessions(directory)) if _is_left(directory, session)]
     except (OSError, ValueError):
         return

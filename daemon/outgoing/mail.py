@@ -39,7 +39,7 @@ class MailError(Exception):
 
 
 @dataclass(frozen=True)
-class Letter:
+class RenderedMail:
     """What a reader gets: one line of subject, the same content as plain text and as HTML."""
 
     subject: str
@@ -48,7 +48,7 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Voice:
+class RenderContext:
     """Who is spoken to, in which language, with whose templates."""
 
     language: Language
@@ -60,28 +60,28 @@ class Voice:
         said = self.language.gettext(text)
         return said % values if values else said
 
-    def letter(self, name: str, facts: Facts, subject: str, tone: str, **more: Any) -> Letter:
+    def letter(self, name: str, facts: Facts, subject: str, tone: str, **more: Any) -> RenderedMail:
         """Fills the templates `name.txt` and `name.html`."""
         values = {**view(facts, self), **more, "admin": self.admin, "language": self.language.code}
         subject = line(subject, SUBJECT_LIMIT)
         values.update(subject=subject, tone=tone, accent=ACCENTS[tone])
         text = self.templates.render(f"{name}.txt", self.language, values)
         html = self.templates.render(f"{name}.html", self.language, values)
-        return Letter(subject, re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n", html.strip() + "\n")
+        return RenderedMail(subject, re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n", html.strip() + "\n")
 
     def ticket(self, facts: Facts, subject: str) -> str:
         said = self._("Ticket #%(id)s", id=line(facts.get("ticket_id", ""), 20))
         return f"[{said}] {subject}"
 
 
-def detection(facts: Facts, voice: Voice) -> Letter:
+def detection(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To the client: an error keeps happening, a ticket is open; or somebody opened one by hand."""
-    by_hand = bool(facts.get("manual"))
-    subject = voice._("A ticket was opened for you") if by_hand else voice._("Error detected on your site")
-    return voice.letter("detection", facts, voice.ticket(facts, subject), "info" if by_hand else "alarm")
+    manually = bool(facts.get("manual"))
+    subject = voice._("A ticket was opened for you") if manually else voice._("Error detected on your site")
+    return voice.letter("detection", facts, voice.ticket(facts, subject), "info" if manually else "alarm")
 
 
-def notice(facts: Facts, voice: Voice) -> Letter:
+def notice(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To the admin: a ticket was opened."""
     if facts.get("manual"):
         said = voice._("Ticket opened by hand: %(title)s", title=_of(facts, "title"))
@@ -92,31 +92,31 @@ def notice(facts: Facts, voice: Voice) -> Letter:
     return voice.letter("notice", facts, voice.ticket(facts, said), "alarm")
 
 
-def validated(facts: Facts, voice: Voice) -> Letter:
+def validated(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To the admin: a correction passed its tests."""
     subject = voice.ticket(facts, voice._("Correction validated by its tests"))
     return voice.letter("validated", facts, subject, "info", **_correction(facts, voice))
 
 
-def validation_failed(facts: Facts, voice: Voice) -> Letter:
+def validation_failed(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To the admin: a correction failed its tests; the ticket does not close by itself."""
     subject = voice.ticket(facts, voice._("Correction failed its tests"))
     return voice.letter("validation_failed", facts, subject, "alarm", **_correction(facts, voice))
 
 
-def reappeared(facts: Facts, voice: Voice) -> Letter:
+def reappeared(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To the admin: the error came back during the watch, which starts again."""
     subject = voice.ticket(facts, voice._("The error came back during the watch"))
     return voice.letter("reappeared", facts, subject, "caution", **_reappearance(facts))
 
 
-def reopened(facts: Facts, voice: Voice) -> Letter:
+def reopened(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To client and admin: the error came back after closing."""
     subject = voice.ticket(facts, voice._("Incident reopened"))
     return voice.letter("reopened", facts, subject, "alarm", **_reappearance(facts))
 
 
-def closing(facts: Facts, voice: Voice) -> Letter:
+def closing(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To client and admin: the ticket is closed, and on what evidence."""
     evidence = facts.get("evidence", "manual")
     more = {
@@ -133,7 +133,7 @@ def closing(facts: Facts, voice: Voice) -> Letter:
     )
 
 
-def inconclusive(facts: Facts, voice: Voice) -> Letter:
+def inconclusive(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To the admin: the application was not seen alive, so its silence proves nothing."""
     more = {
         "unseen_since": _moment(facts.get("unseen_since")) or _moment(facts.get("created_at")) or 0.0,
@@ -143,7 +143,7 @@ def inconclusive(facts: Facts, voice: Voice) -> Letter:
     return voice.letter("inconclusive", facts, subject, "caution", **more)
 
 
-def old_code(facts: Facts, voice: Voice) -> Letter:
+def old_code(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To the admin: a process from before the correction still runs."""
     more = {**_reappearance(facts), "session": line(facts.get("session", ""))}
     return voice.letter(
@@ -151,7 +151,7 @@ def old_code(facts: Facts, voice: Voice) -> Letter:
     )
 
 
-def digest(facts: Facts, voice: Voice) -> Letter:
+def digest(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To anyone: many mails in one. `mails` is a list of `digest_item`s, `total` how many there were."""
     mails = [_digest_line(item) for item in facts.get("mails", ())][:DIGEST_LIMIT]
     total = max(int(facts.get("total") or 0), len(mails))
@@ -163,24 +163,24 @@ def digest(facts: Facts, voice: Voice) -> Letter:
     return voice.letter("digest", facts, f"[Tocsin] {summary}", "info", **more)
 
 
-def test(facts: Facts, voice: Voice) -> Letter:
+def test(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To whoever asked for it with `tocsin mail test`."""
     subject = voice._("Test mail")
     return voice.letter("test", facts, f"[Tocsin] {subject}", "info")
 
 
-KINDS: dict[str, Callable[[Facts, Voice], Letter]] = {
+KINDS: dict[str, Callable[[Facts, RenderContext], RenderedMail]] = {
     function.__name__: function
     for function in (detection, notice, validated, validation_failed, reappeared, reopened, closing,
                      inconclusive, old_code, digest, test)
 }  # fmt: skip
 
 
-def write(kind: str, facts: Facts, *, audience: str, spoken: str, templates: Templates) -> Letter:
+def write(kind: str, facts: Facts, *, audience: str, spoken: str, templates: Templates) -> RenderedMail:
     """The letter of that kind. Raises MailError when there is no such kind or its facts are unusable."""
     if kind not in KINDS:
         raise MailError(f"no mail is called {line(kind, 60)!r}")
-    voice = Voice(language(spoken), templates, admin=audience == "admin")
+    voice = RenderContext(language(spoken), templates, admin=audience == "admin")
     try:
         return KINDS[kind](facts, voice)
     except Exception as error:  # facts are data: whatever they hold, only this mail is lost, and visibly
@@ -249,7 +249,7 @@ def text(value: object, limit: int = TEXT_LIMIT) -> str:
     return _short("\n".join(_printable(one, "\t").rstrip() for one in lines), limit).strip("\n")
 
 
-def view(facts: Facts, voice: Voice) -> dict[str, Any]:
+def view(facts: Facts, voice: RenderContext) -> dict[str, Any]:
     """What templates see of the common facts, cleaned and put into words."""
     spoken = voice.language
     seen = {
@@ -292,7 +292,7 @@ def web_address(url: object) -> str | None:
     return None
 
 
-def _service(facts: Facts, voice: Voice) -> str:
+def _service(facts: Facts, voice: RenderContext) -> str:
     return _of(facts, "service") or voice._("your site")
 
 
@@ -303,7 +303,7 @@ def _untold(facts: Facts) -> str:
     return ", ".join(names[:UNTOLD_LIMIT]) + rest
 
 
-def _priority(facts: Facts, voice: Voice) -> str:
+def _priority(facts: Facts, voice: RenderContext) -> str:
     names = {
         "low": voice._("low"),
         "medium": voice._("medium"),
@@ -313,7 +313,7 @@ def _priority(facts: Facts, voice: Voice) -> str:
     return names.get(str(facts.get("priority")), _of(facts, "priority"))
 
 
-def _correction(facts: Facts, voice: Voice) -> dict[str, Any]:
+def _correction(facts: Facts, voice: RenderContext) -> dict[str, Any]:
     names = {"passed": voice._("passed"), "failed": voice._("failed"), "pending": voice._("pending")}
     return {
         "applied_by": _of(facts, "applied_by"),
@@ -328,7 +328,7 @@ def _reappearance(facts: Facts) -> dict[str, Any]:
     return {"reappeared_at": again, "late": bool(facts.get("late"))}
 
 
-def _watched(facts: Facts, voice: Voice) -> str:
+def _watched(facts: Facts, voice: RenderContext) -> str:
     """How long the error was watched and, where that counts, how long the application was seen alive."""
     watched = voice.language.duration(float(facts.get("watched_seconds") or 0.0))
     if facts.get("evidence") != "seen":

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.daemon.store.bodies import SampleBody
-from tocsin.handler.protocol.event import Frame, Place, Raised
+from tocsin.handler.protocol.event import CodeLocation, Frame, Raised
 
 CHAIN_LIMIT = 50
 """Exceptions shown of one event: a group of groups may hold thousands."""
@@ -93,7 +93,7 @@ def event_facts(body: SampleBody) -> EventFacts:
 
 
 def _chain(
-    raised: Raised, relation: str, depth: int, places: dict[tuple[str, int], Place]
+    raised: Raised, relation: str, depth: int, places: dict[tuple[str, int], CodeLocation]
 ) -> Iterator[RaisedFacts]:
     yield RaisedFacts(
         type=raised.type,
@@ -113,7 +113,7 @@ def _chain(
         yield from _chain(raised.context, "context", depth, places)
 
 
-def _frame(frame: Frame, places: dict[tuple[str, int], Place]) -> FrameFacts:
+def _frame(frame: Frame, places: dict[tuple[str, int], CodeLocation]) -> FrameFacts:
     place = places.get((frame.path, frame.line))
     return FrameFacts(
         path=frame.path,

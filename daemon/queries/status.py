@@ -15,7 +15,7 @@ from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, first, pairs, scalar
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import ErrorLog, Fact, Loss, Quarantined, Run, Session
+from tocsin.daemon.store.models import ErrorLog, KeyValue, Loss, Quarantined, Run, Session
 from tocsin.daemon.store.sessions import DROPPED
 
 DAEMON_GRACE = 30.0
@@ -99,8 +99,8 @@ def status(store: Store, config: Config, now: float) -> StatusFacts:
     """How things stand at `now` (epoch seconds)."""
     with store.reading():
         run = first(Run.select().order_by(Run.alive_until.desc(), Run.id.desc()))
-        check = Fact.get_or_none(Fact.key == "last_check")
-        dropped = Fact.get_or_none(Fact.key == DROPPED)
+        check = KeyValue.get_or_none(KeyValue.key == "last_check")
+        dropped = KeyValue.get_or_none(KeyValue.key == DROPPED)
         counted = scalar(ErrorLog.select(fn.SUM(ErrorLog.occurrences)).where(ErrorLog.merged_into.is_null()))
         lost = pairs(Loss.select(Loss.reason, fn.SUM(Loss.count)).group_by(Loss.reason).order_by(Loss.reason))
         why = outbox.reasons()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 Beat = Callable[[], None]
 
 
-class Pulses:
+class ThreadLiveness:
     """When each loop last came round, by the monotonic clock (given, for tests). For several threads."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

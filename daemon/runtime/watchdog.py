@@ -8,7 +8,7 @@ import traceback
 
 import structlog
 
-from tocsin.daemon.runtime.liveness import Pulses
+from tocsin.daemon.runtime.liveness import ThreadLiveness
 from tocsin.daemon.runtime.notify import notify
 
 log = structlog.get_logger()
@@ -20,7 +20,7 @@ class Watchdog:
     From then on nothing is fed, so that systemd restarts the daemon one more interval later.
     """
 
-    def __init__(self, pulses: Pulses, interval: float) -> None:
+    def __init__(self, pulses: ThreadLiveness, interval: float) -> None:
         self._pulses = pulses
         self._interval = interval
         self._said: list[str] = []

@@ -20,7 +20,7 @@ class _Newest(NamedTuple):
     ended_at: float
 
 
-class Stretches:
+class AliveIntervals:
     """Remembers each session's newest stretch; another writer's change of it is noticed."""
 
     def __init__(self, store: Store) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
-from tocsin.handler.protocol.event import Event, Place
+from tocsin.handler.protocol.event import CodeLocation, Event
 
 
 class SampleBody(Struct, frozen=True, array_like=True):
     """What `Sample.body` holds, as msgpack. A newer writer may append fields; older readers ignore them."""
 
     event: Event
-    places: list[Place] = []
+    places: list[CodeLocation] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(SampleBody)
 
 
-def encode_body(event: Event | Raw, places: list[Place]) -> bytes:
+def encode_body(event: Event | Raw, places: list[CodeLocation]) -> bytes:
     """The bytes to store, of an event or of one already encoded.
 
     Raises UnicodeEncodeError on a lone surrogate: text is sanitised before.

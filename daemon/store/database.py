@@ -27,7 +27,7 @@ from playhouse.migrations import Runner
 
 from tocsin.daemon.store import copies, schema
 from tocsin.daemon.store.copies import BackupError
-from tocsin.daemon.store.models import MODELS, Fact
+from tocsin.daemon.store.models import MODELS, KeyValue
 from tocsin.daemon.store.url import shown, sqlite_path
 
 BACKUPS = "backup"
@@ -79,7 +79,7 @@ class Store:
     @property
     def identity(self) -> str:
         """The database's own id: a session is shipped into one database only."""
-        return str(Fact.get_by_id("database_id").value)
+        return str(KeyValue.get_by_id("database_id").value)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -183,7 +183,7 @@ def open_store(url: str, *, migrate: bool = True, made: bool = True) -> Store:
         store.connect()
         if migrate:
             _ready(store)
-        elif made and not Fact.table_exists():
+        elif made and not KeyValue.table_exists():
             raise StoreError(f"{url}: no Tocsin database there yet; start `tocsin daemon`", permanent=True)
     except (PeeweeException, OSError) as error:
         raise _unusable(store, str(error)) from error
@@ -264,7 +264,7 @@ def _migrate(store: Store, names: Sequence[str], backup: Path | None) -> None:
         with store.transaction():
             for current in names:
                 runner.up(current)
-            Fact.insert(key="database_id", value=uuid.uuid4().hex).on_conflict_ignore().execute()
+            KeyValue.insert(key="database_id", value=uuid.uuid4().hex).on_conflict_ignore().execute()
             if fault := schema.lacking(store.database) or _dangling(store):
                 raise _unusable(store, fault)
     except StoreError:

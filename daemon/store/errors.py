@@ -79,13 +79,13 @@ def point(key: Key, error: ErrorLog) -> None:
     ).execute()
 
 
-def corrected_places() -> set[tuple[str, str, str]]:
+def corrected_locations() -> set[tuple[str, str, str]]:
     """(service, environment, coarse) of the errors that have a correction."""
     columns = (ErrorLog.service, ErrorLog.environment, ErrorLog.coarse)
     return set(Correction.select(*columns).join(ErrorLog).distinct().tuples())
 
 
-def corrected_at_place(service: str, environment: str, coarse: str) -> list[tuple[int, str]]:
+def corrected_at_location(service: str, environment: str, coarse: str) -> list[tuple[int, str]]:
     """(error id, new code) of the corrections recorded for errors of this place, newest first."""
     query = (
         Correction.select(Correction.error, Correction.new_code)
@@ -102,7 +102,7 @@ def corrected_at_place(service: str, environment: str, coarse: str) -> list[tupl
     return list(query)
 
 
-def count_by_place(service: str, environment: str) -> dict[str, int]:
+def count_by_location(service: str, environment: str) -> dict[str, int]:
     """How many errors each place (coarse signature) of a service has."""
     query = ErrorLog.select(ErrorLog.coarse, fn.COUNT(ErrorLog.id)).where(
         (ErrorLog.service == service) & (ErrorLog.environment == environment)

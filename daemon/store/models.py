@@ -66,7 +66,7 @@ class Table(Model):
         legacy_table_names = False
 
 
-class Fact(Table):
+class KeyValue(Table):
     """Single values about the whole: the database's id, the last hourly check."""
 
     key = CharField(primary_key=True)
@@ -367,5 +367,5 @@ class Mail(Table):
         table_name = "outbox"
 
 
-MODELS = (Fact, ErrorLog, Ticket, History, Correction, Signature, HourCount, Sample, Session, AliveInterval,
+MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, HourCount, Sample, Session, AliveInterval,
           Run, Loss, Quarantined, Watch, Client, Mail)  # fmt: skip

@@ -9,7 +9,16 @@ from peewee import fn
 from tocsin.daemon.store import clock_steps
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, union
-from tocsin.daemon.store.models import AliveInterval, Fact, Loss, Quarantined, Run, Sample, Session, moment
+from tocsin.daemon.store.models import (
+    AliveInterval,
+    KeyValue,
+    Loss,
+    Quarantined,
+    Run,
+    Sample,
+    Session,
+    moment,
+)
 
 AT_ONCE = 5_000
 """Sessions dropped in one go, at most."""
@@ -80,12 +89,12 @@ def add_loss(session_id: str, reason: str, count: int) -> None:
 
 def add_dropped(store: Store, count: int) -> None:
     """Adds to the messages that were no handler's."""
-    query = Fact.select().where(Fact.key == DROPPED)
+    query = KeyValue.select().where(KeyValue.key == DROPPED)
     row = (query.for_update() if store.postgres else query).first()
     if row is None:
-        Fact.insert(key=DROPPED, value=str(count)).on_conflict_ignore().execute()
+        KeyValue.insert(key=DROPPED, value=str(count)).on_conflict_ignore().execute()
     else:
-        Fact.update(value=str(int(row.value) + count)).where(Fact.key == DROPPED).execute()
+        KeyValue.update(value=str(int(row.value) + count)).where(KeyValue.key == DROPPED).execute()
 
 
 def heard_since(service: str, environment: str, since: float) -> list[Session]:

@@ -13,8 +13,8 @@ from tocsin.daemon.store.models import (
     Client,
     Correction,
     ErrorLog,
-    Fact,
     History,
+    KeyValue,
     Ticket,
     Watch,
     among,
@@ -171,12 +171,12 @@ def remember_client(
 
 def fact(key: str) -> str | None:
     """A single value about the whole."""
-    row = Fact.get_or_none(Fact.key == key)
+    row = KeyValue.get_or_none(KeyValue.key == key)
     return None if row is None else str(row.value)
 
 
 def remember_fact(key: str, value: str) -> None:
     """Sets a single value about the whole."""
-    Fact.insert(key=key, value=value).on_conflict(
-        conflict_target=[Fact.key], update={Fact.value: value}
+    KeyValue.insert(key=key, value=value).on_conflict(
+        conflict_target=[KeyValue.key], update={KeyValue.value: value}
     ).execute()

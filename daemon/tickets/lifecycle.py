@@ -30,7 +30,7 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-class Kind(StrEnum):
+class EventType(StrEnum):
     """What became known; the value is the action written to the history."""
 
     CREATED = "created"
@@ -57,13 +57,13 @@ class Action(StrEnum):
     MAIL_ADMIN = "mail the admins"
 
 
-class Fact(Struct, frozen=True):
+class TicketEvent(Struct, frozen=True):
     """Something that became known at `at` (epoch seconds).
 
     `told_at`: when the ticket's last `reappeared` row was written, for a reappearance.
     """
 
-    kind: Kind
+    kind: EventType
     at: float
     told_at: float | None = None
 
@@ -85,52 +85,52 @@ _PASSED = Step(State.MONITORING, (A.RECORD, A.WATCH, A.MAIL_ADMIN), "validated")
 _FAILED = Step(State.IN_PROGRESS, (A.RECORD, A.MAIL_ADMIN), "validation_failed")
 _CAME_BACK = Step(State.OPEN, (A.RECORD, A.REOPEN, A.WATCH, A.MAIL_CLIENT, A.MAIL_ADMIN), "reopened")
 
-TABLE: Mapping[tuple[State | None, Kind], Step] = {
+TABLE: Mapping[tuple[State | None, EventType], Step] = {
     # The watch begins when the ticket opens.
-    (None, Kind.CREATED): Step(State.OPEN, (A.RECORD, A.WATCH, A.MAIL_CLIENT, A.MAIL_ADMIN), "detection"),
+    (None, EventType.CREATED): Step(State.OPEN, (A.RECORD, A.WATCH, A.MAIL_CLIENT, A.MAIL_ADMIN), "detection"),
     # Nobody has claimed a correction yet: an open error that goes on is no news for a mailbox.
-    (State.OPEN, Kind.REAPPEARED): Step(State.OPEN, (A.RECORD, A.WATCH)),
-    (State.IN_PROGRESS, Kind.REAPPEARED): Step(
+    (State.OPEN, EventType.REAPPEARED): Step(State.OPEN, (A.RECORD, A.WATCH)),
+    (State.IN_PROGRESS, EventType.REAPPEARED): Step(
         State.IN_PROGRESS, (A.RECORD, A.WATCH, A.MAIL_ADMIN), "reappeared"
     ),
-    (State.MONITORING, Kind.REAPPEARED): Step(
+    (State.MONITORING, EventType.REAPPEARED): Step(
         State.MONITORING, (A.RECORD, A.WATCH, A.MAIL_ADMIN), "reappeared"
     ),
-    (State.CLOSED, Kind.REAPPEARED): _CAME_BACK,
-    (State.CLOSED, Kind.OLD_CODE): Step(State.CLOSED, (A.RECORD, A.MAIL_ADMIN), "old_code"),
-    **{(state, Kind.CORRECTED): _CORRECTED for state in _ACTIVE},
-    (State.CLOSED, Kind.CORRECTED): Step(State.CLOSED, (A.RECORD,)),
-    **{(state, Kind.VALIDATED): _PASSED for state in _ACTIVE},
-    (State.CLOSED, Kind.VALIDATED): Step(State.CLOSED, (A.RECORD,)),
-    **{(state, Kind.VALIDATION_FAILED): _FAILED for state in _ACTIVE},
-    (State.CLOSED, Kind.VALIDATION_FAILED): Step(
+    (State.CLOSED, EventType.REAPPEARED): _CAME_BACK,
+    (State.CLOSED, EventType.OLD_CODE): Step(State.CLOSED, (A.RECORD, A.MAIL_ADMIN), "old_code"),
+    **{(state, EventType.CORRECTED): _CORRECTED for state in _ACTIVE},
+    (State.CLOSED, EventType.CORRECTED): Step(State.CLOSED, (A.RECORD,)),
+    **{(state, EventType.VALIDATED): _PASSED for state in _ACTIVE},
+    (State.CLOSED, EventType.VALIDATED): Step(State.CLOSED, (A.RECORD,)),
+    **{(state, EventType.VALIDATION_FAILED): _FAILED for state in _ACTIVE},
+    (State.CLOSED, EventType.VALIDATION_FAILED): Step(
         State.CLOSED, (A.RECORD, A.MAIL_ADMIN), "validation_failed"
     ),
-    **{(state, Kind.QUIET): _QUIET_CLOSES for state in _ACTIVE},
+    **{(state, EventType.QUIET): _QUIET_CLOSES for state in _ACTIVE},
     **{
-        (state, Kind.UNSEEN): Step(state, (A.RECORD, A.MAIL_ADMIN), "inconclusive")
+        (state, EventType.UNSEEN): Step(state, (A.RECORD, A.MAIL_ADMIN), "inconclusive")
         for state in _ACTIVE
     },
-    **{(state, Kind.RESOLVED): _QUIET_CLOSES for state in _ACTIVE},
+    **{(state, EventType.RESOLVED): _QUIET_CLOSES for state in _ACTIVE},
     # The younger of two open tickets of one client for one error, once two errors are found to be one.
-    **{(state, Kind.MERGED): Step(State.CLOSED, (A.RECORD, A.CLOSE)) for state in _ACTIVE},
+    **{(state, EventType.MERGED): Step(State.CLOSED, (A.RECORD, A.CLOSE)) for state in _ACTIVE},
     # By hand: the client is told by the person, not by a mail about an error that did not come back.
-    (State.CLOSED, Kind.REOPENED): Step(State.OPEN, (A.RECORD, A.REOPEN, A.WATCH)),
+    (State.CLOSED, EventType.REOPENED): Step(State.OPEN, (A.RECORD, A.REOPEN, A.WATCH)),
 }  # fmt: skip
 
 
-def step(state: State | None, fact: Fact) -> Step:
+def step(state: State | None, fact: TicketEvent) -> Step:
     """The step that `fact` makes of a ticket in `state` (None: there is none yet). Raises LifecycleError."""
     try:
         found = TABLE[state, fact.kind]
     except KeyError:
         raise LifecycleError(f"a ticket that is {state or 'not there'} cannot take {fact.kind!r}") from None
-    if fact.kind is Kind.REAPPEARED and state is not State.CLOSED and _told_lately(fact):
+    if fact.kind is EventType.REAPPEARED and state is not State.CLOSED and _told_lately(fact):
         return Step(found.state, (Action.WATCH,))
     return found
 
 
-def _told_lately(fact: Fact) -> bool:
+def _told_lately(fact: TicketEvent) -> bool:
     return fact.told_at is not None and abs(fact.at - fact.told_at) < NEWS_EVERY
 
 

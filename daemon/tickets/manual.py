@@ -11,7 +11,7 @@ from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
-from tocsin.daemon.tickets.lifecycle import Fact, Kind, LifecycleError, State
+from tocsin.daemon.tickets.lifecycle import EventType, LifecycleError, State, TicketEvent
 from tocsin.daemon.tickets.steps import MANUAL, Tickets
 
 PRIORITIES = ("low", "medium", "high", "critical")
@@ -110,7 +110,7 @@ class Manual:
             ticket = self._ticket(ticket_id)
             try:
                 self._tickets.take(
-                    ticket.error, [ticket], Fact(Kind.REOPENED, now), now, by=by, description=note
+                    ticket.error, [ticket], TicketEvent(EventType.REOPENED, now), now, by=by, description=note
                 )
             except (LifecycleError, IntegrityError) as error:
                 raise ManualError(f"ticket {ticket_id} cannot be reopened: {error}") from None
@@ -166,7 +166,7 @@ class Manual:
         }
         try:
             self._tickets.take(
-                error, tickets, Fact(Kind.RESOLVED, now), now,
+                error, tickets, TicketEvent(EventType.RESOLVED, now), now,
                 by=by, description=note or "resolved by hand", details=details, resolution="manual",
             )  # fmt: skip
         except LifecycleError as problem:

@@ -19,7 +19,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
-from tocsin.daemon.tickets.lifecycle import RECENT, Fact, Kind, State
+from tocsin.daemon.tickets.lifecycle import RECENT, EventType, State, TicketEvent
 from tocsin.daemon.tickets.manual import ManualError, find
 from tocsin.daemon.tickets.steps import DUPLICATE, Tickets
 
@@ -63,10 +63,10 @@ def _close_duplicates(config: Config, error: ErrorLog, into: ErrorLog, by: str, 
         kept, younger = sorted((one[client] for one in open_), key=lambda t: (t.created_at, t.id))
         details: dict[str, Any] = {"quiet_since": now, "resolution": DUPLICATE, "duplicate_of": kept.id}
         Tickets(config).take(
-            None, [younger], Fact(Kind.MERGED, now), now, by=by, details=details, resolution=DUPLICATE,
+            None, [younger], TicketEvent(EventType.MERGED, now), now, by=by, details=details, resolution=DUPLICATE,
             description=f"the same error as ticket {kept.id}",
         )  # fmt: skip
-        rows.record(kept, Kind.MERGED, now, f"ticket {younger.id} was about the same error", by)
+        rows.record(kept, EventType.MERGED, now, f"ticket {younger.id} was about the same error", by)
         closed.append(int(younger.id))
     return closed
 
@@ -88,7 +88,9 @@ def _move_tickets(error: ErrorLog, into: ErrorLog, by: str, now: float) -> None:
         ticket.error, ticket.error_signature = into, into.signature
         ticket.save(only=[Ticket.error, Ticket.error_signature])
         if ticket.status != State.CLOSED:
-            rows.record(ticket, Kind.MERGED, now, f"error {error.id} was merged into error {into.id}", by)
+            rows.record(
+                ticket, EventType.MERGED, now, f"error {error.id} was merged into error {into.id}", by
+            )
     watch = rows.watches([error.id]).get(error.id)
     if watch is not None:
         rows.watch_anew(into, watch.quiet_since)

@@ -14,7 +14,7 @@ from tocsin.daemon.store import outbox
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.models import Client, ErrorLog, Ticket, Watch
 from tocsin.daemon.tickets import lifecycle
-from tocsin.daemon.tickets.lifecycle import Action, Fact, Kind, State, Step
+from tocsin.daemon.tickets.lifecycle import Action, EventType, State, Step, TicketEvent
 
 AUTOMATIC = "auto_detection"
 MANUAL = "manual"
@@ -58,8 +58,8 @@ class Tickets:
             created_at=now,
             metadata={"service": error.service, "environment": error.environment} if error else {},
         )
-        step = lifecycle.step(None, Fact(Kind.CREATED, now))
-        rows.record(ticket, Kind.CREATED, now, description, by)
+        step = lifecycle.step(None, TicketEvent(EventType.CREATED, now))
+        rows.record(ticket, EventType.CREATED, now, description, by)
         if error is not None:
             rows.watch_anew(error, quiet_since if quiet_since is not None else now)
             if error.resolved:
@@ -72,7 +72,7 @@ class Tickets:
         self,
         error: ErrorLog | None,
         tickets: Sequence[Ticket],
-        fact: Fact,
+        fact: TicketEvent,
         now: float,
         *,
         by: str = "system",
@@ -106,7 +106,7 @@ class Tickets:
         self,
         ticket: Ticket,
         step: Step,
-        fact: Fact,
+        fact: TicketEvent,
         now: float,
         by: str,
         description: str,
@@ -121,19 +121,19 @@ class Tickets:
             ticket.metadata = {
                 **ticket.metadata,
                 "watch": details,
-                "auto_closed": fact.kind is Kind.QUIET,
+                "auto_closed": fact.kind is EventType.QUIET,
             }
         if Action.REOPEN in step.actions:
             ticket.closed_at = ticket.resolution = None
             ticket.metadata = {k: v for k, v in ticket.metadata.items() if k != "auto_closed"}
         if Action.RECORD in step.actions:
-            action = Kind.REOPENED if Action.REOPEN in step.actions else fact.kind
+            action = EventType.REOPENED if Action.REOPEN in step.actions else fact.kind
             rows.record(ticket, action, now, description, by)
         if ticket.status != before:
             rows.record(ticket, "status_changed", now, f"{before} -> {ticket.status}", by)
         ticket.save()
 
-    def _settle(self, error: ErrorLog, steps: Sequence[Step], fact: Fact, now: float) -> None:
+    def _settle(self, error: ErrorLog, steps: Sequence[Step], fact: TicketEvent, now: float) -> None:
         """An error is resolved when its last ticket closes, and unresolved when one is reopened."""
         if any(Action.REOPEN in step.actions for step in steps):
             error.resolved, error.resolved_at = False, None
@@ -142,7 +142,7 @@ class Tickets:
             error.resolved, error.resolved_at, error.recent = True, now, []
             error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at, ErrorLog.recent])
             Watch.delete().where(Watch.error == error).execute()
-        if fact.kind is Kind.REAPPEARED and any(Action.RECORD in step.actions for step in steps):
+        if fact.kind is EventType.REAPPEARED and any(Action.RECORD in step.actions for step in steps):
             Watch.update(reappeared_at=fact.at).where(Watch.error == error).execute()
 
     def _mail(

@@ -17,7 +17,7 @@ from tocsin.daemon.store.intervals import Interval
 from tocsin.daemon.store.models import Correction, ErrorLog, Session, Ticket, Watch
 from tocsin.daemon.tickets import evidence
 from tocsin.daemon.tickets.evidence import Finding, Process, Rule, Silence, Verdict
-from tocsin.daemon.tickets.lifecycle import Fact, Kind, State
+from tocsin.daemon.tickets.lifecycle import EventType, State, TicketEvent
 from tocsin.daemon.tickets.steps import Tickets
 
 log = structlog.get_logger()
@@ -94,7 +94,7 @@ def finding(store: Store, config: Config, error_id: int, now: float) -> Finding 
     return evidence.judge(silence, of.rule, now)
 
 
-class Round:
+class WatchSweep:
     """Checks every watch of one database."""
 
     def __init__(self, store: Store, config: Config) -> None:
@@ -198,7 +198,7 @@ class Round:
         if corrections and not verified:
             text += "; the correction was not verified by tests"
         self._tickets.take(
-            error, tickets, Fact(Kind.QUIET, now), now, description=text,
+            error, tickets, TicketEvent(EventType.QUIET, now), now, description=text,
             details={**details, "resolution": resolution}, resolution=resolution,
         )  # fmt: skip
 
@@ -217,7 +217,7 @@ class Round:
         self._tickets.take(
             error,
             tickets,
-            Fact(Kind.UNSEEN, now),
+            TicketEvent(EventType.UNSEEN, now),
             now,
             description=f"silence proves nothing yet: waiting for {finding.waiting_for}",
             details={"unseen_since": unseen_since, "seen_seconds": finding.seen_seconds},

@@ -18,7 +18,7 @@ from report_data import NOW, fill, write_config
 
 from tocsin.daemon import config as configuration
 from tocsin.daemon.store.database import open_store
-from tocsin.reports.writer import Shelf
+from tocsin.reports.writer import ReportWriter
 
 HERE = Path(__file__).parent
 SIZES = {"wide": (1280, 800), "narrow": (390, 844)}
@@ -45,7 +45,7 @@ def write(directory: Path, language: str) -> Path:
     store = open_store(config.database.url)
     with store.transaction():
         fill()
-    Shelf(store, config).write(NOW)
+    ReportWriter(store, config).write(NOW)
     store.close()
     return config.report_dir
 

@@ -19,9 +19,9 @@ from types import ModuleType
 from tocsin.handler.capture.inapp import in_app, is_notebook
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.capture.source import Source, canonical, parsed, statement_of, template_of
-from tocsin.handler.protocol.event import Event, Place, Raised
+from tocsin.handler.protocol.event import CodeLocation, Event, Raised
 
-__all__ = ["NOTEBOOK", "Places", "canonical", "module_of", "statement_of", "template_of", "wanted"]
+__all__ = ["NOTEBOOK", "CodeLocations", "canonical", "module_of", "statement_of", "template_of", "wanted"]
 
 NOTEBOOK = "<notebook>"
 FILE_LIMIT = 2 * 1024 * 1024
@@ -39,7 +39,7 @@ _TRACED = re.compile(r'File "([^"\n]{1,1000})", line (\d{1,7})')
 _dict_of = ModuleType.__getattribute__
 
 
-class Places:
+class CodeLocations:
     """The places of one session. `live`: this process is the one that logs, so its memory may be asked."""
 
     def __init__(
@@ -60,13 +60,13 @@ class Places:
             sorted({_slashed(one).rstrip("/") for one in sys_path if one}, key=len, reverse=True)
         )
         self._live = live
-        self._places: OrderedDict[tuple[str, int, str | None], Place] = OrderedDict()
+        self._places: OrderedDict[tuple[str, int, str | None], CodeLocation] = OrderedDict()
         self._files: OrderedDict[str, tuple[Source | None, int]] = OrderedDict()
         self._held = 0
         self._modules: dict[str, str] = {}
         self._modules_seen = -1
 
-    def of(self, path: str, line: int, module: str | None = None) -> Place:
+    def of(self, path: str, line: int, module: str | None = None) -> CodeLocation:
         """The place; `module` is the frame's `__name__` where it is known."""
         key = (path, line, module)
         place = self._places.get(key)
@@ -78,16 +78,16 @@ class Places:
             self._places.move_to_end(key)
         return place
 
-    def _look(self, path: str, line: int, module: str | None) -> Place:
+    def _look(self, path: str, line: int, module: str | None) -> CodeLocation:
         name = module_of(path, module) if module else self._module_at(path)
         ours = in_app(path, name, self._in_app, self._not_in_app)
         source = self._source(path)
         if source is None or not 0 < line <= len(source.lines):
-            return Place(path, line, in_app=ours, module=name)
+            return CodeLocation(path, line, in_app=ours, module=name)
         template, scrub = source.template(line), self._scrub
         first = max(1, line - AROUND)
         statement = source.statement(line)
-        return Place(
+        return CodeLocation(
             path,
             line,
             statement=scrub.code(statement) if statement else statement,

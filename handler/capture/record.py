@@ -1,8 +1,8 @@
 """LogRecord to `Event`: what the handler does in the application's thread before the spool has it.
 
-Two steps, so that a repeat costs little: `look` reads what makes the record identical to an earlier one and
+Two steps, so that a repeat costs little: `summarize` reads what makes the record identical to an earlier one and
 hashes it, `payload` reads the rest. Neither does I/O, takes a lock or formats a traceback, and nothing of the
-record or its traceback outlives the `Glance`.
+record or its traceback outlives the `RecordSummary`.
 
 A record may hold anything. Foreign code runs only where the application asked for text (`str()` of the
 message, its arguments and the exceptions), and whatever that raises, SystemExit and KeyboardInterrupt too,
@@ -69,8 +69,8 @@ class Site:
         self.clean_module = values.clean(module)
 
 
-class Glance(Struct, frozen=True, gc=False):
-    """What `look` saw of one record. Drop it when the record is done: it holds the exception.
+class RecordSummary(Struct, frozen=True, gc=False):
+    """What `summarize` saw of one record. Drop it when the record is done: it holds the exception.
 
     `key` is the repeat key: equal for records identical in place, level, text, exception, client and
     fingerprint; 63 bits, never 0, only good within this process. `occurred_at` is epoch seconds.
@@ -114,7 +114,7 @@ class Capture:
         self._templates: dict[str, str] = {}
         self._threads: dict[str, str] = {}
 
-    def look(self, record: logging.LogRecord) -> Glance:
+    def summarize(self, record: logging.LogRecord) -> RecordSummary:
         """The cheap first look at every record. Never raises, whatever the record holds."""
         try:
             plain = record if type(record) is logging.LogRecord else _plain(record)
@@ -143,20 +143,20 @@ class Capture:
                 created = time.time()  # A record made by hand may say anything.
             told = None if ordinary and not bound else bound
             # By position: keywords cost four times as much.
-            return Glance(
+            return RecordSummary(
                 key, created, site, message, template, plain.threadName, caught, client, told, fingerprint,
                 plain.stack_info, plain,
             )  # fmt: skip
         except Exception as problem:
             if type(record) is logging.LogRecord and not record.__dict__.keys() >= _DEFAULTS:
-                return self.look(_plain(record))
+                return self.summarize(_plain(record))
             return _unreadable(problem)
 
-    def payload(self, glance: Glance) -> bytes:
+    def payload(self, summary: RecordSummary) -> bytes:
         """The whole event as a spool frame holds it, scrubbed, sanitised and fitted. Never raises."""
         try:
-            site, caught, template, client = glance.site, glance.caught, glance.template, glance.client
-            message, thread, bound, stack = glance.message, glance.thread, glance.bound, glance.stack
+            site, caught, template, client = summary.site, summary.caught, summary.template, summary.client
+            message, thread, bound, stack = summary.message, summary.thread, summary.bound, summary.stack
             if len(message) > LIMIT or not innocent(message):
                 message = self._text(message)
             elif "\0" in message or not message.isascii():
@@ -164,7 +164,7 @@ class Capture:
             # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
             told = (
                 _TAG,
-                glance.occurred_at,
+                summary.occurred_at,
                 site.level,
                 site.clean_logger,
                 message,
@@ -176,16 +176,16 @@ class Capture:
                 (type(thread) is str and self._threads.get(thread)) or self._thread(thread),
                 None if caught is None else self._traces.raised(caught),
                 None if client is None else values.clean(client[:_CONTEXT_TEXT]),
-                None if bound is None else self._context(bound, glance.plain),
-                None if glance.fingerprint is None else self._fingerprint(glance.fingerprint),
+                None if bound is None else self._context(bound, summary.plain),
+                None if summary.fingerprint is None else self._fingerprint(summary.fingerprint),
                 self._stack(stack) if type(stack) is str and stack else None,
-                glance.key,
+                summary.key,
             )
             data = _encode(told)
             return data if len(data) <= PAYLOAD_LIMIT else fit(Event(*told[1:]))
         except Exception as problem:
-            text = f"{glance.message[:LIMIT]} [capture failed: {type(problem).__name__}]"
-            return fit(_bare(glance, values.clean(self._scrub.text(text))))
+            text = f"{summary.message[:LIMIT]} [capture failed: {type(problem).__name__}]"
+            return fit(_bare(summary, values.clean(self._scrub.text(text))))
 
     def _site(self, plain: logging.LogRecord) -> Site:
         path, line, module = plain.pathname, plain.lineno, plain.module
@@ -380,9 +380,9 @@ def _word(given: object) -> str:
     return (values.exact(given) or "")[:1024]
 
 
-def _unreadable(problem: Exception) -> Glance:
+def _unreadable(problem: Exception) -> RecordSummary:
     """What is left when even the look failed (no memory, no stack): it happened and it counts."""
-    return Glance(
+    return RecordSummary(
         key=1,
         occurred_at=time.time(),
         site=Site("", 0, "", logging.ERROR, "", ""),
@@ -398,10 +398,10 @@ def _unreadable(problem: Exception) -> Glance:
     )
 
 
-def _bare(glance: Glance, message: str) -> Event:
-    site = glance.site
+def _bare(summary: RecordSummary, message: str) -> Event:
+    site = summary.site
     return Event(
-        occurred_at=glance.occurred_at,
+        occurred_at=summary.occurred_at,
         level=site.level,
         logger=site.clean_logger,
         message=message,
@@ -411,5 +411,5 @@ def _bare(glance: Glance, message: str) -> Event:
         function=site.clean_function,
         line=site.line,
         thread=threading.current_thread().name,
-        key=glance.key,
+        key=summary.key,
     )

@@ -23,7 +23,7 @@ def finish() -> None:
     for logger in (logging.getLogger(), *loggers):
         for handler in logger.handlers:
             if isinstance(handler, TocsinHandler):
-                handler.channel.finish(handler.settings.flush_timeout)
+                handler.destination.finish(handler.settings.flush_timeout)
 
 
 def _arrange() -> None:

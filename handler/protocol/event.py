@@ -28,7 +28,7 @@ def split(at: int) -> tuple[int, int]:
 
 
 class Frame(Struct, frozen=True, array_like=True, omit_defaults=True):
-    """One call in a traceback, outermost first in `Raised.frames`. Raw facts; its source is in `Place`."""
+    """One call in a traceback, outermost first in `Raised.frames`. Raw facts; its source is in `CodeLocation`."""
 
     path: str
     module: str
@@ -87,17 +87,17 @@ class Event(Struct, frozen=True, array_like=True, tag=1):
     stack: str | None = None
     """`stack_info` text, when the call asked for it."""
     key: int = 0
-    """What later `Repeat`s of this event name, 0 when none will."""
+    """What later `DuplicateReference`s of this event name, 0 when none will."""
 
 
-class Repeat(Struct, frozen=True, array_like=True, tag=2):
+class DuplicateReference(Struct, frozen=True, array_like=True, tag=2):
     """One more occurrence of the event with this key: same place, text, frames, client, fingerprint."""
 
     key: int
     occurred_at: float
 
 
-class Place(Struct, frozen=True, array_like=True, tag=3):
+class CodeLocation(Struct, frozen=True, array_like=True, tag=3):
     """What the source says of one (path, line), read once by the shipping thread. None: unknown."""
 
     path: str
@@ -124,7 +124,7 @@ class Lost(Struct, frozen=True, array_like=True, tag=4):
     count: int
 
 
-class Collapsed(Struct, frozen=True, array_like=True, tag=5):
+class AggregatedEvents(Struct, frozen=True, array_like=True, tag=5):
     """Occurrences of a keyed event whose bodies were given up for room: the count is exact."""
 
     key: int
@@ -133,7 +133,7 @@ class Collapsed(Struct, frozen=True, array_like=True, tag=5):
     last_at: float
 
 
-Record: TypeAlias = Event | Repeat | Place | Lost | Collapsed
+Record: TypeAlias = Event | DuplicateReference | CodeLocation | Lost | AggregatedEvents
 
 
 class Header(Struct, frozen=True, array_like=True):

@@ -11,7 +11,14 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
-from tocsin.handler.protocol.event import Collapsed, Event, Lost, Place, Raised, Repeat
+from tocsin.handler.protocol.event import (
+    AggregatedEvents,
+    CodeLocation,
+    DuplicateReference,
+    Event,
+    Lost,
+    Raised,
+)
 from tocsin.handler.protocol.wire import WireError
 
 # What follows in a frame is skipped. To those who ask for no more it is a `Frame`.
@@ -31,21 +38,21 @@ class _Raised(Raised, frozen=True, array_like=True, omit_defaults=True, gc=False
     group: tuple[_Raised, ...] = ()
 
 
-class Glance(Event, frozen=True, array_like=True, tag=1, gc=False):
+class EventOutline(Event, frozen=True, array_like=True, tag=1, gc=False):
     """An event without its locals and arguments."""
 
     exception: _Raised | None = None
     context: Raw = Raw(b"\xc0")  # type: ignore[assignment]
 
 
-Glanced: TypeAlias = Glance | Repeat | Place | Lost | Collapsed
+Outline: TypeAlias = EventOutline | DuplicateReference | CodeLocation | Lost | AggregatedEvents
 
-_record: msgspec.msgpack.Decoder[Glanced] = msgspec.msgpack.Decoder(Glanced)
-_event = msgspec.msgpack.Decoder(Glance)
+_record: msgspec.msgpack.Decoder[Outline] = msgspec.msgpack.Decoder(Outline)
+_event = msgspec.msgpack.Decoder(EventOutline)
 _FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
 
 
-def glance(payload: bytes | Raw) -> Glanced:
+def outline(payload: bytes | Raw) -> Outline:
     """The record of one spool frame. Raises WireError."""
     try:
         return _record.decode(payload)
@@ -53,7 +60,7 @@ def glance(payload: bytes | Raw) -> Glanced:
         raise WireError(f"not a message of ours: {error}") from error
 
 
-def glance_event(payload: bytes | Raw) -> Glance:
+def outline_event(payload: bytes | Raw) -> EventOutline:
     """An event, as in `Batch.definitions`. Raises WireError."""
     try:
         return _event.decode(payload)

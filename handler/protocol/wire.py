@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from tocsin.handler.protocol.event import Event, Header, Place, Record
+from tocsin.handler.protocol.event import CodeLocation, Event, Header, Record
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Batch(Struct, frozen=True, array_like=True, tag=2):
     definitions: Annotated[list[Raw], _Bounded] = []
     """Encoded `Event`s, already counted, whose keys the frames' repeats name."""
     places: Annotated[list[Raw], _Bounded] = []
-    """Encoded `Place`s: those that the frames' and definitions' events name. Batch after batch the same."""
+    """Encoded `CodeLocation`s: those that the frames' and definitions' events name. Batch after batch the same."""
     sent_at: float = 0.0
     backlog: int = 0
     """Bytes in the spool behind this batch."""
@@ -130,7 +130,7 @@ _from_handler: msgspec.msgpack.Decoder[FromHandler] = msgspec.msgpack.Decoder(Fr
 _from_daemon: msgspec.msgpack.Decoder[FromDaemon] = msgspec.msgpack.Decoder(FromDaemon)
 _record: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 _event = msgspec.msgpack.Decoder(Event)
-_place = msgspec.msgpack.Decoder(Place)
+_place = msgspec.msgpack.Decoder(CodeLocation)
 
 
 def encode(message: FromHandler | FromDaemon) -> bytes:
@@ -188,7 +188,7 @@ def decode_record(payload: bytes | Raw) -> Record:
     return _typed(payload, _record)
 
 
-def decode_place(payload: bytes | Raw) -> Place:
+def decode_location(payload: bytes | Raw) -> CodeLocation:
     """A place, as in `Batch.places`. Raises WireError."""
     return _typed(payload, _place)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 
 from msgspec.structs import replace
 
-from tocsin.handler.capture.code_locations import Places
+from tocsin.handler.capture.code_locations import CodeLocations
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header, Lost
 from tocsin.handler.shipping.delivery import Delivery
@@ -46,7 +46,7 @@ class Adopted:
         self.stream.close()
         self._claim.release(remove=False)
 
-    def disown(self) -> None:
+    def detach(self) -> None:
         """In a forked child: it is the parent's."""
         self.stream.close()
         self._claim.abandon()
@@ -101,7 +101,7 @@ def _told(claim: Claim, stream: Stream, state: State) -> State:
     if not counted:
         return state
     untold = counted - state.told
-    if state.telling and not stream.tells_shortfall(state.told_at):
+    if state.telling and not stream.reports_dropped(state.told_at):
         untold += state.telling
     if untold <= 0:
         return state
@@ -111,9 +111,9 @@ def _told(claim: Claim, stream: Stream, state: State) -> State:
     return state
 
 
-def places_of(header: Header, *, live: bool) -> Places:
+def places_of(header: Header, *, live: bool) -> CodeLocations:
     """Who reads the source for a session."""
-    return Places(
+    return CodeLocations(
         started_at=header.started_at,
         in_app=header.in_app,
         not_in_app=header.not_in_app,

@@ -19,7 +19,7 @@ KEY_FILE_LIMIT = 10_000
 _Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
 
-class Link:
+class Connection:
     """The socket and where it goes to now."""
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tocsin.handler.protocol import wire
 from tocsin.handler.shipping.adoption import Adopted, take
-from tocsin.handler.shipping.connection import Link
+from tocsin.handler.shipping.connection import Connection
 from tocsin.handler.spool.files import sessions, sweep
 
 WINDOW = 32
@@ -48,7 +48,7 @@ def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None =
 def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> Outcome:
     header, size = adopted.header, adopted.delivery.backlog
     adopted.delivery.window = WINDOW
-    link = Link(endpoints, header.server_key, header.key_file)
+    link = Connection(endpoints, header.server_key, header.key_file)
     reason = "no endpoint is known"
     try:
         for _ in endpoints:
@@ -66,7 +66,7 @@ def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> O
     return Outcome(adopted.session, header.service, header.pid, size, reason)
 
 
-def _deliver(adopted: Adopted, link: Link, patience: float) -> str:
+def _deliver(adopted: Adopted, link: Connection, patience: float) -> str:
     """'' when the daemon has acknowledged all, else why not."""
     delivery = adopted.delivery
     until = time.monotonic() + patience
@@ -95,7 +95,7 @@ def _deliver(adopted: Adopted, link: Link, patience: float) -> str:
     return link.trouble or f"no daemon answers at {link.endpoint}"
 
 
-def _say(link: Link, message: wire.FromHandler) -> bool:
+def _say(link: Connection, message: wire.FromHandler) -> bool:
     with contextlib.suppress(wire.WireError):
         return link.send(message)
     return False

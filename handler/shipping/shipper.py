@@ -18,9 +18,9 @@ from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header, Lost
 from tocsin.handler.settings import Settings, complain
 from tocsin.handler.shipping.adoption import Adopted, adopt, places_of
-from tocsin.handler.shipping.connection import Link
+from tocsin.handler.shipping.connection import Connection
 from tocsin.handler.shipping.delivery import Delivery
-from tocsin.handler.spool.descriptors import Slot
+from tocsin.handler.spool.descriptors import ReservedDescriptor
 from tocsin.handler.spool.files import Spool, Unusable, prepare, size, sweep
 from tocsin.handler.spool.memory import Memory, Tally
 from tocsin.handler.spool.stream import Stream
@@ -58,7 +58,7 @@ class Shipper:
         self.running = False
         self.ended = False
         """The session is over; its spool takes no more writes."""
-        self.pressure = 0
+        self.quota_level = 0
         """0: room; 1: the directory is full, bodies collapse to counts; 2: events are only counted."""
         self.full = Tally()
         """Events that were only counted because the directory is full."""
@@ -77,8 +77,8 @@ class Shipper:
         self._live = Delivery(self._stream, header, live=True) if self._stream else None
         self._spare = Delivery(memory, memory.header or header, live=True)
         self._adopted: list[Adopted] = []
-        self._link = Link(settings.endpoints, settings.server_key, settings.key)
-        self._wake: Slot | None = None
+        self._connection = Connection(settings.endpoints, settings.server_key, settings.key)
+        self._wake: ReservedDescriptor | None = None
         self._asked = self._answered = 0
         self._stopping = self._renewing = False
         self._faults = 0
@@ -100,7 +100,7 @@ class Shipper:
         try:
             if self._wake is None:
                 with contextlib.suppress(OSError):
-                    wake = Slot()
+                    wake = ReservedDescriptor()
                     wake.point(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
                     self._wake = wake
             _start(self._main)
@@ -121,7 +121,7 @@ class Shipper:
         refusal = next((one.refused for one in self._deliveries() if one.refused), None)
         if refusal is not None:
             return refusal.text
-        return self._link.trouble or f"no daemon answers at {', '.join(self._settings.endpoints)}"
+        return self._connection.trouble or f"no daemon answers at {', '.join(self._settings.endpoints)}"
 
     def ask(self) -> int:
         """A ticket for `settled`; wakes the thread."""
@@ -135,11 +135,11 @@ class Shipper:
         """Everything written before the ticket was drawn is acknowledged."""
         return self._answered >= ticket
 
-    def leave_out(self) -> None:
+    def count_dropped(self) -> None:
         """Counts an event that there is no room for: in its file, else in memory."""
         try:
-            if self._spool is not None and self._spool.shortfall is not None:
-                self._spool.shortfall.add()
+            if self._spool is not None and self._spool.dropped_counter is not None:
+                self._spool.dropped_counter.add()
                 return
         except OSError:
             pass
@@ -150,13 +150,13 @@ class Shipper:
         self._stopping = True
         self.ask()
 
-    def disown(self) -> None:
+    def detach(self) -> None:
         """In a forked child: closes what is the parent's; its thread does not exist here."""
         self.running = False
         if self._stream is not None:
             self._stream.close()
         for adopted in self._adopted:
-            adopted.disown()
+            adopted.detach()
         self._still()
 
     # The thread
@@ -172,7 +172,7 @@ class Shipper:
                     if self._faults == 1:
                         complain(f"shipping goes on after {error!r}")
                     self._next_endpoint(time.monotonic())
-                    self._link.wait(min(self._faults, 30), -1)
+                    self._connection.wait(min(self._faults, 30), -1)
                     continue
                 self._wait(0 if busy else self._pause())
             self._end()
@@ -189,7 +189,7 @@ class Shipper:
 
     def _wait(self, seconds: float) -> None:
         wake = self._wake.fd if self._wake is not None else -1
-        self._link.wait(seconds, wake, connecting=not self._connected)
+        self._connection.wait(seconds, wake, connecting=not self._connected)
         if wake >= 0:
             with contextlib.suppress(OSError):
                 os.read(wake, 8)
@@ -205,7 +205,7 @@ class Shipper:
         asked = self._asked
         if asked != self._answered:
             self._report()
-        self._keep_house(now)
+        self._run_maintenance(now)
         self._hear(now)
         busy = self._talk(now)
         if not busy and all(one.done for one in self._own()):
@@ -215,7 +215,7 @@ class Shipper:
 
     def _hear(self, now: float) -> None:
         by_session = {one.source.session: one for one in self._deliveries()}
-        for message in self._link.received():
+        for message in self._connection.received():
             if not message.session:
                 # A daemon that cannot read our version cannot name a session either.
                 for one in by_session.values():
@@ -257,7 +257,7 @@ class Shipper:
         """Says what is due. True when there may be more to say."""
         if any(one.stale(now) for one in self._deliveries()):
             self._next_endpoint(now)
-        connected = self._link.open() and self._link.connected
+        connected = self._connection.open() and self._connection.connected
         if connected and not self._connected:
             for delivery in self._deliveries():
                 delivery.restart()
@@ -272,7 +272,7 @@ class Shipper:
             if message is None:
                 continue
             try:
-                said = self._link.send(message)
+                said = self._connection.send(message)
             except wire.WireError:
                 delivery.shrink()
                 continue
@@ -288,8 +288,8 @@ class Shipper:
     def _next_endpoint(self, now: float) -> None:
         self._tried_at = now
         self._connected = False
-        self._link.next()
-        self._link.open()
+        self._connection.next()
+        self._connection.open()
         for delivery in self._deliveries():
             delivery.restart()
 
@@ -311,7 +311,7 @@ class Shipper:
                 adopted.leave()
                 self._adopted.remove(adopted)
             elif adopted.delivery.done:
-                self._link.send(adopted.delivery.goodbye(time.time()))
+                self._connection.send(adopted.delivery.goodbye(time.time()))
                 adopted.finish()
                 self._adopted.remove(adopted)
                 self._around_at = 0.0
@@ -339,7 +339,7 @@ class Shipper:
 
     # The spool
 
-    def _keep_house(self, now: float) -> None:
+    def _run_maintenance(self, now: float) -> None:
         """Rotation, the directory's cap, and what only memory counts. Nothing here may stop the shipping."""
         spool, stream = self._spool, self._stream
         if spool is not None and stream is not None:
@@ -348,12 +348,12 @@ class Shipper:
                     spool.rotate(time.time())
             if self._live is not None:
                 self._live.tidy()
-            pressure = self._measure(stream.held(), now)
-            if pressure:
+            quota_level = self._measure(stream.held(), now)
+            if quota_level:
                 with contextlib.suppress(OSError):
-                    spool.expect_shortfall()
-            self.pressure = pressure
-            if spool.voids and now >= self._repair_at:
+                    spool.open_dropped_counter()
+            self.quota_level = quota_level
+            if spool.failed_writes and now >= self._repair_at:
                 self._repair(spool, now)
         elif now - self._begun_at > LATER and not len(self._memory):
             # Nothing waits in memory: the moment to see whether the spool can be used by now.
@@ -377,12 +377,14 @@ class Shipper:
         if written >= min(SEGMENT_BYTES, self._settings.spool_limit // 8):
             return True
         quiet = self._settled_for(now)
-        return quiet > (1.0 if self.pressure else TIDY) and written > (8 if self.pressure else 64) * 1024
+        return (
+            quiet > (1.0 if self.quota_level else TIDY) and written > (8 if self.quota_level else 64) * 1024
+        )
 
     def _repair(self, spool: Spool, now: float) -> None:
         """After failed writes: the file's own word on them as soon as it can be written, or a fresh file."""
         try:
-            spool.settle_voids()
+            spool.record_failed_writes()
             self._repair_after = REPAIR
             return
         except OSError:
@@ -390,7 +392,7 @@ class Shipper:
             self._repair_after = min(self._repair_after * 2, 60.0)
         with contextlib.suppress(OSError):
             spool.rotate(time.time())
-            spool.settle_voids()
+            spool.record_failed_writes()
 
     def _measure(self, own: int, now: float) -> int:
         """How pressed for room the directory is; others' files are looked at now and then."""
@@ -410,7 +412,7 @@ class Shipper:
         """Puts counts of lost events where they are shipped from."""
         if self._spool is not None:
             with contextlib.suppress(OSError):
-                self._spool.tell_shortfall()
+                self._spool.report_dropped()
         tallies = (("spool_full", self.full), ("unwritable", self._memory.overflow), ("failed", self.failed))
         for reason, tally in tallies:
             if not (count := tally.take()):
@@ -447,11 +449,11 @@ class Shipper:
             for adopted in self._adopted:
                 adopted.leave()
         finally:
-            self._link.close()
+            self._connection.close()
 
     def _part(self, delivery: Delivery) -> None:
-        if delivery.welcomed and self._link.connected:
-            self._link.send(delivery.goodbye(time.time()))
+        if delivery.welcomed and self._connection.connected:
+            self._connection.send(delivery.goodbye(time.time()))
 
 
 def _start(main: Callable[[], None]) -> None:

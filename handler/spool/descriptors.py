@@ -10,7 +10,7 @@ from collections import deque
 from typing import ClassVar
 
 
-class Slot:
+class ReservedDescriptor:
     """A file descriptor number that stays ours for good, whatever file stands behind it.
 
     An emit may hold the number for as long as it likes between reading and writing: closing it could let the

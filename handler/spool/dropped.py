@@ -12,28 +12,28 @@ from collections.abc import Iterable
 
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Lost
-from tocsin.handler.spool.descriptors import Slot
+from tocsin.handler.spool.descriptors import ReservedDescriptor
 
 REASON = "spool_full"
 
 
-class Shortfall:
+class DroppedCounter:
     """The counting side of a living session. `add` may be called anywhere, the rest by one thread."""
 
     def __init__(self, directory: str, session: str) -> None:
         """Raises OSError."""
-        self._slot = Slot()
+        self._descriptor = ReservedDescriptor()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._slot.point(os.open(path(directory, session), flags, 0o600))
+        self._descriptor.point(os.open(path(directory, session), flags, 0o600))
 
     def add(self) -> None:
         """One more. Raises OSError when it could not be written down."""
-        if os.write(self._slot.fd, b"+") != 1:
+        if os.write(self._descriptor.fd, b"+") != 1:
             raise OSError(errno.ENOSPC, "not counted")
 
     def park(self) -> None:
         """Adding fails from now on. Raises OSError."""
-        self._slot.park()
+        self._descriptor.park()
 
 
 def path(directory: str, session: str) -> str:

@@ -26,8 +26,8 @@ from msgspec import Struct
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header, Lost, position
 from tocsin.handler.spool import dropped, frames
-from tocsin.handler.spool.descriptors import Slot
-from tocsin.handler.spool.dropped import Shortfall
+from tocsin.handler.spool.descriptors import ReservedDescriptor
+from tocsin.handler.spool.dropped import DroppedCounter
 
 GRACE = 2.0
 """Seconds after which a write that was in flight at a rotation is over, where the kernel cannot tell."""
@@ -211,17 +211,17 @@ class Spool:
     `append` may be called anywhere, the rest by one thread.
     """
 
-    def __init__(self, directory: str, header: Header, slot: Slot | None = None) -> None:
+    def __init__(self, directory: str, header: Header, descriptor: ReservedDescriptor | None = None) -> None:
         """Raises Unusable or OSError."""
         prepare(directory)
         self.directory = directory
         self.header = header
         self.segment = header.segment
         self.stopped = False
-        self.shortfall: Shortfall | None = None
+        self.dropped_counter: DroppedCounter | None = None
         """Where events are only counted, once the directory is full."""
         self._state = State(header)
-        self.voids: deque[int] = deque()
+        self.failed_writes: deque[int] = deque()
         """Counters taken by events that could not be written."""
         self._diverted = False
         self._next = itertools.count(1).__next__
@@ -230,12 +230,12 @@ class Spool:
         self.claim = Claim.create(directory, header.session)
         try:
             self.claim.write(self._state)
-            self.slot = slot or Slot()
-            self.slot.point(self._begin(header.segment))
+            self.descriptor = descriptor or ReservedDescriptor()
+            self.descriptor.point(self._begin(header.segment))
         except BaseException:
             self.claim.release(remove=True)
             raise
-        self.fd = self.slot.fd
+        self.fd = self.descriptor.fd
 
     def append(self, payload: bytes, sync: bool = False) -> None:
         """One event into the file, in one write; with `sync` it is on the disk too.
@@ -248,7 +248,7 @@ class Spool:
             if os.write(self.fd, frame) != len(frame):
                 raise OSError(errno.ENOSPC, _PARTLY)
         except OSError:
-            self.voids.append(counter)
+            self.failed_writes.append(counter)
             raise
         if sync:
             os.fdatasync(self.fd)
@@ -260,19 +260,19 @@ class Spool:
     @property
     def diverted(self) -> bool:
         """Counters were taken that do not stand for an event in these files."""
-        return self._diverted or bool(self.voids)
+        return self._diverted or bool(self.failed_writes)
 
-    def settle_voids(self) -> None:
+    def record_failed_writes(self) -> None:
         """Says in the file which counters went another way. Raises OSError."""
-        while self.voids:
+        while self.failed_writes:
             self._diverted = True
-            append(self.fd, frames.encode(self.voids[0], b""))
-            self.voids.popleft()
+            append(self.fd, frames.encode(self.failed_writes[0], b""))
+            self.failed_writes.popleft()
 
     def rotate(self, now: float) -> None:
         """A new segment takes the writes from here on. Raises OSError, and nothing has changed then."""
         number = self.segment + 1
-        self.slot.point(self._begin(number))
+        self.descriptor.point(self._begin(number))
         self.segment = number
         self._rotated_at = time.monotonic()
         self.header = msgspec.structs.replace(self.header, segment=number, written_at=now)
@@ -296,18 +296,20 @@ class Spool:
         """Remembers the one database this session goes to. Raises OSError."""
         self._keep(msgspec.structs.replace(self._state, database=database))
 
-    def expect_shortfall(self) -> None:
+    def open_dropped_counter(self) -> None:
         """Makes ready to only count events. Raises OSError."""
-        if self.shortfall is None and not self.stopped:
-            self.shortfall = Shortfall(self.directory, self.header.session)
+        if self.dropped_counter is None and not self.stopped:
+            self.dropped_counter = DroppedCounter(self.directory, self.header.session)
 
-    def tell_shortfall(self) -> bool:
+    def report_dropped(self) -> bool:
         """Writes a record of the events that were only counted since the last time; False: there are none.
 
         Raises OSError.
         """
         state = self._state
-        counted = dropped.count(self.directory, self.header.session) if self.shortfall is not None else 0
+        counted = (
+            dropped.count(self.directory, self.header.session) if self.dropped_counter is not None else 0
+        )
         new = counted - state.told
         if new <= 0:
             return False
@@ -323,25 +325,25 @@ class Spool:
     def untold(self) -> bool:
         """Whether events were counted that nothing tells of yet."""
         return (
-            self.shortfall is not None
+            self.dropped_counter is not None
             and dropped.count(self.directory, self.header.session) > self._state.told
         )
 
     def stop(self) -> None:
         """Writes fail from now on; the files stay, and so does the lock."""
         self.stopped = True
-        if self.shortfall is not None:
-            self.shortfall.park()
-        self.slot.park()
+        if self.dropped_counter is not None:
+            self.dropped_counter.park()
+        self.descriptor.park()
         self.segment += 1
         self._rotated_at = time.monotonic()
 
-    def disown(self) -> None:
+    def detach(self) -> None:
         """In a forked child: lets go of what is the parent's, without a trace in its files."""
         self.claim.abandon()
-        if self.shortfall is not None and not self.stopped:
+        if self.dropped_counter is not None and not self.stopped:
             with contextlib.suppress(OSError):
-                self.shortfall.park()
+                self.dropped_counter.park()
 
     def _keep(self, state: State) -> None:
         self.claim.write(state)
@@ -362,7 +364,7 @@ class Spool:
             os.close(fd)
             with contextlib.suppress(OSError):
                 os.unlink(fresh)
-            self.voids.append(first)
+            self.failed_writes.append(first)
             raise
         return fd
 

@@ -7,7 +7,7 @@ from collections import deque
 
 from msgspec import Raw
 
-from tocsin.handler.capture.code_locations import Places, wanted
+from tocsin.handler.capture.code_locations import CodeLocations, wanted
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Event, Header, Lost
 
@@ -39,7 +39,7 @@ class Tally:
 class Memory:
     """A session without files. `put` may be called anywhere, the rest by the shipping thread."""
 
-    def __init__(self, header: Header, places: Places) -> None:
+    def __init__(self, header: Header, places: CodeLocations) -> None:
         self.session = header.session
         self.header: Header | None = header
         self.overflow = Tally()

@@ -13,10 +13,18 @@ import time
 import msgspec
 from msgspec import Raw
 
-from tocsin.handler.capture.code_locations import Places, wanted
+from tocsin.handler.capture.code_locations import CodeLocations, wanted
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import Event, Header, Lost, Place, Repeat, position, split
-from tocsin.handler.protocol.outline import glance, glance_event
+from tocsin.handler.protocol.event import (
+    CodeLocation,
+    DuplicateReference,
+    Event,
+    Header,
+    Lost,
+    position,
+    split,
+)
+from tocsin.handler.protocol.outline import outline, outline_event
 from tocsin.handler.spool import dropped, frames
 from tocsin.handler.spool.files import GRACE, Segment, Spool, append, segments
 
@@ -25,7 +33,7 @@ BATCH_RECORDS = 1000
 BATCH_MOST = BATCH_BYTES + 256 * 1024
 """Bytes from which on a batch takes no more places: it has to fit into one message."""
 _NOTED = re.compile(re.escape(frames.MAGIC) + rb".{8}\0{8}[\x90-\x9f]\x03", re.DOTALL)
-"""The start of a frame that is no event (its counter is 0) and holds a `Place` (an array with tag 3)."""
+"""The start of a frame that is no event (its counter is 0) and holds a `CodeLocation` (an array with tag 3)."""
 _KNOWN = 2048
 """Places of a living session that are remembered, at most; then all are forgotten."""
 _CHUNK = 512 * 1024
@@ -60,7 +68,7 @@ class Stream:
         self,
         directory: str,
         session: str,
-        places: Places | None = None,
+        places: CodeLocations | None = None,
         *,
         spool: Spool | None = None,
         header: Header | None = None,
@@ -130,7 +138,7 @@ class Stream:
         finally:
             os.close(fd)
 
-    def tells_shortfall(self, since: int) -> bool:
+    def reports_dropped(self, since: int) -> bool:
         """Whether a record at or after `since` tells of a shortfall, or did and is acknowledged."""
         number, offset = split(since)
         if not any(segment.number == number for segment in self.segments):
@@ -218,11 +226,11 @@ class Stream:
     def _take(self, draft: Draft, segment: Segment, found: frames.Found) -> None:
         at = position(segment.number, found.offset)
         try:
-            record = glance(found.payload)
+            record = outline(found.payload)
         except wire.WireError:
             draft.add(at, _one_value(found.payload))
             return
-        if isinstance(record, Place):
+        if isinstance(record, CodeLocation):
             self._known[record.path, record.line] = Raw(found.payload)
             return
         if isinstance(record, Event):
@@ -230,10 +238,12 @@ class Stream:
                 draft.defined.add(record.key)
                 self._definitions[record.key] = (segment.number, found.offset, found.end)
             self._place(draft, segment, record)
-        elif isinstance(record, Repeat) and not self._define(draft, segment, record.key):
+        elif isinstance(record, DuplicateReference) and not self._define(draft, segment, record.key):
             draft.add(at, _lost("undefined", 1))
             return
-        elif not isinstance(record, Repeat | Lost) and not self._define(draft, segment, record.key):
+        elif not isinstance(record, DuplicateReference | Lost) and not self._define(
+            draft, segment, record.key
+        ):
             draft.add(at, _lost("undefined", record.count))
             return
         draft.add(at, found.payload)
@@ -244,7 +254,7 @@ class Stream:
         payload = self._definition(segment, key)
         if payload is None:
             return False
-        event = glance_event(payload)
+        event = outline_event(payload)
         outline = wire.encode_record(event)
         draft.definitions[key] = Raw(outline)
         draft.size += len(outline)
@@ -274,7 +284,7 @@ class Stream:
             for match in _NOTED.finditer(data):
                 if found := frames.read(data, match.start()):
                     with contextlib.suppress(wire.WireError):
-                        place = wire.decode_place(found.payload)
+                        place = wire.decode_location(found.payload)
                         self._known[place.path, place.line] = Raw(found.payload)
 
     def _gather(self, number: int) -> bool:
@@ -288,7 +298,7 @@ class Stream:
                 if found.offset == 0 or not found.payload:
                     continue
                 with contextlib.suppress(wire.WireError):
-                    record = glance(found.payload)
+                    record = outline(found.payload)
                     if isinstance(record, Event) and record.key:
                         self._definitions.setdefault(record.key, (segment.number, found.offset, found.end))
         return bool(new)
@@ -317,7 +327,9 @@ class Stream:
         known = self._known.get((path, line))
         if known is None:
             place = (
-                self.places.of(path, line, module) if self.places else Place(path, line, module=module or "")
+                self.places.of(path, line, module)
+                if self.places
+                else CodeLocation(path, line, module=module or "")
             )
             known = self._known[path, line] = Raw(wire.encode_record(place))
         return known
@@ -417,7 +429,7 @@ class Stream:
 
         Its event went another way, nobody completes it.
         """
-        if self._spool is None or not self._spool.voids or self._surveyed is None:
+        if self._spool is None or not self._spool.failed_writes or self._surveyed is None:
             return None
         tail = self._surveyed[1].tail
         if tail != offset or self._fragment[:2] != (segment.number, size):
@@ -428,7 +440,7 @@ class Stream:
     def _survey(self, segment: Segment, size: int, sealed: bool) -> frames.Survey:
         index = self.segments.index(segment)
         following = self.segments[index + 1] if index + 1 < len(self.segments) else None
-        elsewhere = frozenset(self._spool.voids if self._spool else ())
+        elsewhere = frozenset(self._spool.failed_writes if self._spool else ())
         if following is not None:
             data = self._bytes(following, 0, self._size(following))
             elsewhere |= frames.survey(data, first=following.first, sealed=False).counters

@@ -19,7 +19,7 @@ from tocsin.daemon.store.models import (
     Session,
 )
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import Collapsed, Lost, Repeat
+from tocsin.handler.protocol.event import AggregatedEvents, DuplicateReference, Lost
 
 
 def counted(world: World) -> int:
@@ -98,19 +98,21 @@ class DigestContract:
 
     def test_repeats_count_as_the_event_they_name(self, world: World):
         app = world.app()
-        app.log(an_exception(world.now, key=7), Repeat(7, world.now), Repeat(7, world.now))
+        app.log(
+            an_exception(world.now, key=7), DuplicateReference(7, world.now), DuplicateReference(7, world.now)
+        )
         assert [error.occurrences for error in world.errors()] == [3]
 
     def test_a_later_batch_s_repeats_are_explained_by_its_definitions(self, world: World):
         app = world.app()
         event = an_exception(world.now, key=7)
         app.log(event)
-        app.log(Repeat(7, world.now), definitions=[Raw(wire.encode_record(event))])
+        app.log(DuplicateReference(7, world.now), definitions=[Raw(wire.encode_record(event))])
         assert [error.occurrences for error in world.errors()] == [2]
 
     def test_collapsed_bodies_keep_their_count(self, world: World):
         app = world.app()
-        app.log(an_exception(world.now, key=7), Collapsed(7, 40, world.now - 30, world.now))
+        app.log(an_exception(world.now, key=7), AggregatedEvents(7, 40, world.now - 30, world.now))
         assert counted(world) == 41
 
     def test_losses_are_kept_by_reason(self, world: World):
@@ -121,7 +123,14 @@ class DigestContract:
 
     @pytest.mark.parametrize(
         "payload",
-        [b"", b"\xc1", b"\x92\x01", b"\x93\x63\x01\x02", wire.encode_record(Repeat(99, 1.0)), b"\xff" * 500],
+        [
+            b"",
+            b"\xc1",
+            b"\x92\x01",
+            b"\x93\x63\x01\x02",
+            wire.encode_record(DuplicateReference(99, 1.0)),
+            b"\xff" * 500,
+        ],
         ids=["empty", "no msgpack", "torn", "unknown kind", "unknown key", "noise"],
     )
     def test_a_poison_record_is_quarantined_and_the_one_behind_it_counted(self, world: World, payload: bytes):
@@ -142,7 +151,9 @@ class DigestContract:
     def test_a_count_no_database_can_hold_is_quarantined(self, world: World):
         app = world.app()
         app.log(
-            an_exception(world.now, key=7), Collapsed(7, 2**63, world.now, world.now), Repeat(7, world.now)
+            an_exception(world.now, key=7),
+            AggregatedEvents(7, 2**63, world.now, world.now),
+            DuplicateReference(7, world.now),
         )
         assert (counted(world), quarantined(world)) == (2, 1)
 

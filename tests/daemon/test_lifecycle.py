@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from tocsin.daemon.tickets.lifecycle import (
     TABLE,
     Action,
-    Fact,
-    Kind,
+    EventType,
     LifecycleError,
     State,
+    TicketEvent,
     diagram,
     reached,
     step,
@@ -20,47 +20,49 @@ moments = st.lists(st.floats(0, 1e6, allow_nan=False), max_size=40).map(sorted)
 
 
 def test_a_new_ticket_is_open_watched_and_told_to_client_and_admin():
-    found = step(None, Fact(Kind.CREATED, 0.0))
+    found = step(None, TicketEvent(EventType.CREATED, 0.0))
     assert found.state is State.OPEN
     assert {Action.WATCH, Action.MAIL_CLIENT, Action.MAIL_ADMIN} <= set(found.actions)
 
 
 @pytest.mark.parametrize("state", [State.OPEN, State.IN_PROGRESS, State.MONITORING])
 def test_every_reappearance_during_a_watch_restarts_it(state):
-    assert Action.WATCH in step(state, Fact(Kind.REAPPEARED, 10.0)).actions
-    assert step(state, Fact(Kind.REAPPEARED, 10.0, told_at=9.0)).actions == (Action.WATCH,)
+    assert Action.WATCH in step(state, TicketEvent(EventType.REAPPEARED, 10.0)).actions
+    assert step(state, TicketEvent(EventType.REAPPEARED, 10.0, told_at=9.0)).actions == (Action.WATCH,)
 
 
 def test_a_reappearance_is_written_down_once_an_hour():
-    assert Action.RECORD in step(State.OPEN, Fact(Kind.REAPPEARED, 3700.0, told_at=10.0)).actions
-    assert Action.RECORD not in step(State.OPEN, Fact(Kind.REAPPEARED, 3500.0, told_at=10.0)).actions
+    assert Action.RECORD in step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3700.0, told_at=10.0)).actions
+    assert (
+        Action.RECORD not in step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3500.0, told_at=10.0)).actions
+    )
 
 
 def test_a_closed_ticket_reopens_when_its_error_comes_back_however_lately_told():
-    found = step(State.CLOSED, Fact(Kind.REAPPEARED, 10.0, told_at=9.0))
+    found = step(State.CLOSED, TicketEvent(EventType.REAPPEARED, 10.0, told_at=9.0))
     assert found.state is State.OPEN
     assert Action.REOPEN in found.actions
 
 
 def test_old_code_still_running_reopens_nothing():
-    assert step(State.CLOSED, Fact(Kind.OLD_CODE, 1.0)).state is State.CLOSED
+    assert step(State.CLOSED, TicketEvent(EventType.OLD_CODE, 1.0)).state is State.CLOSED
 
 
 def test_a_failed_validation_never_leaves_a_ticket_in_monitoring():
     for state in (State.OPEN, State.IN_PROGRESS, State.MONITORING):
-        assert step(state, Fact(Kind.VALIDATION_FAILED, 1.0)).state is State.IN_PROGRESS
+        assert step(state, TicketEvent(EventType.VALIDATION_FAILED, 1.0)).state is State.IN_PROGRESS
 
 
-@pytest.mark.parametrize("kind", [Kind.QUIET, Kind.UNSEEN, Kind.RESOLVED, Kind.CREATED])
+@pytest.mark.parametrize("kind", [EventType.QUIET, EventType.UNSEEN, EventType.RESOLVED, EventType.CREATED])
 def test_an_illegal_step_is_one_error_that_names_state_and_fact(kind):
     with pytest.raises(LifecycleError, match=f"closed.*{kind}"):
-        step(State.CLOSED, Fact(kind, 1.0))
+        step(State.CLOSED, TicketEvent(kind, 1.0))
 
 
 def test_only_a_quiet_watch_or_a_person_who_resolves_or_merges_closes_a_ticket():
     closing = {kind for (state, kind), found in TABLE.items()
                if found.state is State.CLOSED and state is not State.CLOSED}  # fmt: skip
-    assert closing == {Kind.QUIET, Kind.RESOLVED, Kind.MERGED}
+    assert closing == {EventType.QUIET, EventType.RESOLVED, EventType.MERGED}
 
 
 def test_every_step_that_changes_the_state_is_written_to_the_history():

@@ -37,10 +37,10 @@ if __name__ == "__main__":
     log = logging.Logger("overfull")
     log.addHandler(handler)
     pause = threading.Event()
-    thread = handler.channel._shipper
+    thread = handler.destination._shipper
     assert thread is not None
     logged = 0
-    while thread.pressure < 2:
+    while thread.quota_level < 2:
         log.error("order %d could not be shipped " + "x" * 400, logged)
         logged += 1
         if logged % 100 == 0:

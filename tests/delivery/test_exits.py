@@ -64,7 +64,7 @@ def test_twenty_of_twenty_are_counted_after_every_end(version: str, up: bool, da
         assert daemon.lost() == {}
     finally:
         handler.close()
-        handler.channel.finish(5)
+        handler.destination.finish(5)
 
 
 def longer(daemon: Daemon, version: str) -> float:

@@ -123,5 +123,5 @@ def test_each_answer_of_a_preloaded_recycled_and_killed_application_is_counted_o
         assert len(pids) > 4
     finally:
         handler.close()
-        handler.channel.finish(5)
+        handler.destination.finish(5)
     print(f"\ngunicorn: {len(answered)} answers of {len(pids)} workers, killed {dict(kills)}")

@@ -75,7 +75,7 @@ def keeper(daemon: Daemon) -> TocsinHandler:
 
 def left(daemon: Daemon, handler: TocsinHandler) -> list[str]:
     """Files in the spool but the living one's own."""
-    own = handler.channel._spool.header.session if handler.channel._spool else ""
+    own = handler.destination._spool.header.session if handler.destination._spool else ""
     return [name for name in os.listdir(daemon.spool) if not name.startswith(own)]
 
 
@@ -88,7 +88,7 @@ def settle(crowd: Crowd) -> None:
         assert until(lambda: not left(daemon, handler), 60), left(daemon, handler)
     finally:
         handler.close()
-        handler.channel.finish(5)
+        handler.destination.finish(5)
     assert returned
     assert unbalanced(returned, daemon.counted()) == {}
     assert (daemon.lost(), daemon.quarantined()) == ({}, 0)
@@ -165,7 +165,7 @@ def test_a_dead_workers_records_are_counted_within_five_seconds(daemon: Daemon, 
     daemon.up()
     handler = keeper(daemon)
     try:
-        assert handler.channel.await_delivery(30)
+        assert handler.destination.await_delivery(30)
         crowd.kill(worker)
         died = time.monotonic()
         returned = crowd.returned()
@@ -173,4 +173,4 @@ def test_a_dead_workers_records_are_counted_within_five_seconds(daemon: Daemon, 
         assert time.monotonic() - died < ADOPTED_WITHIN
     finally:
         handler.close()
-        handler.channel.finish(5)
+        handler.destination.finish(5)

@@ -37,7 +37,7 @@ def next_start(daemon: Daemon) -> Iterator[TocsinHandler]:
         yield handler
     finally:
         handler.close()
-        handler.channel.finish(5)
+        handler.destination.finish(5)
 
 
 def test_each_hostile_record_is_counted_once_and_the_program_lives(daemon: Daemon) -> None:

@@ -30,7 +30,7 @@ def test_a_kill_beyond_the_limit_leaves_an_exact_count(point: str, daemon: Daemo
         assert until(lambda: daemon.total() + daemon.lost().total() >= logged, 20)
     finally:
         handler.close()
-        handler.channel.finish(5)
+        handler.destination.finish(5)
     assert daemon.total() + daemon.lost().total() == logged
     assert daemon.lost()["spool_full"] >= 500
     assert os.listdir(daemon.spool) == []

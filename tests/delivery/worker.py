@@ -34,7 +34,7 @@ def dying(function: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
 
 POINTS: dict[str, tuple[Any, str, bool]] = {
     "before rotation": (files.Spool, "rotate", True),
-    "in rotation": (descriptors.Slot, "point", True),
+    "in rotation": (descriptors.ReservedDescriptor, "point", True),
     "after rotation": (files.Spool, "rotate", False),
     "before deletion": (stream.Stream, "_drop", True),
     "after deletion": (stream.Stream, "_drop", False),

@@ -12,7 +12,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from support.markdown import ROOT
-from support.place import Place
+from support.place import CodeLocation
 from support.running import short_place, until
 
 from tocsin.handler.paths import SERVICE_RUNTIME, SERVICE_STATE
@@ -49,28 +49,28 @@ def tools() -> Iterator[Path]:
 
 
 @pytest.fixture
-def empty(tools: Path) -> Iterator[Place]:
+def empty(tools: Path) -> Iterator[CodeLocation]:
     """A machine with Tocsin installed and nothing else."""
     with short_place() as root:
-        place = Place(root, tools)
+        place = CodeLocation(root, tools)
         yield place
         place.close()
 
 
 @pytest.fixture(scope="session")
-def model(smtp_port: int, tools: Path) -> Iterator[Place]:
+def model(smtp_port: int, tools: Path) -> Iterator[CodeLocation]:
     """A furnished machine, as it was left."""
     if SERVICE_RUNTIME.exists() or SERVICE_STATE.exists():
         pytest.skip("a Tocsin service is installed on this machine: its socket would be used")
     with short_place() as root:
-        place = Place(root, tools)
+        place = CodeLocation(root, tools)
         place.furnish(smtp_port)
         place.close()
         yield place
 
 
 @pytest.fixture
-def furnished(model: Place) -> Iterator[Place]:
+def furnished(model: CodeLocation) -> Iterator[CodeLocation]:
     """A machine with a daemon, a mail server, and a shop with two errors that have tickets."""
     with short_place() as root:
         place = model.moved(root)

@@ -44,7 +44,7 @@ def logger_to(place: Path) -> Iterator[Callable[..., logging.Logger]]:
     yield make
     for handler in made:
         handler.close()
-        handler.channel.finish(0)
+        handler.destination.finish(0)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from typing import Any
 import zmq
 
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import Collapsed, Event, Lost, Repeat
+from tocsin.handler.protocol.event import AggregatedEvents, DuplicateReference, Event, Lost
 
 
 class Memory:
@@ -146,7 +146,7 @@ class DaemonDouble:
     def _count(self, batch: wire.Batch, watermark: int) -> None:
         memory = self.memory
         memory.sizes.append(len(wire.encode(batch)))
-        for place in map(wire.decode_place, batch.places):
+        for place in map(wire.decode_location, batch.places):
             memory.places[place.path, place.line] = place
         known = {event.key: event for event in map(wire.decode_event, batch.definitions)}
         for at, payload in batch.frames:
@@ -159,13 +159,13 @@ class DaemonDouble:
                 memory.full += 1
                 memory.events.append(record)
                 self._one(record, 1)
-            elif isinstance(record, Repeat | Collapsed):
+            elif isinstance(record, DuplicateReference | AggregatedEvents):
                 event = known.get(record.key)
                 memory.repeats += 1
                 if event is None:
                     memory.undefined += 1
                 else:
-                    self._one(event, record.count if isinstance(record, Collapsed) else 1)
+                    self._one(event, record.count if isinstance(record, AggregatedEvents) else 1)
             elif isinstance(record, Lost):
                 memory.lost[record.reason] += record.count
 

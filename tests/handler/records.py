@@ -38,7 +38,7 @@ class Cart:
 
 def event_of(made: logging.LogRecord, by: Capture = CAPTURE) -> Event:
     """The event as the daemon will see it."""
-    payload = by.payload(by.look(made))
+    payload = by.payload(by.summarize(made))
     assert len(payload) <= PAYLOAD_LIMIT
     decoded = decode_record(payload)
     assert isinstance(decoded, Event)

@@ -106,7 +106,7 @@ def test_a_requested_stack_keeps_its_innermost_lines() -> None:
 
 
 def key(made: logging.LogRecord, by: Capture = CAPTURE) -> int:
-    return by.look(made).key
+    return by.summarize(made).key
 
 
 def test_equal_records_have_equal_keys() -> None:
@@ -139,6 +139,6 @@ def test_a_different_record_has_another_key() -> None:
 
 
 def test_the_key_of_a_record_is_its_events_key() -> None:
-    glance = CAPTURE.look(record())
-    assert decode_event(CAPTURE.payload(glance)).key == glance.key
-    assert 0 < glance.key < 2**63
+    summary = CAPTURE.summarize(record())
+    assert decode_event(CAPTURE.payload(summary)).key == summary.key
+    assert 0 < summary.key < 2**63

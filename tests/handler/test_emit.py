@@ -22,7 +22,7 @@ from daemon_double import DaemonDouble
 from support.running import until
 
 from tocsin.handler import TocsinHandler
-from tocsin.handler.settings import default_service, settle
+from tocsin.handler.settings import default_service, resolve_settings
 
 Make = Callable[..., logging.Logger]
 
@@ -81,7 +81,7 @@ def test_a_record_that_meets_two_handlers_is_counted_once(
 
 
 def test_handlers_with_equal_settings_share_one_session(address: str, logger_to: Make) -> None:
-    assert logger_to().handlers[0].channel is logger_to().handlers[0].channel
+    assert logger_to().handlers[0].destination is logger_to().handlers[0].destination
 
 
 def test_a_record_with_our_mark_can_be_pickled(logger_to: Make) -> None:
@@ -93,7 +93,7 @@ def test_a_record_with_our_mark_can_be_pickled(logger_to: Make) -> None:
 def test_logging_after_close_is_counted(address: str, logger_to: Make) -> None:
     logger = logger_to()
     logger.handlers[0].close()
-    logger.handlers[0].channel.finish(0)
+    logger.handlers[0].destination.finish(0)
     with DaemonDouble(address) as daemon:
         logger.error("after close")
         assert until(lambda: daemon.memory.messages["after close"] == 1)
@@ -103,7 +103,7 @@ def test_no_descriptor_stays_open_after_the_end_but_parked_ones(place: Path) -> 
     def cycle(number: int) -> None:
         handler = TocsinHandler(f"ipc://{place}/s", "shop", spool=place / f"spool{number}")
         handler.close()
-        handler.channel.finish(0)
+        handler.destination.finish(0)
 
     cycle(0)
     before = len(os.listdir("/proc/self/fd"))
@@ -211,7 +211,7 @@ def test_a_stopped_daemon_is_not_waited_for(place: Path, address: str, logger_to
         assert peer.stdout.readline() == "up\n"
         logger = logger_to()
         logger.error("first")
-        assert logger.handlers[0].channel.await_delivery(20)
+        assert logger.handlers[0].destination.await_delivery(20)
         peer.send_signal(signal.SIGSTOP)
         times = []
         for number in range(3000):
@@ -230,7 +230,7 @@ def test_an_idle_handler_uses_next_to_no_processor(address: str, logger_to: Make
         "from tocsin.handler import TocsinHandler\n"
         f"handler = TocsinHandler({address!r}, 'shop', spool=sys.argv[1])\n"
         "logging.Logger('x').addHandler(handler)\n"
-        "assert handler.channel.await_delivery(20)\n"
+        "assert handler.destination.await_delivery(20)\n"
         "begun, used = time.monotonic(), time.process_time()\n"
         "sys.stdin.readline()\n"
         "print((time.process_time() - used) / (time.monotonic() - begun))"
@@ -261,12 +261,12 @@ def test_dict_config_makes_a_handler(place: Path, address: str) -> None:
     first, second = logger.handlers
     try:
         assert (first.level, second.level) == (logging.CRITICAL, logging.ERROR)
-        assert first.channel is second.channel
+        assert first.destination is second.destination
     finally:
         for one in (first, second):
             logger.removeHandler(one)
             one.close()
-            one.channel.finish(0)
+            one.destination.finish(0)
 
 
 def test_file_config_makes_a_handler(place: Path, address: str) -> None:
@@ -295,7 +295,7 @@ kwargs={{"service": "filed", "spool": {str(place / "spool")!r}}}
     finally:
         logger.removeHandler(handler)
         handler.close()
-        handler.channel.finish(0)
+        handler.destination.finish(0)
 
 
 def test_what_is_not_given_comes_from_the_environment() -> None:
@@ -304,13 +304,13 @@ def test_what_is_not_given_comes_from_the_environment() -> None:
         "TOCSIN_ENDPOINT": "tcp://a:1, tcp://b:2",
         "TOCSIN_SPOOL_LIMIT": "1GB",
     }
-    settings, level, _ = settle({"service": "given"}, {**environ, "TOCSIN_LEVEL": "warning"})
+    settings, level, _ = resolve_settings({"service": "given"}, {**environ, "TOCSIN_LEVEL": "warning"})
     assert settings.endpoints == ("tcp://a:1", "tcp://b:2")
     assert (settings.service, settings.spool_limit, level) == ("given", 2**30, logging.WARNING)
 
 
 def test_a_wrong_variable_falls_back_to_the_default_and_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    settings, _, _ = settle({}, {"TOCSIN_HEARTBEAT": "often"})
+    settings, _, _ = resolve_settings({}, {"TOCSIN_HEARTBEAT": "often"})
     assert settings.heartbeat == 15.0
     assert "TOCSIN_HEARTBEAT = 'often'" in capsys.readouterr().err
 
@@ -332,7 +332,7 @@ def test_a_wrong_variable_falls_back_to_the_default_and_is_told(capsys: pytest.C
 )
 def test_nonsense_given_in_code_is_refused_by_name_and_value(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{name} = "):
-        settle({name: value}, {})
+        resolve_settings({name: value}, {})
 
 
 def test_the_service_has_a_name_without_being_given_one() -> None:

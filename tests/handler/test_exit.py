@@ -114,7 +114,7 @@ def test_the_last_words_of_a_program_are_counted(
 
 
 def test_a_program_that_ended_in_order_leaves_no_file(place: Path, daemon: DaemonDouble) -> None:
-    run(place, "handler.channel.await_delivery(20)")
+    run(place, "handler.destination.await_delivery(20)")
     assert list((place / "spool").iterdir()) == []
     assert list(daemon.memory.goodbyes.values()) == [0]
 

@@ -73,7 +73,7 @@ log.error("parent")
 def test_a_child_says_hello_before_its_first_error(place: Path, daemon: DaemonDouble) -> None:
     body = """
 if (pid := os.fork()) == 0:
-    handler.channel.await_delivery(20)
+    handler.destination.await_delivery(20)
     os._exit(0)
 os.waitpid(pid, 0)
 """
@@ -151,7 +151,7 @@ def test_a_healthy_childs_files_are_not_adopted_when_its_parent_dies(place: Path
     body = """
 if os.fork() == 0:
     log.error("child")
-    handler.channel.await_delivery(20)
+    handler.destination.await_delivery(20)
     print("child has shipped", flush=True)
     sys.stdin.read()
     os._exit(0)

@@ -20,7 +20,7 @@ def test_a_hostile_record_becomes_one_bounded_event(kind: str, opened: list[str]
     made = HOSTILE[kind]()
     opened.clear()
     start = time.thread_time()
-    payload = CAPTURE.payload(CAPTURE.look(made))
+    payload = CAPTURE.payload(CAPTURE.summarize(made))
     assert time.thread_time() - start < 0.5
     assert len(payload) <= PAYLOAD_LIMIT
     decoded = decode_record(payload)
@@ -59,7 +59,7 @@ def test_a_log_call_at_the_recursion_limit_is_captured() -> None:
         try:
             down()
         except RecursionError as error:
-            payloads.append(CAPTURE.payload(CAPTURE.look(record("deep", (), error))))
+            payloads.append(CAPTURE.payload(CAPTURE.summarize(record("deep", (), error))))
             raise
 
     with pytest.raises(RecursionError):

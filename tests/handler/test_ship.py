@@ -107,9 +107,9 @@ def test_a_daemon_that_refuses_the_version_leaves_the_spool_as_it_is(
 ) -> None:
     logger = logger_to()
     logger.error("kept")
-    channel = logger.handlers[0].channel
+    destination = logger.handlers[0].destination
     with DaemonDouble(address, refuse=True):
-        assert until(lambda: channel.trouble == "too old")
+        assert until(lambda: destination.trouble == "too old")
     assert any(path.suffix == ".seg" for path in (place / "spool").iterdir())
 
 
@@ -131,9 +131,9 @@ def test_a_session_is_never_shipped_into_a_second_database(
         logger.error("for one")
         assert until(lambda: first.memory.counted == 1)
     logger.error("for one as well")
-    channel = logger.handlers[0].channel
+    destination = logger.handlers[0].destination
     with DaemonDouble(address, Memory("two")) as second:
-        assert until(lambda: channel.trouble == "this is two")
+        assert until(lambda: destination.trouble == "this is two")
         assert second.memory.counted == 0
     with DaemonDouble(address, first.memory):
         assert until(lambda: first.memory.counted == 2, 30)
@@ -164,7 +164,7 @@ def test_few_free_descriptors_never_abort_the_program(free: int, place: Path) ->
         "import logging, time\n"
         f"handler = TocsinHandler('ipc://{place}/s', 'shop', spool='{place}/spool')\n"
         "log = logging.Logger('x'); log.addHandler(handler); log.error('x')\n"
-        "handler.channel.await_delivery(0.3)\n"
+        "handler.destination.await_delivery(0.3)\n"
     )
     ended = subprocess.run([sys.executable, "-c", body], capture_output=True, timeout=30, check=False)
     assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False)

@@ -16,7 +16,7 @@ from support.running import until
 
 from tocsin.handler.destination import describe
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import Event, Place, Repeat
+from tocsin.handler.protocol.event import CodeLocation, DuplicateReference, Event
 from tocsin.handler.settings import Settings
 from tocsin.handler.spool import frames
 from tocsin.handler.spool.files import Claim, Spool, Unusable, prepare, segments, sweep
@@ -43,7 +43,7 @@ def spool(place: Path) -> Spool:
 def dead(spool: Spool) -> Path:
     """The file of a session whose owner is no more."""
     spool.stop()
-    spool.disown()
+    spool.detach()
     return Path(segments(spool.directory, spool.header.session)[0].path)
 
 
@@ -133,7 +133,7 @@ def test_the_header_of_a_damaged_file_comes_from_the_lock_file(
 def test_a_repeat_after_a_rotation_finds_its_definition_in_the_segment_before(spool: Spool) -> None:
     spool.append(event("told", key=7))
     spool.rotate(time.time())
-    spool.append(wire.encode_record(Repeat(7, 2.0)))
+    spool.append(wire.encode_record(DuplicateReference(7, 2.0)))
     dead(spool)
     stream = Stream(spool.directory, spool.header.session)
     where = next(at for at, _ in stream.batch(0, 0, 0.0, most=1).frames) + 1
@@ -142,7 +142,7 @@ def test_a_repeat_after_a_rotation_finds_its_definition_in_the_segment_before(sp
 
 
 def test_a_repeat_whose_event_is_gone_is_told_as_lost(spool: Spool) -> None:
-    spool.append(wire.encode_record(Repeat(7, 2.0)))
+    spool.append(wire.encode_record(DuplicateReference(7, 2.0)))
     dead(spool)
     assert messages(Stream(spool.directory, spool.header.session)) == ([], 1)
 
@@ -151,11 +151,11 @@ def test_a_place_that_the_dead_owner_noted_further_on_is_the_one_that_is_shipped
     spool.append(event("0"))
     spool.rotate(time.time())
     spool.append(event("1"))
-    spool.note(wire.encode_record(Place("/a.py", 1, statement="work()")))
+    spool.note(wire.encode_record(CodeLocation("/a.py", 1, statement="work()")))
     dead(spool)
     batch = Stream(spool.directory, spool.header.session).batch(0, 0, 0.0)
     assert batch is not None
-    assert [wire.decode_place(raw).statement for raw in batch.places] == ["work()"]
+    assert [wire.decode_location(raw).statement for raw in batch.places] == ["work()"]
 
 
 def test_positions_go_on_over_segments_and_an_acknowledged_segment_is_deleted(spool: Spool) -> None:
@@ -190,7 +190,7 @@ def test_the_lock_of_a_living_owner_is_not_taken(spool: Spool) -> None:
 def test_a_forked_child_that_lets_go_does_not_free_its_parents_lock(spool: Spool) -> None:
     pid = os.fork()
     if pid == 0:
-        spool.disown()
+        spool.detach()
         os._exit(0)
     os.waitpid(pid, 0)
     assert Claim.take(spool.directory, spool.header.session) is None
@@ -264,7 +264,7 @@ log = logging.Logger('full')
 log.addHandler(handler)
 for number in range(400):
     log.error(f'number {number}')
-sys.stdout.write(str(handler.channel.await_delivery(20)))
+sys.stdout.write(str(handler.destination.await_delivery(20)))
 """
 
 
@@ -289,8 +289,8 @@ def test_above_the_cap_bodies_collapse_and_the_count_stays_exact(
 ) -> None:
     logger = logger_to(spool_limit="64KB")
     sent = 0
-    pressed = logger.handlers[0].channel
-    while pressed._shipper.pressure < 2:
+    pressed = logger.handlers[0].destination
+    while pressed._shipper.quota_level < 2:
         logger.error(f"a long text {sent} " + "x" * 500)
         sent += 1
     for _ in range(100):
@@ -304,8 +304,8 @@ def test_above_the_cap_bodies_collapse_and_the_count_stays_exact(
 
 def test_a_full_directory_makes_room_once_it_is_shipped(address: str, logger_to: Make) -> None:
     logger = logger_to(spool_limit="64KB")
-    channel = logger.handlers[0].channel
-    while channel._shipper.pressure < 1:
+    destination = logger.handlers[0].destination
+    while destination._shipper.quota_level < 1:
         logger.error("x" * 500)
     with DaemonDouble(address):
-        assert until(lambda: channel._shipper.pressure == 0)
+        assert until(lambda: destination._shipper.quota_level == 0)

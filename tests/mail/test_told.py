@@ -15,7 +15,7 @@ from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import History, Mail
 from tocsin.daemon.tickets.manual import Manual
-from tocsin.reports.writer import Shelf
+from tocsin.reports.writer import ReportWriter
 
 UNKNOWN = {
     "mail": {"admin": ["ops@example.org"]},
@@ -125,7 +125,7 @@ def test_the_status_says_why_mails_wait(problems):
 def test_the_pages_say_why_mails_wait(problems, world, tmp_path):
     problems(last_error="the certificate of mail.example.org:587 is not to be trusted")
     section = msgspec.structs.replace(world.config.report, dir=str(tmp_path))
-    Shelf(world.store, msgspec.structs.replace(world.config, report=section)).write(START + 60)
+    ReportWriter(world.store, msgspec.structs.replace(world.config, report=section)).write(START + 60)
     page = (tmp_path / "admin" / "index.html").read_text("utf-8")
     assert "1 mail waits: the certificate of mail.example.org:587 is not to be trusted" in page
 

@@ -11,7 +11,7 @@ from tocsin.daemon.config import Config, parse
 from tocsin.daemon.operations.forget import ForgetError, forget
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import MODELS, Client, ErrorLog, HourCount, Mail, Sample, Ticket
-from tocsin.reports.writer import Shelf
+from tocsin.reports.writer import ReportWriter
 
 NEEDLES = ("martin", "Martin SA", "contact@martin.example")
 
@@ -46,7 +46,7 @@ class Forgetting:
 
     def test_no_row_and_no_page_names_the_client_any_more(self, known: World, tmp_path: Path) -> None:
         config = undeclared(tmp_path / "report")
-        Shelf(known.store, config).write(START)
+        ReportWriter(known.store, config).write(START)
         folder = Client.get_by_id("martin").folder
         assert (tmp_path / "report/clients" / folder).exists()
         forget(known.store, config, "martin")

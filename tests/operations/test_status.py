@@ -18,13 +18,13 @@ from tocsin.daemon import queries
 from tocsin.daemon.config import find
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store.database import Store
-from tocsin.reports.writer import Shelf
+from tocsin.reports.writer import ReportWriter
 
 
 def shown(world: World, place: Path, language: str) -> str:
     """The monitoring page."""
     world.configure({**SETTINGS, "report": {"dir": str(place), "language": language}})
-    Shelf(world.store, world.config).write(world.now)
+    ReportWriter(world.store, world.config).write(world.now)
     return (place / "admin" / "index.html").read_text()
 
 

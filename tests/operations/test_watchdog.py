@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 from support.running import short_place, until
 
-from tocsin.daemon.runtime.liveness import Pulses
+from tocsin.daemon.runtime.liveness import ThreadLiveness
 from tocsin.daemon.runtime.notify import notify, watchdog_interval
 from tocsin.daemon.runtime.watchdog import Watchdog
 
@@ -77,7 +77,7 @@ class Time:
 
 def test_the_watchdog_is_fed_while_every_loop_comes_round() -> None:
     time = Time()
-    pulses = Pulses(time)
+    pulses = ThreadLiveness(time)
     beats = [pulses.beat(name) for name in ("intake", "courier")]
     watchdog = Watchdog(pulses, 10.0)
     for _ in range(20):
@@ -89,7 +89,7 @@ def test_the_watchdog_is_fed_while_every_loop_comes_round() -> None:
 
 def test_one_silent_loop_is_enough_to_starve_it_and_is_named_once_with_its_stack() -> None:
     time = Time()
-    pulses = Pulses(time)
+    pulses = ThreadLiveness(time)
     intake, release = pulses.beat("intake"), threading.Event()
     pulses.beat("courier")
     stuck = threading.Thread(target=release.wait, name="courier")
@@ -108,7 +108,7 @@ def test_one_silent_loop_is_enough_to_starve_it_and_is_named_once_with_its_stack
 
 def test_a_loop_that_comes_round_again_is_fed_again() -> None:
     time = Time()
-    pulses = Pulses(time)
+    pulses = ThreadLiveness(time)
     beat = pulses.beat("intake")
     watchdog = Watchdog(pulses, 10.0)
     time.now = 11.0

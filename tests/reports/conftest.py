@@ -14,7 +14,7 @@ from tocsin.daemon import config as configuration
 from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import MODELS
-from tocsin.reports.writer import Shelf
+from tocsin.reports.writer import ReportWriter
 
 # Test modules are imported by path; what they share is found beside them.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,7 +28,7 @@ class Site:
     def __init__(self, store: Store, config: Config) -> None:
         self.store = store
         self.config = config
-        self.shelf = Shelf(store, config)
+        self.shelf = ReportWriter(store, config)
         self.root = config.report_dir
 
     def fill(self, text: Text = plain) -> None:

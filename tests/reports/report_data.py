@@ -10,9 +10,9 @@ from tocsin.daemon.store.models import (
     Client,
     Correction,
     ErrorLog,
-    Fact,
     History,
     HourCount,
+    KeyValue,
     Loss,
     Mail,
     Quarantined,
@@ -22,7 +22,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
-from tocsin.handler.protocol.event import Event, Frame, Place, Raised
+from tocsin.handler.protocol.event import CodeLocation, Event, Frame, Raised
 
 NOW = 1_795_356_000.0
 """2026-11-22 14:00 UTC."""
@@ -55,7 +55,7 @@ def fill(text: Text = plain) -> None:
     ):
         make(text, number)
     _mails(text)
-    Fact.create(key="last_check", value=repr(NOW - 12 * 60))
+    KeyValue.create(key="last_check", value=repr(NOW - 12 * 60))
     Run.create(host="web-1", pid=4100, started_at=NOW - 2 * DAY, alive_until=NOW - 4)
     Loss.create(session="s-worker", reason=text("spool full"), count=3)
     Quarantined.create(
@@ -107,7 +107,9 @@ def count(row: ErrorLog, hours: dict[int, int], client: str = "") -> None:
         HourCount.create(error=row, client_id=client, hour=int(NOW // 3600) - ago, count=number)
 
 
-def sample(row: ErrorLog, event: Event, places: list[Place], ago: float, session: str = "s-web-1") -> None:
+def sample(
+    row: ErrorLog, event: Event, places: list[CodeLocation], ago: float, session: str = "s-web-1"
+) -> None:
     """A stored event, `ago` seconds before now."""
     Sample.create(
         error=row,
@@ -214,7 +216,7 @@ SOURCE = (
 )
 
 
-def _raised(text: Text) -> tuple[Raised, list[Place]]:
+def _raised(text: Text) -> tuple[Raised, list[CodeLocation]]:
     frames = (
         Frame(
             "/srv/venv/lib/python3.12/site-packages/flask/app.py", "flask.app", "full_dispatch_request", 880
@@ -230,11 +232,11 @@ def _raised(text: Text) -> tuple[Raised, list[Place]]:
         ),
     )
     places = [
-        Place(frames[0].path, 880, "rv=self.dispatch_request(ctx)", None, False, 878,
+        CodeLocation(frames[0].path, 880, "rv=self.dispatch_request(ctx)", None, False, 878,
               ("    try:", "        request_started.send(self)", "        rv = self.dispatch_request(ctx)")),
-        Place(frames[1].path, 88, None, None, True, 86,
+        CodeLocation(frames[1].path, 88, None, None, True, 86,
               ("def handle(route, request):", "    view = VIEWS[route]", "    return view(request)")),
-        Place(frames[2].path, 42, 'item=cart["item"]', None, True, 38, tuple(text(line) for line in SOURCE)),
+        CodeLocation(frames[2].path, 42, 'item=cart["item"]', None, True, 38, tuple(text(line) for line in SOURCE)),
     ]  # fmt: skip
     cause = Raised("sqlite3.OperationalError", text("no such row: 17"), frames[1:2])
     return Raised("KeyError", text("'item'"), frames, 2, cause), places

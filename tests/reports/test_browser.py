@@ -20,7 +20,7 @@ from report_data import NOW, correction, error, fill, fill_one, plain, ticket, w
 from tocsin.daemon import config as configuration
 from tocsin.daemon.store.database import open_store
 from tocsin.daemon.store.models import ErrorLog
-from tocsin.reports.writer import Shelf
+from tocsin.reports.writer import ReportWriter
 
 pytestmark = pytest.mark.browser
 
@@ -66,7 +66,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Reports:
         store = open_store(config.database.url)
         with store.transaction():
             fill()
-        Shelf(store, config).write(NOW)
+        ReportWriter(store, config).write(NOW)
         store.close()
         roots[language] = config.report_dir
     return Reports(roots)

@@ -23,20 +23,20 @@ class Holder:
         setattr(self, name, secret)
 
 
-def fail(channel: str, around: str, secret: str) -> None:
+def fail(destination: str, around: str, secret: str) -> None:
     """Logs an error of this kind."""
-    if channel == "message":
+    if destination == "message":
         log.error(around.format(secret))
-    elif channel == "args":
+    elif destination == "args":
         log.error(around, secret)
-    elif channel == "context":
+    elif destination == "context":
         with bind(**{around: secret}):
             log.error("something failed with context")
     else:
         try:
-            FAILURES[channel](around)(secret)
+            FAILURES[destination](around)(secret)
         except ValueError:
-            log.exception("something failed by its %s", channel)
+            log.exception("something failed by its %s", destination)
 
 
 def with_text(around: str) -> Any:
@@ -94,11 +94,11 @@ def main() -> None:
     handler = TocsinHandler(endpoint, "careless", spool=spool, client="martin", flush_timeout=30)
     log.addHandler(handler)
     log.propagate = False
-    for channel, around, secret in json.loads(Path(planted).read_text()):
+    for destination, around, secret in json.loads(Path(planted).read_text()):
         for _ in range(3):
-            fail(channel, around, secret)
-    if endpoint != NOBODY and not handler.channel.await_delivery(60):
-        sys.exit(f"not delivered: {handler.channel.trouble}")
+            fail(destination, around, secret)
+    if endpoint != NOBODY and not handler.destination.await_delivery(60):
+        sys.exit(f"not delivered: {handler.destination.trouble}")
 
 
 if __name__ == "__main__":

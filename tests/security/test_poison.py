@@ -96,7 +96,7 @@ def test_a_spools_record_that_is_no_msgpack_does_not_hold_back_the_next(house: H
         for payload in (POISON["bad msgpack"], POISON["cut off"], wire.encode_record(event("behind them"))):
             spool.append(payload)
         spool.stop()
-        spool.disown()
+        spool.detach()
         house.start()
         done = house.tocsin("ship", str(spool_of / "spool"), "--json")
         assert [one["shipped"] for one in json.loads(done.stdout)] == [True], done

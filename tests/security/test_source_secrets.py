@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.handler.capture.code_locations import Places
+from tocsin.handler.capture.code_locations import CodeLocations
 from tocsin.handler.capture.scrub import Scrubber
 
 
@@ -53,7 +53,7 @@ def test_a_template_keeps_its_variable_parts() -> None:
 def test_the_lines_around_an_error_are_shown_without_secrets(tmp_path: Path) -> None:
     file = tmp_path / "careless.py"
     file.write_text('API_KEY = "hunter2-XYZ"\n\ndef call():\n    raise ValueError("token=hunter2-XYZ")\n')
-    places = Places(started_at=time.time() + 60, in_app=(), not_in_app=(), sys_path=(), live=False)
+    places = CodeLocations(started_at=time.time() + 60, in_app=(), not_in_app=(), sys_path=(), live=False)
     place = places.of(str(file), 4)
     assert "raise ValueError" in " ".join(place.source)
     assert "hunter2-XYZ" not in repr(place)

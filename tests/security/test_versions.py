@@ -42,11 +42,11 @@ def test_a_handler_that_is_told_so_keeps_its_spool_and_says_why(tmp_path: Path) 
             identity, _ = daemon.recv_multipart()
             refusal = wire.Refusal("", "version", "this daemon speaks version 7", version=7)
             daemon.send_multipart([identity, wire.encode(refusal)])
-            assert until(lambda: handler.channel.trouble == "this daemon speaks version 7", 20)
+            assert until(lambda: handler.destination.trouble == "this daemon speaks version 7", 20)
             assert any(b"kept" in file.read_bytes() for file in (tmp_path / "spool").iterdir())
         finally:
             handler.close()
-            handler.channel.finish(0)
+            handler.destination.finish(0)
             daemon.close(0)
             context.term()
 

@@ -13,14 +13,14 @@ import msgspec
 import pytest
 
 from tocsin.daemon.grouping.sign import Signature, sign
-from tocsin.handler.protocol.event import Event, Place
+from tocsin.handler.protocol.event import CodeLocation, Event
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
 VARIANTS = ("plain", "shifted", "black", "moved")
 
-Found = dict[str, tuple[Event, list[Place]]]
+Found = dict[str, tuple[Event, list[CodeLocation]]]
 
 
 def interpreter(version: str) -> str | None:
@@ -108,7 +108,7 @@ def raised(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Fo
     return found
 
 
-def signed(event: Event, places: list[Place]) -> Signature:
+def signed(event: Event, places: list[CodeLocation]) -> Signature:
     return sign(event, {(place.path, place.line): place for place in places})
 
 

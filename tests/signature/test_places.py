@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from tocsin.handler.capture import code_locations as module
-from tocsin.handler.capture.code_locations import Places, wanted
+from tocsin.handler.capture.code_locations import CodeLocations, wanted
 from tocsin.handler.protocol.event import Event, Frame, Raised, Syntax
 
 TEXT = "import logging\n\n\ndef f(x):\n    logging.error('Order %s failed', x)\n"
 
 
-def read(root: Path, **changed: Any) -> Places:
+def read(root: Path, **changed: Any) -> CodeLocations:
     known: dict[str, Any] = {"started_at": time.time() + 60, "in_app": (), "not_in_app": (), "live": False}
-    return Places(**{**known, "sys_path": (str(root), str(root.parent)), **changed})
+    return CodeLocations(**{**known, "sys_path": (str(root), str(root.parent)), **changed})
 
 
 @pytest.fixture

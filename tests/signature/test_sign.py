@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from tocsin.daemon.grouping import sign as module
 from tocsin.daemon.grouping import traceback_text
 from tocsin.daemon.grouping.sign import cache_key, sign
-from tocsin.handler.protocol.event import Event, Frame, Place, Raised, Syntax
+from tocsin.handler.protocol.event import CodeLocation, Event, Frame, Raised, Syntax
 
 VIEW = Frame("/srv/shop/views.py", "shop.views", "checkout", 40)
 PRICE = Frame("/srv/shop/orders.py", "shop.orders", "Cart.price", 88)
 PLACES = {
-    (VIEW.path, 40): Place(VIEW.path, 40, "order=place(cart)", module="shop.views"),
-    (PRICE.path, 88): Place(PRICE.path, 88, "total=prices[sku]", module="shop.orders"),
+    (VIEW.path, 40): CodeLocation(VIEW.path, 40, "order=place(cart)", module="shop.views"),
+    (PRICE.path, 88): CodeLocation(PRICE.path, 88, "total=prices[sku]", module="shop.orders"),
 }
 
 
@@ -74,7 +74,7 @@ def test_where_is_the_innermost_frame_of_the_application() -> None:
 
 
 def test_where_is_the_logging_call_without_an_exception() -> None:
-    place = Place("/srv/shop/a.py", 3, module="shop.a")
+    place = CodeLocation("/srv/shop/a.py", 3, module="shop.a")
     assert sign(event(), {("/srv/shop/a.py", 3): place}).where == ("/srv/shop/a.py", 3, "shop.a", "run")
 
 

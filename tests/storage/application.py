@@ -25,7 +25,7 @@ def main() -> None:
             kind = f"kind {logged % int(kinds)}"
             log.error("request %d failed", logged, extra={"fingerprint": [kind]})
             logged += 1
-    delivered = handler.channel.await_delivery(90.0)
+    delivered = handler.destination.await_delivery(90.0)
     print(logged, delivered, flush=True)
 
 

@@ -20,7 +20,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
-from tocsin.handler.protocol.event import Event, Frame, Place, Raised
+from tocsin.handler.protocol.event import CodeLocation, Event, Frame, Raised
 
 DAY = 86400.0
 HOUR = 3600.0
@@ -86,7 +86,9 @@ def _sample(number: int, now: float) -> dict[str, Any]:
         Frame(path, "shop.module", f"step_{at}", 12 + at, {"order": "{'id': 4711}"} if at > 1 else None)
         for at, path in enumerate(paths)
     )
-    places = [Place(path, 12 + at, None, None, at > 1, 8 + at, _code(path)) for at, path in enumerate(paths)]
+    places = [
+        CodeLocation(path, 12 + at, None, None, at > 1, 8 + at, _code(path)) for at, path in enumerate(paths)
+    ]
     text = f"order 4711 of customer 12 has no field {number}"
     raised = Raised("ValueError", text, frames)
     at = _last(number, now)

@@ -30,7 +30,7 @@ log = logging.getLogger("shop")
 log.addHandler(handler)
 for text in texts:
     log.error(text)
-handler.channel.await_delivery(20)
+handler.destination.await_delivery(20)
 """
 
 

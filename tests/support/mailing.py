@@ -29,7 +29,7 @@ with bind(client=order["client"]):
             raise type(order["raises"] or "Failed", (Exception,), {})(text)
         except Exception:
             log.exception("%s", text, extra={"fingerprint": [str(number)]})
-delivered = handler.channel.await_delivery(order["patience"])
+delivered = handler.destination.await_delivery(order["patience"])
 print(json.dumps({"delivered": bool(delivered), "seconds": time.perf_counter() - began}))
 """
 

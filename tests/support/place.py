@@ -59,7 +59,7 @@ OUTSIDE = re.compile(
 FOREGROUND = re.compile(r"^tocsin daemon\b[^\n]*$", re.MULTILINE)
 
 
-class Place:
+class CodeLocation:
     """Commands run in `work`; `close` ends the daemon, if one was started.
 
     `tools`: a directory with the `tocsin` that they call.
@@ -134,11 +134,11 @@ class Place:
             self.daemon.wait(30)
             self.daemon = None
 
-    def moved(self, root: Path) -> Place:
+    def moved(self, root: Path) -> CodeLocation:
         """A copy of a closed place, with its daemon running."""
         ours_alone = shutil.ignore_patterns("*.sock", self.log.name)
         shutil.copytree(self.root, root, dirs_exist_ok=True, ignore=ours_alone)
-        copy = Place(root, self.tools)
+        copy = CodeLocation(root, self.tools)
         copy.start()
         return copy
 

@@ -13,9 +13,9 @@ from tocsin.daemon.ingest.digest import Digest, Received
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Mail, Run, Ticket
-from tocsin.daemon.tickets.watch import Round
+from tocsin.daemon.tickets.watch import WatchSweep
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import Event, Frame, Header, Place, Raised, Record
+from tocsin.handler.protocol.event import CodeLocation, Event, Frame, Header, Raised, Record
 
 START = 1_795_000_000.0
 HOUR = 3600.0
@@ -59,7 +59,7 @@ class World:
     def configure(self, settings: dict[str, Any]) -> None:
         self.config: Config = parse(settings, {})
         self.digest = Digest(self.store, self.config)
-        self.round = Round(self.store, self.config)
+        self.round = WatchSweep(self.store, self.config)
         with self.store.transaction():
             for client in self.config.client:
                 rows.remember_client(client.id, client.name, client.email, client.language)
@@ -137,7 +137,7 @@ class App:
     def goodbye(self, backlog: int = 0) -> None:
         self.say(wire.Goodbye(self.header.session, backlog, self.world.now + self.clock))
 
-    def batch(self, *records: Record, places: Iterable[Place] = (), **more: Any) -> wire.Batch:
+    def batch(self, *records: Record, places: Iterable[CodeLocation] = (), **more: Any) -> wire.Batch:
         """The next records of the stream, 100 bytes each."""
         start, frames = self.end, []
         for record in records:
@@ -157,4 +157,4 @@ class App:
         self.log(*events)
 
 
-PLACES = [Place("/srv/shop/orders.py", 88, "total=prices[sku]", module="shop.orders")]
+PLACES = [CodeLocation("/srv/shop/orders.py", 88, "total=prices[sku]", module="shop.orders")]

@@ -1,7 +1,7 @@
 """A method whose object cannot be made again: its class wants arguments."""
 
 
-class Shelf:
+class ReportWriter:
     """A shelf of a warehouse."""
 
     def __init__(self, places: int) -> None:
@@ -13,4 +13,4 @@ class Shelf:
 
 
 def main() -> None:
-    Shelf(0).free(0)
+    ReportWriter(0).free(0)

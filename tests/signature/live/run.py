@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from tocsin.handler.capture.code_locations import Places, wanted
+from tocsin.handler.capture.code_locations import CodeLocations, wanted
 from tocsin.handler.capture.record import Capture
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.protocol.wire import decode_event
@@ -20,13 +20,13 @@ class Recorder(logging.Handler):
     def __init__(self):
         super().__init__()
         self.capture = Capture(locals="in_app", in_app=(), not_in_app=(), scrub=Scrubber(()), client=None)
-        self.places = Places(
+        self.places = CodeLocations(
             started_at=started_at, in_app=(), not_in_app=(), sys_path=tuple(sys.path), live=True
         )
         self.seen = []
 
     def emit(self, record):
-        event = decode_event(self.capture.payload(self.capture.look(record)))
+        event = decode_event(self.capture.payload(self.capture.summarize(record)))
         places = [self.places.of(path, line, module) for path, line, module in wanted(event)]
         self.seen.append((event, places))
 

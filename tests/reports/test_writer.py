@@ -32,7 +32,7 @@ from tocsin.daemon.store.models import (
     Watch,
 )
 from tocsin.reports.wording import Words
-from tocsin.reports.writer import Shelf, ShelfError
+from tocsin.reports.writer import ReportError, ReportWriter
 
 
 def written(site: Any) -> dict[Path, int]:
@@ -56,7 +56,7 @@ def test_nothing_is_written_when_nothing_changed(site: Any) -> None:
 
 def test_a_new_process_does_not_write_what_is_there_already(site: Any) -> None:
     site.write()
-    assert Shelf(site.store, site.config).write(NOW) == 0
+    assert ReportWriter(site.store, site.config).write(NOW) == 0
 
 
 def test_one_more_occurrence_rewrites_only_what_shows_it(site: Any) -> None:
@@ -120,7 +120,7 @@ def test_two_writers_at_once_leave_whole_pages_of_the_newest_facts(site: Any) ->
 
     def write() -> None:
         try:
-            Shelf(site.store, site.config).write(NOW)
+            ReportWriter(site.store, site.config).write(NOW)
         except BaseException as error:
             failed.append(error)
         finally:
@@ -237,7 +237,7 @@ def test_the_status_file_is_the_documented_json(site: Any) -> None:
 def test_a_directory_that_cannot_be_written_is_one_clear_error(site: Any) -> None:
     site.root.parent.mkdir(exist_ok=True)
     site.root.write_text("a file where the directory should be")
-    with pytest.raises(ShelfError, match=r"report\.dir = .*report"):
+    with pytest.raises(ReportError, match=r"report\.dir = .*report"):
         site.write()
 
 

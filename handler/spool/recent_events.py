@@ -10,7 +10,7 @@ KEYS = 4096
 """Keys remembered, at most; all are forgotten together."""
 
 
-class Repeats:
+class RecentEvents:
     """Keys of events that stand in one segment of the spool, and how often they were told since a window
     began.
 
