@@ -8,23 +8,26 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import dotenv
 import msgspec
 from msgspec import Meta, Struct
 
+from tocsin.daemon.config_file import SYSTEM, ConfigError, find
 from tocsin.handler.paths import default_endpoint, state_directory
 
-
-class ConfigError(Exception):
-    """The configuration cannot be used; the text names the key, the value and the remedy."""
-
-
+_PATHS = {
+    "daemon": ("state_dir", "key", "clients"),
+    "mail": ("templates", "password_file", "oauth2_file"),
+    "report": ("dir",),
+}
+"""Settings that are paths, relative to the configuration file."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([smhd])")
 
@@ -201,6 +204,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     client: list[Client] = []
     service: list[Service] = []
     smtp: Smtp | None = None
+    file: str | None = None
+    """The file it was read from; None for the built-in defaults."""
+
+    @property
+    def command(self) -> str:
+        """How `tocsin` is to be called for this configuration, from whatever directory."""
+        known = self.file is None or self.file == str(SYSTEM)
+        return "tocsin" if known else f"tocsin --config {shlex.quote(self.file or '')}"
 
     def service_named(self, name: str) -> Service:
         """The service's settings; the defaults for one that is not declared."""
@@ -228,53 +239,41 @@ SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch":
             "report": Report, "retention": Retention, "client": Client, "service": Service}  # fmt: skip
 
 
-def find(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
-    """The configuration file: the named one, $TOCSIN_CONFIG, ./tocsin.toml, /etc/tocsin/tocsin.toml, or None.
-
-    Raises ConfigError when a named one is not there.
-    """
-    for named, source in ((explicit, "--config"), (environ.get("TOCSIN_CONFIG"), "TOCSIN_CONFIG")):
-        if named:
-            if not Path(named).is_file():
-                raise ConfigError(f"{source}: no file {named}; `tocsin init` writes one")
-            return Path(named)
-    return next(
-        (path for path in (Path("tocsin.toml"), Path("/etc/tocsin/tocsin.toml")) if _is_file(path)), None
-    )
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it is there for this user: the directory one stands in may be another's."""
-    try:
-        return path.is_file()
-    except PermissionError:
-        return False
-
-
 def load(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration: the file found, else defaults; SMTP from the environment or the `.env` beside it.
 
-    Raises ConfigError.
+    Without a file no `.env` is read: one that lies around is another program's. Raises ConfigError.
     """
-    path = find(explicit, environ)
-    beside = (path.parent if path else Path(".")) / ".env"
-    data: dict[str, Any] = {}
-    if path:
-        try:
-            data = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not valid TOML: {error}") from None
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return load_file(find(explicit, environ).path, environ)
+
+
+def load_file(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in that file and the `.env` beside it; None: the defaults. Raises ConfigError."""
+    if path is None:
+        return parse({}, environ, name="built-in defaults")
+    beside = path.parent / ".env"
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     try:
         variables = {k: v for k, v in dotenv.dotenv_values(beside).items() if v is not None}
     except OSError as error:
         raise ConfigError(f"{beside}: cannot be read: {error.strerror}") from None
-    return parse(data, {**variables, **environ}, name=str(path or "built-in defaults"))
+    config = parse(data, {**variables, **environ}, name=str(path), base=path.absolute().parent)
+    return msgspec.structs.replace(config, file=str(path.absolute()))
 
 
-def parse(data: dict[str, Any], environ: Mapping[str, str], *, name: str = "configuration") -> Config:
-    """A Config from parsed TOML and environment variables. Raises ConfigError."""
+def parse(
+    data: dict[str, Any],
+    environ: Mapping[str, str],
+    *,
+    name: str = "configuration",
+    base: Path = Path("."),
+) -> Config:
+    """A Config from parsed TOML and environment variables; paths are relative to `base`. Raises ConfigError."""
     if "smtp" in data:
         raise ConfigError(
             f"{name}: smtp: SMTP is set by SMTP_HOST, SMTP_PORT, ... in the environment or .env"
@@ -286,7 +285,36 @@ def parse(data: dict[str, Any], environ: Mapping[str, str], *, name: str = "conf
         raise ConfigError(f"{name}: {error}") from None
     except msgspec.ValidationError as error:
         raise ConfigError(f"{name}: {_explain(str(error), data)}") from None
-    return _complete(config, environ, name)
+    return _complete(_anchored(config, base.absolute()), environ, name)
+
+
+def _anchored(config: Config, base: Path) -> Config:
+    """With each path made absolute: a command may be run from any directory."""
+    sections: dict[str, dict[str, Any]] = {
+        section: {
+            key: str(base / Path(value).expanduser()) for key in keys if (value := _get(config, section, key))
+        }
+        for section, keys in _PATHS.items()
+    }
+    url = config.database.url
+    if url.startswith("sqlite:///") and not url.startswith(("sqlite:////", "sqlite:///~")):
+        sections["database"] = {"url": f"sqlite:///{quote(str(base))}/{url.removeprefix('sqlite:///')}"}
+    sections["daemon"]["listen"] = [_socket(address, base) for address in config.daemon.listen]
+    changed = {
+        section: msgspec.structs.replace(getattr(config, section), **values)
+        for section, values in sections.items()
+    }
+    return msgspec.structs.replace(config, **changed)
+
+
+def _socket(address: str, base: Path) -> str:
+    relative = address.startswith("ipc://") and not address.startswith("ipc:///")
+    return f"ipc://{base}/{address.removeprefix('ipc://')}" if relative else address
+
+
+def _get(config: Config, section: str, key: str) -> str | None:
+    found: str | None = getattr(getattr(config, section), key)
+    return found
 
 
 def _decode(wanted: type, value: Any) -> Any:
@@ -327,10 +355,7 @@ def _explain(text: str, data: dict[str, Any]) -> str:
 
 def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
     """Fills in the defaults that depend on the machine and checks what spans several keys."""
-    state = (
-        Path(config.daemon.state_dir).expanduser() if config.daemon.state_dir else state_directory(environ)
-    )
-    state = state.absolute()
+    state = Path(config.daemon.state_dir) if config.daemon.state_dir else state_directory(environ)
     listen = config.daemon.listen or [default_endpoint(environ, state)]
     for address in listen:
         if not re.fullmatch(r"ipc:///?\S+|tcp://\S+:\d{1,5}", address):
@@ -357,9 +382,7 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
             key=config.daemon.key or _credential(environ, "tocsin.key"),
         ),
         database=msgspec.structs.replace(config.database, url=url),
-        report=msgspec.structs.replace(
-            config.report, dir=str(Path(config.report.dir or state / "report").expanduser().absolute())
-        ),
+        report=msgspec.structs.replace(config.report, dir=config.report.dir or str(state / "report")),
         smtp=_smtp(environ, config, name),
     )
 

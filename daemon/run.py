@@ -13,6 +13,7 @@ from types import FrameType
 
 import structlog
 
+from tocsin.daemon import config_file
 from tocsin.daemon.config import Config
 from tocsin.daemon.ingest.digest import Digest
 from tocsin.daemon.ingest.intake import Intake
@@ -93,12 +94,15 @@ def _serve(config: Config, store: Store, intake: Intake) -> None:
         stop = threading.Event()
         threads = _start(store, config, intake, life, stop)
         log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())
+        noted = _note_configuration(config)
         _remember_whom_to_tell(config)
         notify("READY=1", "STATUS=listening on " + " ".join(config.daemon.listen))
         _wait_for_signal(stop, partial(_reload, intake))
         notify("STOPPING=1")
         _join(threads)
         life.end(clock.now())
+        if noted is not None:
+            os.close(noted)
         log.info("daemon_down")
         if intake.failure is not None:
             raise intake.failure
@@ -114,6 +118,15 @@ def _make_state_dir(config: Config) -> None:
             f"daemon.state_dir = {str(config.state_dir)!r}: {error.strerror}; name one that can be made",
             permanent=True,
         ) from None
+
+
+def _note_configuration(config: Config) -> int | None:
+    """So that the user's commands find this daemon from whatever directory; held while it runs."""
+    try:
+        return config_file.note(config.file, config.daemon.state_dir)
+    except OSError as error:
+        log.warning("configuration_not_noted", reason=str(error))
+        return None
 
 
 def _remember_whom_to_tell(config: Config) -> None:

@@ -104,11 +104,13 @@ def modules() -> str:
 
 
 def _walk(command: click.Command, path: list[str]) -> Iterator[tuple[str, str]]:
-    if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            yield from _walk(command.commands[name], [*path, name])
-        return
     context = click.Context(command, info_name=path[-1])
+    if isinstance(command, click.Group):
+        for name in sorted(command.list_commands(context)):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from _walk(below, [*path, name])
+        return
     words = [part for one in command.params if isinstance(one, click.Argument)
              for part in one.get_usage_pieces(context)]  # fmt: skip
     options = [_option(one, context) for one in command.params if isinstance(one, click.Option)]

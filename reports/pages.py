@@ -106,7 +106,7 @@ class Pages:
     def error(self, error: ErrorDetail, state: str, watch: WatchFacts | None) -> tuple[str, str]:
         """Everything about one error; and the script that brings it to the monitoring page."""
         readable = [sample for sample in error.samples if sample.event][:SAMPLES]
-        text = markdown(error)
+        text = markdown(error, self.config.command)
         page = self._render(
             "error.html", "errors", "../", error=error, state=state, watch=watch, samples=readable,
             series=series(error.hours, error.last_seen), markdown=text, text=plain_text(error),
@@ -217,7 +217,9 @@ class Pages:
         )
 
     def _render(self, template: str, section: str, up: str, **values: Any) -> str:
-        return self._templates.get_template(template).render(section=section, up=up, **values)
+        return self._templates.get_template(template).render(
+            section=section, up=up, tocsin=self.config.command, **values
+        )
 
 
 def script(name: str, value: Any) -> str:

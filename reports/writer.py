@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from tocsin.daemon import queries
 from tocsin.daemon.config import Config
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.queries import monitor
 from tocsin.daemon.queries.details import ErrorDetail
 from tocsin.daemon.queries.metrics import MetricsFacts
@@ -59,7 +60,7 @@ _SINGLE = re.compile(r"admin/(errors|tickets)/\d+\.html")
 Progress = Callable[[int, int], None]
 
 
-class ReportError(Exception):
+class ReportError(Failed):
     """The pages cannot be written; the text names the file and the reason."""
 
 

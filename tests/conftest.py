@@ -17,6 +17,9 @@ from support.world import World
 
 from tocsin.daemon.store.database import Store, open_store
 
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tocsin-state-")
+"""Daemons note their configuration in the user's state directory: tests keep out of the developer's."""
+
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",

@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 
 from tocsin.daemon import queries
-from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.cli.context import (
+    Context,
+    as_json,
+    pass_context,
+    pass_context_to_change,
+    say_changed,
+    say_json,
+    say_table,
+)
 from tocsin.daemon.tickets import clients as known
 
 
@@ -34,17 +42,17 @@ def list_(context: Context, as_json: bool) -> None:
 @click.option("--name", default="", help="As it is addressed.")
 @click.option("--email", help="Where its mails go.")
 @click.option("--language", type=click.Choice(["en", "fr"]), help="Of its mails and pages.")
-@pass_context
+@pass_context_to_change
 def add(context: Context, client_id: str, name: str, email: str | None, language: str | None) -> None:
     """Add a client, or complete one: what is given replaces what was there."""
     given = {"id": client_id, "name": name, "email": email, "language": language}
     known.add(context.store, [known.client(given)])
-    say(f"client {client_id} is known")
+    say_changed(context, f"client {client_id} is known")
 
 
 @clients.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@pass_context
+@pass_context_to_change
 def import_(context: Context, file: Path) -> None:
     """Add the clients of a CSV file (id, name, email, language) or a JSON array, all or none."""
-    say(f"{known.add(context.store, known.read(file))} clients are known")
+    say_changed(context, f"{known.add(context.store, known.read(file))} clients are known")

@@ -9,7 +9,17 @@ from pathlib import Path
 import click
 
 from tocsin.daemon import queries
-from tocsin.daemon.cli.context import Context, as_json, pass_context, printable, say, say_json
+from tocsin.daemon.cli.context import (
+    Context,
+    as_json,
+    pass_context,
+    pass_context_to_change,
+    printable,
+    say,
+    say_changed,
+    say_json,
+)
+from tocsin.daemon.cli.naming import error_name
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import NewCorrection, read_batch, record
 from tocsin.daemon.runtime import clock
@@ -53,7 +63,7 @@ class Moment(click.ParamType[float]):
     help="Without a database: keep it in the batch file beside this bundle (see autofix).",
 )
 @as_json
-@pass_context
+@pass_context_to_change
 def correct(
     context: Context,
     error_id: int | None,
@@ -86,7 +96,8 @@ def correct(
         say_json([c for c in queries.corrections(context.store) if c.id in ids])
         return
     for number, change in zip(ids, changes, strict=True):
-        say(f"recorded correction {number} of error {change.error_id}; its watch has begun anew")
+        said = f"recorded correction {number} of error {change.error_id}; its watch has begun anew"
+        say_changed(context, said, error_name(context, change.error_id))
 
 
 @click.command()

@@ -5,7 +5,18 @@ from __future__ import annotations
 import click
 
 from tocsin.daemon import queries
-from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json, say_table
+from tocsin.daemon.cli.context import (
+    Context,
+    as_json,
+    by_option,
+    pass_context,
+    pass_context_to_change,
+    say,
+    say_changed,
+    say_json,
+    say_table,
+)
+from tocsin.daemon.cli.naming import error_name
 from tocsin.daemon.config import Duration
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.tickets import merge as merging
@@ -71,12 +82,13 @@ def error(context: Context, error_id: int, as_json: bool) -> None:
 @click.command()
 @click.argument("error_id", type=int)
 @by_option
-@pass_context
+@pass_context_to_change
 def resolve(context: Context, error_id: int, by: str) -> None:
     """Mark an error resolved by hand; its open tickets close."""
     closed = Manual(context.store, context.config).resolve(error_id, by, clock.now())
     tickets = ", ".join(map(str, closed))
-    say(f"error {error_id} is resolved" + (f"; closed: ticket {tickets}" if closed else ""))
+    said = f"error {error_id} is resolved" + (f"; closed: ticket {tickets}" if closed else "")
+    say_changed(context, said, error_name(context, error_id))
 
 
 @click.command()
@@ -84,7 +96,7 @@ def resolve(context: Context, error_id: int, by: str) -> None:
 @click.option("--for", "duration", metavar="DURATION", help="How long, such as 90m or 2d.")
 @click.option("--until-rate", "rate", metavar="N/h", help="Until more than N come within an hour.")
 @by_option
-@pass_context
+@pass_context_to_change
 def mute(context: Context, error_id: int, duration: str | None, rate: str | None, by: str) -> None:
     """Mute an error: it is counted, but nobody is told."""
     if (duration is None) == (rate is None):
@@ -96,26 +108,28 @@ def mute(context: Context, error_id: int, duration: str | None, rate: str | None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     Manual(context.store, context.config).mute(error_id, by, now, until=until, rate=limit)
-    say(f"error {error_id} is muted " + (f"for {duration}" if duration else f"until it exceeds {rate}"))
+    said = f"error {error_id} is muted " + (f"for {duration}" if duration else f"until it exceeds {rate}")
+    say_changed(context, said, error_name(context, error_id))
 
 
 @click.command()
 @click.argument("error_id", type=int)
 @by_option
-@pass_context
+@pass_context_to_change
 def unmute(context: Context, error_id: int, by: str) -> None:
     """End a mute."""
     Manual(context.store, context.config).unmute(error_id, by, clock.now())
-    say(f"error {error_id} is heard again")
+    say_changed(context, f"error {error_id} is heard again", error_name(context, error_id))
 
 
 @click.command()
 @click.argument("error_id", type=int)
 @click.argument("into_id", type=int)
 @by_option
-@pass_context
+@pass_context_to_change
 def merge(context: Context, error_id: int, into_id: int, by: str) -> None:
     """Make an error part of another: counts, samples, tickets and corrections move."""
     closed = merging.merge(context.store, context.config, error_id, into_id, by, clock.now())
     tickets = ", ".join(map(str, closed))
-    say(f"error {error_id} is part of error {into_id}" + (f"; closed: ticket {tickets}" if closed else ""))
+    said = f"error {error_id} is part of error {into_id}" + (f"; closed: ticket {tickets}" if closed else "")
+    say_changed(context, said, error_name(context, error_id), error_name(context, into_id))

@@ -12,7 +12,16 @@ from typing import Any
 import click
 import msgspec
 
-from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.cli.context import (
+    Context,
+    as_json,
+    pass_context,
+    pass_context_to_change,
+    say,
+    say_changed,
+    say_json,
+    say_table,
+)
 from tocsin.daemon.outgoing import mail as letters
 from tocsin.daemon.outgoing.alarm import raise_alarm, whom_to_tell
 from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose, sample
@@ -132,7 +141,7 @@ def _change(name: str, help_text: str, states: tuple[str, ...], change: Callable
     @click.argument("ids", nargs=-1, type=int)
     @click.option("--all", "everything", is_flag=True, help=f"All that are {' or '.join(states)}.")
     @as_json
-    @pass_context
+    @pass_context_to_change
     def command(context: Context, ids: tuple[int, ...], everything: bool, as_json: bool) -> None:
         if bool(ids) == everything:
             raise click.UsageError("name the mails' numbers, or --all")
@@ -142,7 +151,7 @@ def _change(name: str, help_text: str, states: tuple[str, ...], change: Callable
         if as_json:
             say_json({"asked": len(chosen), "changed": changed})
         else:
-            say(f"{changed} of {len(chosen)} mails")
+            say_changed(context, f"{changed} of {len(chosen)} mails")
         if changed < len(chosen):
             raise click.ClickException(f"the others are not {' or '.join(states)}; see `tocsin mail outbox`")
 

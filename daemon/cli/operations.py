@@ -9,7 +9,16 @@ from pathlib import Path
 
 import click
 
-from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json
+from tocsin.daemon.cli.context import (
+    Context,
+    as_json,
+    pass_context,
+    pass_context_to_change,
+    printable,
+    say,
+    say_changed,
+    say_json,
+)
 from tocsin.daemon.operations import backup as backups
 from tocsin.daemon.operations import doctor
 from tocsin.daemon.operations.forget import forget as erase
@@ -29,14 +38,16 @@ def doctor_command(context: Context, everything: bool, as_json: bool) -> None:
     if as_json:
         say_json(findings)
     else:
-        for finding in findings if everything else problems:
+        daemons = [finding for finding in findings if finding.part == "daemons"]
+        for finding in findings if everything else [*daemons, *problems] if problems else []:
             mark = click.style("ok  ", fg="green") if finding.ok else click.style("FAIL", fg="red")
             click.echo(f"{mark}  {finding.part:<14} ", nl=False)
             say(finding.text)
             if finding.remedy:
                 say(f"      {'':<14} {finding.remedy}")
         if not problems:
-            click.secho(f"all {len(findings)} checks are well", fg="green")
+            running = "".join(f"; {finding.text}" for finding in daemons)
+            click.secho(printable(f"all {len(findings)} checks are well{running}"), fg="green")
     if problems:
         sys.exit(1)
 
@@ -68,7 +79,7 @@ def backup(context: Context, file: Path, keep: int | None, as_json: bool) -> Non
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json
-@pass_context
+@pass_context_to_change
 def restore(context: Context, file: Path, as_json: bool) -> None:
     """Put the backup FILE in the place of the database, which is kept aside. Stop the daemon first."""
     config = context.config
@@ -78,7 +89,7 @@ def restore(context: Context, file: Path, as_json: bool) -> None:
         kept = done.aside and str(done.aside)
         say_json({"backup": done.contents, "kept": kept, "events_missing": done.gap.events})
         return
-    say(f"restored {done.contents.path}: {_said(done.contents)}")
+    say_changed(context, f"restored {done.contents.path}: {_said(done.contents)}")
     if done.aside is not None:
         say(f"the database that was there is kept as {done.aside}")
     say(f"it knows nothing of what came between {_moment(done.gap.until)} and {_moment(now)}:")
@@ -91,7 +102,7 @@ def restore(context: Context, file: Path, as_json: bool) -> None:
 @click.command()
 @click.option("--no-backup", is_flag=True, help="You have made one yourself.")
 @as_json
-@pass_context
+@pass_context_to_change
 def migrate(context: Context, no_backup: bool, as_json: bool) -> None:
     """Bring an older database's tables up to date, after a backup. The daemon does it when it starts."""
     config = context.config
@@ -111,14 +122,14 @@ def migrate(context: Context, no_backup: bool, as_json: bool) -> None:
     for name in done.names:
         say(f"ran {name}")
     if not done.names:
-        say("the tables are up to date")
+        say_changed(context, "the tables are up to date")
 
 
 @click.command()
 @click.option("--client", "client_id", required=True, metavar="ID", help="Whom to forget.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
-@pass_context
+@pass_context_to_change
 def forget(context: Context, client_id: str, yes: bool, as_json: bool) -> None:
     """Erase a client's data: it cannot be undone. Counts stay, as nobody's."""
     if not yes:
@@ -127,9 +138,10 @@ def forget(context: Context, client_id: str, yes: bool, as_json: bool) -> None:
     if as_json:
         say_json(erased)
         return
-    say(
+    say_changed(
+        context,
         f"erased client {client_id}: {erased.samples} full events, {erased.mails} mails, "
-        f"{erased.folders} folder of pages"
+        f"{erased.folders} folder of pages",
     )
     say(
         f"made nobody's: {erased.tickets} tickets, {erased.counts} hourly counts; "

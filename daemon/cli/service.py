@@ -7,7 +7,15 @@ import sys
 import click
 
 from tocsin.daemon import queries
-from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.cli.context import (
+    Context,
+    as_json,
+    pass_context,
+    pass_context_to_change,
+    say,
+    say_json,
+    say_table,
+)
 from tocsin.daemon.queries.status import SessionFacts
 from tocsin.daemon.run import run
 from tocsin.daemon.runtime import clock
@@ -63,7 +71,7 @@ def _clock(session: SessionFacts) -> str:
 
 @click.command()
 @as_json
-@pass_context
+@pass_context_to_change
 def check(context: Context, as_json: bool) -> None:
     """Run the hourly round now."""
     findings = WatchSweep(context.store, context.config).run(clock.now())

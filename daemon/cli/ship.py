@@ -19,9 +19,9 @@ from tocsin.handler.shipping.leftover import Outcome, ship_spool
 @click.option("--patience", type=float, default=10.0, show_default=True, help="Seconds without an answer.")
 @as_json
 def ship(spool_dir: Path | None, endpoint: str | None, patience: float, as_json: bool) -> None:
-    """Ship what dead processes left in SPOOL_DIR (default: TOCSIN_SPOOL or the user's state directory).
+    """Ship what dead processes left in the spool.
 
-    Exit 1 when something stays there.
+    SPOOL_DIR is by default TOCSIN_SPOOL or the user's state directory. Exit 1 when something stays there.
     """
     outcomes: list[Outcome] = []
     try:

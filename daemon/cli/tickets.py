@@ -5,7 +5,18 @@ from __future__ import annotations
 import click
 
 from tocsin.daemon import queries
-from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json, say_table
+from tocsin.daemon.cli.context import (
+    Context,
+    as_json,
+    by_option,
+    pass_context,
+    pass_context_to_change,
+    say,
+    say_changed,
+    say_json,
+    say_table,
+)
+from tocsin.daemon.cli.naming import ticket_name
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.tickets.lifecycle import State
 from tocsin.daemon.tickets.manual import PRIORITIES, Manual
@@ -83,36 +94,36 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
 @click.option("--client", "client_id", help="The client's id.")
 @click.option("--error", "error_id", type=int, help="The error it is about.")
 @by_option
-@pass_context
+@pass_context_to_change
 def open_(
     context: Context, subject: str, message: str, client_id: str | None, error_id: int | None, by: str
 ) -> None:
     """Open a ticket by hand."""
     manual = Manual(context.store, context.config)
     made = manual.open(subject, message or subject, by, clock.now(), client_id=client_id, error_id=error_id)
-    say(f"ticket {made} is open")
+    say_changed(context, f"ticket {made} is open", ticket_name(context, made))
 
 
 @ticket.command()
 @click.argument("ticket_id", type=int)
 @click.option("--note", default="", help="Why.")
 @by_option
-@pass_context
+@pass_context_to_change
 def close(context: Context, ticket_id: int, note: str, by: str) -> None:
     """Close a ticket by hand."""
     Manual(context.store, context.config).close(ticket_id, by, clock.now(), note)
-    say(f"ticket {ticket_id} is closed")
+    say_changed(context, f"ticket {ticket_id} is closed", ticket_name(context, ticket_id))
 
 
 @ticket.command()
 @click.argument("ticket_id", type=int)
 @click.option("--note", default="", help="Why.")
 @by_option
-@pass_context
+@pass_context_to_change
 def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
     """Open a closed ticket again."""
     Manual(context.store, context.config).reopen(ticket_id, by, clock.now(), note)
-    say(f"ticket {ticket_id} is open")
+    say_changed(context, f"ticket {ticket_id} is open", ticket_name(context, ticket_id))
 
 
 @ticket.command("set")
@@ -121,7 +132,7 @@ def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
 @click.option("--category")
 @click.option("--status", type=click.Choice([state.value for state in State]))
 @by_option
-@pass_context
+@pass_context_to_change
 def set_(
     context: Context, ticket_id: int, priority: str | None, category: str | None, status: str | None, by: str
 ) -> None:
@@ -135,15 +146,16 @@ def set_(
     if status is not None:
         manual.set_status(ticket_id, status, by, clock.now())
         columns["status"] = status
-    say(f"ticket {ticket_id}: " + ", ".join(f"{k} {v}" for k, v in columns.items()))
+    said = f"ticket {ticket_id}: " + ", ".join(f"{k} {v}" for k, v in columns.items())
+    say_changed(context, said, ticket_name(context, ticket_id))
 
 
 @ticket.command()
 @click.argument("ticket_id", type=int)
 @click.argument("text")
 @by_option
-@pass_context
+@pass_context_to_change
 def note(context: Context, ticket_id: int, text: str, by: str) -> None:
     """Add a note to a ticket's history."""
     Manual(context.store, context.config).note(ticket_id, text, by, clock.now())
-    say(f"noted on ticket {ticket_id}")
+    say_changed(context, f"noted on ticket {ticket_id}", ticket_name(context, ticket_id))

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import click
 
-from tocsin.daemon.cli.context import Context, as_json, by_option, pass_context, say, say_json
+from tocsin.daemon.cli.context import (
+    Context,
+    as_json,
+    by_option,
+    pass_context,
+    pass_context_to_change,
+    say,
+    say_changed,
+    say_json,
+)
+from tocsin.daemon.cli.naming import error_name
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import judged, read_batch, write_batch
 from tocsin.daemon.corrections.validation import Options, Outcome, case_of
@@ -32,7 +42,7 @@ def autofix(context: Context, error_ids: tuple[int, ...], bundle: Path | None) -
     """Print one report (Markdown) over the open errors, or those given, for a coding agent."""
     errors = report.chosen(context.store, error_ids)
     if bundle is None:
-        click.echo(report.report(errors), nl=False)
+        click.echo(report.report(errors, command=context.config.command), nl=False)
         return
     report.write_bundle(bundle, report.bundle(errors, moment(clock.now()).iso))
     say(f"{len(errors)} error{'s' if len(errors) != 1 else ''} in {bundle}")
@@ -56,7 +66,7 @@ def autofix(context: Context, error_ids: tuple[int, ...], bundle: Path | None) -
 @click.option("--bundle", type=_BUNDLE, help="Without a database, on a bundle of `tocsin autofix --bundle`.")
 @by_option
 @as_json
-@pass_context
+@pass_context_to_change
 def validate(
     context: Context,
     error_ids: tuple[int, ...],
@@ -95,6 +105,8 @@ def validate(
     else:
         for outcome in outcomes:
             _show(outcome)
+            if bundle is None:
+                say_changed(context, "recorded", error_name(context, outcome.error_id))
     if not all(outcome.status == PASSED for outcome in outcomes):
         sys.exit(1)
 

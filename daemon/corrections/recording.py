@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog
@@ -25,7 +26,7 @@ FILE_LIMIT = 10 * 1024 * 1024
 """Bytes of a corrected file, at most."""
 
 
-class CorrectionError(Exception):
+class CorrectionError(Failed):
     """A correction is refused; the text says which one and why. Nothing was recorded."""
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import structlog
 import zmq
 
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.ingest.digest import Received
 from tocsin.daemon.ingest.zap import Gate
 from tocsin.daemon.runtime import process
@@ -52,7 +53,7 @@ _Socket = zmq.Socket[bytes]
 log = structlog.get_logger()
 
 
-class IntakeError(Exception):
+class IntakeError(Failed):
     """The daemon cannot listen; the text names the address and the remedy."""
 
 

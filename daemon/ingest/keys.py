@@ -17,6 +17,7 @@ from typing import NamedTuple
 import zmq
 from msgspec import Struct
 
+from tocsin.daemon.failure import Failed
 from tocsin.handler.shipping.connection import read_key
 
 SUFFIX = ".pub"
@@ -24,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.\-]{0,99}", re.ASCII)
 _TCP = re.compile(r"tcp://(?P<host>\[[^\]]*\]|[^:]*):\d{1,5}")
 
 
-class KeysError(Exception):
+class KeysError(Failed):
     """A key cannot be made, read or revoked; the text names the file and the remedy, never a secret."""
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from peewee import PeeweeException, fn
 
 from tocsin.daemon import queries
-from tocsin.daemon.config import Config, ConfigError, find, load
+from tocsin.daemon.config import Config, load_file
+from tocsin.daemon.config_file import ConfigError, find, noted
 from tocsin.daemon.operations import backup, environment
 from tocsin.daemon.operations.environment import Finding, problem, well
 from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose
@@ -29,12 +30,13 @@ OVERDUE = 2
 def examine(config_file: str | None, now: float, environ: Mapping[str, str] = os.environ) -> list[Finding]:
     """Every finding, good and bad, at `now` (epoch seconds). Never raises for what it finds."""
     try:
-        config = load(config_file, environ)
+        path = find(config_file, environ).path
+        config = load_file(path, environ)
     except ConfigError as error:
         remedy = "Correct that; `tocsin init DIR` writes an example with every key and its meaning"
         return [problem("configuration", str(error), remedy)]
-    path = find(config_file, environ)
-    found = [well("configuration", str(path or "built-in defaults")), *environment.secrets(config, path)]
+    found = [well("configuration", str(path or "built-in defaults")), *_daemons(config, environ)]
+    found += environment.secrets(config, path)
     found += environment.directories(config)
     found += environment.software()
     store = None
@@ -47,6 +49,25 @@ def examine(config_file: str | None, now: float, environ: Mapping[str, str] = os
         if store is not None:
             store.close()
     return [*found, *_mail(config, now)]
+
+
+def _daemons(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Each daemon of this user with its configuration; what this command looks at should be one that runs."""
+    known = noted(environ)
+    running = [one for one in known if one.running]
+    for one in running or known[:1]:
+        what = one.note.config or "built-in defaults"
+        when = (
+            f"pid {one.note.pid} runs"
+            if one.running
+            else f"none runs; the last, from {Moment(one.note.at)}, ran"
+        )
+        yield well("daemons", f"{when} on {what}")
+    if running and not any(one.note.config == (config.file or "") for one in running):
+        text = (
+            f"your running daemon has another configuration: {running[0].note.config or 'built-in defaults'}"
+        )
+        yield problem("configuration", text, "Name the one you mean: --config FILE")
 
 
 def _there(config: Config) -> bool:

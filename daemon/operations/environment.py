@@ -62,9 +62,9 @@ def secrets(config: Config, path: Path | None) -> Iterator[Finding]:
         yield problem(
             "configuration", f"{path} holds a password and everybody may read it", f"chmod o= {path}"
         )
-    env = (path.parent if path else Path(".")) / ".env"
+    beside = [path.parent / ".env"] if path is not None else []
     named = [config.mail.password_file, config.mail.oauth2_file, config.daemon.key]
-    for file in (env, *(Path(name).expanduser() for name in named if name)):
+    for file in (*beside, *(Path(name).expanduser() for name in named if name)):
         if _mode(file) & _OTHERS:
             yield problem("secrets", f"{file} can be read by others", f"chmod 600 {file}")
 

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
@@ -31,7 +32,7 @@ SHORTEST = 3
 _NAMED = ("client_id", "client_name", "client_email")
 
 
-class ForgetError(Exception):
+class ForgetError(Failed):
     """Nothing was erased; the text says why and what to do."""
 
 

@@ -17,7 +17,9 @@ from email.utils import format_datetime, make_msgid, parseaddr
 import msgspec
 from msgspec import Struct
 
-from tocsin.daemon.config import Config, ConfigError, load, parse
+from tocsin.daemon.config import Config, load, parse
+from tocsin.daemon.config_file import ConfigError
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.outgoing.mail import MailError, mail_address
 from tocsin.daemon.outgoing.smtp import Connection, SendError
 from tocsin.handler.paths import state_directory
@@ -45,7 +47,7 @@ _TEXT = {
 }
 
 
-class AlarmError(Exception):
+class AlarmError(Failed):
     """No admin could be told; the text says why and what to do."""
 
 

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.store import schema
 from tocsin.daemon.store.url import sqlite_path
 
@@ -27,7 +28,7 @@ _SQLITE = b"SQLite format 3\0"
 _PG_DUMP = b"PGDMP"
 
 
-class BackupError(Exception):
+class BackupError(Failed):
     """The backup or the restoring did not happen; the text says why and what to do."""
 
 

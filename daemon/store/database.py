@@ -25,6 +25,7 @@ from peewee import (
 )
 from playhouse.migrations import Runner
 
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.store import copies, schema
 from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.models import MODELS, KeyValue
@@ -59,7 +60,7 @@ _POSTGRES_OPTIONS = " ".join(
 log = structlog.get_logger()
 
 
-class StoreError(Exception):
+class StoreError(Failed):
     """The database cannot be used. `permanent`: trying again does not help."""
 
     def __init__(self, text: str, *, permanent: bool) -> None:

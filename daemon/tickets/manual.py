@@ -7,6 +7,7 @@ from typing import Any
 from peewee import IntegrityError
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
@@ -17,7 +18,7 @@ from tocsin.daemon.tickets.steps import MANUAL, Tickets
 PRIORITIES = ("low", "medium", "high", "critical")
 
 
-class ManualError(Exception):
+class ManualError(Failed):
     """What was asked cannot be done; the text says why and what can."""
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tocsin.daemon.config import ConfigError, Duration, find, load, parse
+from tocsin.daemon.config import Duration, load, parse
+from tocsin.daemon.config_file import ConfigError, find
 
 WRONG = {
     "unknown key": ({"tickets": {"treshold": 3}}, ["tickets.treshold", "3", "did you mean threshold"]),

@@ -63,8 +63,10 @@ def test_every_command_that_a_sentence_names_exists_with_its_options(page) -> No
 def check(words: list[str], phrase: str) -> None:
     """Follows the words through the commands; what is no command of theirs is an argument of the last."""
     command: click.Command = tocsin
-    while words and isinstance(command, click.Group) and words[0] in command.commands:
-        command = command.commands[words.pop(0)]
+    context = click.Context(command)
+    while words and isinstance(command, click.Group) and (below := command.get_command(context, words[0])):
+        command = below
+        del words[0]
     assert command is not tocsin or not words or words[0].startswith("-"), phrase
     known = {name for parameter in command.params for name in parameter.opts} | {"--help", "--config"}
     for word in words:

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 from support.world import World
 
-from tocsin.daemon.cli import FAILED, tocsin
+from tocsin.daemon.cli import tocsin
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.store.database import open_store
 
 
@@ -26,7 +27,7 @@ class Command:
 
     def __call__(self, *words: object) -> Result:
         result = CliRunner().invoke(tocsin, ["--config", str(self.config), *map(str, words)])
-        if result.exception is not None and not isinstance(result.exception, (SystemExit, *FAILED)):
+        if result.exception is not None and not isinstance(result.exception, (SystemExit, Failed)):
             raise result.exception
         return result
 

@@ -14,7 +14,8 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from support.clinic import AnyPort
 
-from tocsin.daemon.config import Config, ConfigError, load, parse
+from tocsin.daemon.config import Config, load, parse
+from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.outgoing.alarm import REMEMBERED, AlarmError, raise_alarm, remember, whom_to_tell
 
 NOW = 1_795_000_000.0

@@ -15,7 +15,7 @@ from support.running import Daemon, short_place, until
 from support.world import SETTINGS, World
 
 from tocsin.daemon import queries
-from tocsin.daemon.config import find
+from tocsin.daemon.config_file import find
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store.database import Store
 from tocsin.reports.writer import ReportWriter
@@ -98,4 +98,4 @@ def test_a_user_who_stands_in_anothers_directory_finds_the_systems_configuration
         found = find(None, {})
     finally:
         os.seteuid(0)
-    assert found in (None, Path("/etc/tocsin/tocsin.toml"))
+    assert found.path in (None, Path("/etc/tocsin/tocsin.toml"))

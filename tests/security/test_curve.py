@@ -14,7 +14,8 @@ import zmq
 from support.house import House
 from support.peer import Peer, curve, event, peer
 
-from tocsin.daemon.config import ConfigError, Daemon
+from tocsin.daemon.config import Daemon
+from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.ingest.intake import Intake, IntakeError
 from tocsin.daemon.ingest.keys import make_client, make_pair, read_pair, revoke
 from tocsin.daemon.ingest.zap import Gate, gate_for

@@ -43,9 +43,10 @@ UNTRUSTED = (
 )
 
 
-def markdown(error: ErrorDetail) -> str:
+def markdown(error: ErrorDetail, command: str = "tocsin") -> str:
     """What is known of the error: what, where, how often, whom it hits, exceptions with source and locals,
-    what was tried before, and the commands that record and validate a correction.
+    what was tried before, and the commands that record and validate a correction; `command` is how `tocsin`
+    is to be called for this database.
     """
     event = next((sample.event for sample in error.samples if sample.event), None)
     parts = [f"## Error {error.id}", "", UNTRUSTED, "", *_facts(error), "", "What was logged:", ""]
@@ -57,7 +58,7 @@ def markdown(error: ErrorDetail) -> str:
             parts += ["", f"({len(event.exceptions) - CHAIN} more exceptions belong to it.)"]
         parts += _suspected(event)
     parts += _tried(error)
-    return "\n".join([*parts, "", *_commands(error.id), ""])
+    return "\n".join([*parts, "", *_commands(error.id, command), ""])
 
 
 def _facts(error: ErrorDetail) -> list[str]:
@@ -151,13 +152,13 @@ def _held(error: ErrorDetail, change: CorrectionFacts) -> str:
     )
 
 
-def _commands(error_id: int) -> list[str]:
+def _commands(error_id: int, command: str) -> list[str]:
     return [
         "When it is corrected in the files, record it and have it tested (in the project's directory):",
         "",
         "```sh",
-        f"tocsin correct {error_id} --file FILE --old 'OLD CODE' --new 'NEW CODE' --by WHO --description WHY",
-        f"tocsin validate {error_id} --project .",
+        f"{command} correct {error_id} --file FILE --old 'OLD CODE' --new 'NEW CODE' --by WHO --description WHY",
+        f"{command} validate {error_id} --project .",
         "```",
     ]
 

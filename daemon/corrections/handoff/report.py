@@ -18,6 +18,7 @@ from tocsin.daemon.corrections.handoff.markdown import markdown
 from tocsin.daemon.corrections.recording import NewCorrection, check, read_batch, write_batch
 from tocsin.daemon.corrections.validation.case import Case, Change, case_of, checked
 from tocsin.daemon.corrections.validation.outcome import Outcome, results
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.queries.details import ErrorDetail, details
 from tocsin.daemon.store.database import Store
 
@@ -32,8 +33,8 @@ _EXPLAINED = """\
 
 Each section is one error of a running application, as Tocsin recorded it. For each one: find the cause,
 correct it in the project's files, then record the correction with the command at the section's end and
-validate it. Many at once go into one file, all or nothing: `tocsin correct --batch FILE.json`, an array of
-objects with `error_id`, `file_path`, `old_code`, `new_code`, `description`, `applied_by`.
+validate it. Many at once go into one file, all or nothing: `{command} correct --batch FILE.json`, an
+array of objects with `error_id`, `file_path`, `old_code`, `new_code`, `description`, `applied_by`.
 """
 _AWAY = """
 Away from the server, with a bundle: `tocsin correct ... --bundle FILE` and `tocsin validate --bundle FILE`
@@ -42,7 +43,7 @@ server.
 """
 
 
-class HandoffError(Exception):
+class HandoffError(Failed):
     """There is nothing to hand off, or the bundle cannot be used; the text says why."""
 
 
@@ -81,13 +82,13 @@ def chosen(store: Store, error_ids: Sequence[int] = ()) -> list[ErrorDetail]:
     return [found[error_id] for error_id in ids if error_id in found]
 
 
-def report(errors: Sequence[ErrorDetail], *, away: bool = False) -> str:
-    """The Markdown report over these errors. `away`: for the reader of a bundle."""
+def report(errors: Sequence[ErrorDetail], *, away: bool = False, command: str = "tocsin") -> str:
+    """The Markdown report over these errors. `away`: for the reader of a bundle. `command`: how to call `tocsin`."""
     if not errors:
         return "No open errors: nothing to correct.\n"
     count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
-    head = _EXPLAINED.format(count=count) + (_AWAY if away else "")
-    return "\n".join([head, *map(markdown, errors)])
+    head = _EXPLAINED.format(count=count, command=command) + (_AWAY if away else "")
+    return "\n".join([head, *(markdown(one, command) for one in errors)])
 
 
 def bundle(errors: Sequence[ErrorDetail], made_at: str) -> Bundle:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tocsin.daemon.corrections.recording import CorrectionError, inside, read_text
 from tocsin.daemon.corrections.validation.case import Call, Change
+from tocsin.daemon.failure import Failed
 
 COPY_LIMIT = 1024 * 1024 * 1024
 """Bytes of a project's copy, at most."""
@@ -29,7 +30,7 @@ _LEFT_OUT = frozenset((
 ))  # fmt: skip
 
 
-class ProjectError(Exception):
+class ProjectError(Failed):
     """The project cannot be used; the text says why and what to do."""
 
 

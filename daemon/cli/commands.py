@@ -1,0 +1,139 @@
+"""Every command of `tocsin`, in groups, each loaded when it is used; `--config` may stand anywhere among them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+CONFIG = "tocsin.config"
+"""Key of the named configuration file in click's `meta`."""
+
+
+class Entry(NamedTuple):
+    """Where a command is defined, and what `--help` says of it before it is loaded."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+GROUPS: dict[str, dict[str, Entry]] = {
+    "Set up and run": {
+        "init": Entry("setup", "init", "Write a commented tocsin.toml and .env into DIRECTORY."),
+        "daemon": Entry("service", "daemon", "Run the daemon in the foreground."),
+        "status": Entry("service", "status", "Is it alive? Sessions, backlog, last check, mails, losses."),
+        "doctor": Entry("operations", "doctor_command", "Check every part; say of each problem what to do."),
+        "mail": Entry("mail", "mail", "Mails: test the server, preview one, see to those that wait."),
+        "clients": Entry(
+            "clients", "clients", "The clients: whom errors concern, and where to write to them."
+        ),
+        "keys": Entry("keys", "keys", "Keys for TCP: make the daemon's, make and revoke those of applications."),
+    },
+    "Errors and tickets": {
+        "errors": Entry("errors", "errors", "List the errors, newest first."),
+        "error": Entry("errors", "error", "Everything known about one error."),
+        "resolve": Entry("errors", "resolve", "Mark an error resolved by hand; its open tickets close."),
+        "mute": Entry("errors", "mute", "Mute an error: it is counted, but nobody is told."),
+        "unmute": Entry("errors", "unmute", "End a mute."),
+        "merge": Entry(
+            "errors", "merge",
+            "Make an error part of another: counts, samples, tickets and corrections move.",
+        ),
+        "tickets": Entry("tickets", "tickets", "List the tickets, newest first."),
+        "ticket": Entry(
+            "tickets", "ticket", "One ticket: `tocsin ticket ID` shows it with its history and its watch."
+        ),
+    },
+    "Correct": {
+        "autofix": Entry(
+            "validation", "autofix",
+            "Print one report (Markdown) over the open errors, or those given, for a coding agent.",
+        ),
+        "correct": Entry(
+            "corrections", "correct", "Record a correction of ERROR_ID, or a batch of them, all or nothing."
+        ),
+        "corrections": Entry("corrections", "corrections", "List the corrections with their diffs and test status."),
+        "validate": Entry(
+            "validation", "validate",
+            "Generate the test of ERROR_ID's correction, run it on the old and the new code, record the result.",
+        ),
+        "check": Entry("service", "check", "Run the hourly round now."),
+    },
+    "Reports": {
+        "metrics": Entry(
+            "reporting", "metrics",
+            "Tickets opened and closed automatically, time to resolution, and the honest numbers beside them.",
+        ),
+        "report": Entry("reporting", "report", "Write the HTML pages."),
+        "signature": Entry(
+            "reporting", "signature", "Signatures of recorded events in FILE.jsonl; of pairs, which fail (exit 1)."
+        ),
+    },
+    "Look after the data": {
+        "backup": Entry(
+            "operations", "backup",
+            "Write a checked backup of the database to FILE, or to a new file in that directory.",
+        ),
+        "restore": Entry(
+            "operations", "restore", "Put the backup FILE in the place of the database, which is kept aside."
+        ),
+        "migrate": Entry(
+            "operations", "migrate", "Bring an older database's tables up to date, after a backup."
+        ),
+        "forget": Entry(
+            "operations", "forget", "Erase a client's data: it cannot be undone."
+        ),
+        "ship": Entry("ship", "ship", "Ship what dead processes left in the spool."),
+    },
+}  # fmt: skip
+ENTRIES = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+
+
+class Commands(click.Group):
+    """The top level: knows every command, loads the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*ENTRIES, *self.commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands and cmd_name in ENTRIES:
+            self.load(cmd_name)
+        return self.commands.get(cmd_name)
+
+    def load(self, name: str) -> None:
+        """Imports one command and gives it `--config`."""
+        # structlog's default is standard output, where it would spoil what --json prints.
+        import_module("tocsin.daemon.runtime.logs").configure()
+        entry = ENTRIES[name]
+        command = getattr(import_module(f"tocsin.daemon.cli.{entry.module}"), entry.attribute)
+        self.commands[name] = with_config(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """In groups, without loading any."""
+        for title, entries in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.help) for name, entry in entries.items()])
+
+
+def with_config(command: click.Command) -> click.Command:
+    """The command, and those below it, with `--config`; it means the same as before the command."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            with_config(below)
+    if not any(param.name == "config_file" for param in command.params):
+        option = click.Option(
+            ["--config", "config_file"],
+            metavar="FILE",
+            hidden=True,
+            expose_value=False,
+            callback=_config_given,
+        )
+        command.params.append(option)
+    return command
+
+
+def _config_given(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.meta[CONFIG] = value
