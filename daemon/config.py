@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tocsin.daemon.config_file import SYSTEM, ConfigError, find
+from tocsin.daemon.mail_address import mail_address
 from tocsin.handler.paths import default_endpoint, state_directory
 
 _PATHS = {
@@ -371,8 +372,10 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
             if ids.count(one) > 1:
                 raise ConfigError(f"{name}: {what} = {one!r} is declared twice; keep one")
     for address in [*config.mail.admin, *(client.email for client in config.client if client.email)]:
-        if not re.fullmatch(r"[^@\s\x00-\x1f<>,;]+@[^@\s\x00-\x1f<>,;]+", address):
-            raise ConfigError(f"{name}: {address!r} is not a mail address; write name@example.org")
+        try:
+            mail_address(address)
+        except ValueError as error:
+            raise ConfigError(f"{name}: {address!r} is not a mail address: {error}") from None
     return msgspec.structs.replace(
         config,
         daemon=msgspec.structs.replace(

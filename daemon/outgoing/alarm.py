@@ -11,7 +11,6 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime, make_msgid, parseaddr
 
 import msgspec
@@ -20,6 +19,7 @@ from msgspec import Struct
 from tocsin.daemon.config import Config, load, parse
 from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.failure import Failed
+from tocsin.daemon.outgoing.headers import WIRE
 from tocsin.daemon.outgoing.mail import MailError, mail_address
 from tocsin.daemon.outgoing.smtp import Connection, SendError
 from tocsin.handler.paths import state_directory
@@ -140,7 +140,7 @@ def _message(config: Config, unit: str, address: str, now: float, host: str) -> 
     subject, text = _TEXT[config.mail.language]
     # A unit's name comes from a command line: one line, whatever it is.
     names = {"unit": " ".join(unit.split())[:200], "host": host}
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=WIRE)
     message["Subject"] = subject.format(**names)
     message["From"] = config.smtp.sender
     message["To"] = address

@@ -11,14 +11,14 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Any
 
+from tocsin.daemon import mail_address as addresses
 from tocsin.daemon.language import Language, language
+from tocsin.daemon.outgoing import headers
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store.models import Mail
 
@@ -207,11 +207,12 @@ def compose(mail: Mail, *, sender: str, root: Mail | None, now: float, templates
     """
     letter = write(mail.kind, mail.facts, audience=mail.audience, spoken=mail.language, templates=templates)
     name, address = parseaddr(sender)
-    domain = address.rpartition("@")[2] or "localhost"
-    message = EmailMessage(policy=SMTP)
-    message["Subject"] = letter.subject
-    message["From"] = Address(display_name=line(name, 100) or "Tocsin", addr_spec=mail_address(address))
-    message["To"] = Address(addr_spec=mail_address(mail.recipient))
+    address = mail_address(address)
+    domain = address.rpartition("@")[2]
+    message = EmailMessage(policy=headers.WIRE)
+    message["Subject"] = headers.subject(letter.subject)
+    message["From"] = _mailbox(address, line(name, 100) or "Tocsin")
+    message["To"] = _mailbox(mail_address(mail.recipient))
     message["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
     message["Message-ID"] = f"<{mail.message_id}@{domain}>"
     if root is not None:
@@ -225,17 +226,17 @@ def compose(mail: Mail, *, sender: str, root: Mail | None, now: float, templates
     return message
 
 
+def _mailbox(address: str, name: str = "") -> Address:
+    local, _, domain = address.rpartition("@")
+    return Address(display_name=headers.display_name(name), username=local, domain=domain)
+
+
 def mail_address(text: str) -> str:
-    """The address with its domain as the mail servers want it (IDNA). Raises MailError when it is none."""
-    local, at, domain = line(text, 1000).rpartition("@")
+    """The address as mail servers want it. Raises MailError when it is none."""
     try:
-        domain = domain.encode("idna").decode("ascii")
-        Address(addr_spec=f"{local}{at}{domain}")
-    except (MessageError, ValueError, IndexError):
-        domain = ""
-    if not re.fullmatch(r"[^\s@<>(),;:\"\\\[\]]{1,64}@[A-Za-z0-9.\-\[\]:]{1,253}", f"{local}@{domain}"):
-        raise MailError(f"{line(text, 100)!r} is not a mail address")
-    return f"{local}@{domain}"
+        return addresses.mail_address(line(text, 1000))
+    except ValueError as error:
+        raise MailError(f"{line(text, 100)!r} is not a mail address: {error}") from None
 
 
 def line(value: object, limit: int = LINE_LIMIT) -> str:

@@ -15,7 +15,6 @@ import threading
 import urllib.request
 from contextlib import suppress
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ import yagmail
 from yagmail.oauth2 import command_to_url, generate_oauth2_string, url_format_params
 
 from tocsin.daemon.config import Smtp
+from tocsin.daemon.outgoing.headers import INTERNATIONAL, WIRE
 
 TIMEOUT = 10.0
 """Seconds for one read, write or handshake."""
@@ -111,7 +111,7 @@ class Connection:
     def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
         """Hands over one message to one recipient. Raises SendError; after one, `close` the connection."""
         international = not (sender + recipient).isascii()
-        data = message.as_bytes(policy=SMTPUTF8 if international else SMTP)
+        data = message.as_bytes(policy=INTERNATIONAL if international else WIRE)
         self.envelope(sender, recipient)
         try:
             code, answer = self.server.data(data)

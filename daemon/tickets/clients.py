@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ from typing import Any
 import msgspec
 
 from tocsin.daemon.config import Client
+from tocsin.daemon.mail_address import mail_address
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.tickets.manual import ManualError
 
 COLUMNS = ("id", "name", "email", "language")
 FILE_LIMIT = 10 * 1024 * 1024
-_ADDRESS = re.compile(r"[^@\s\x00-\x1f<>,;]+@[^@\s\x00-\x1f<>,;]+")
 
 
 def add(store: Store, clients: Sequence[Client]) -> int:
@@ -75,6 +74,9 @@ def client(row: dict[str, Any], where: str = "client") -> Client:
         made = msgspec.convert(given, Client)
     except msgspec.ValidationError as error:
         raise ManualError(f"{where}: {error}") from None
-    if made.email is not None and not _ADDRESS.fullmatch(made.email):
-        raise ManualError(f"{where}: {made.email!r} is not a mail address; write name@example.org")
+    try:
+        if made.email is not None:
+            mail_address(made.email)
+    except ValueError as error:
+        raise ManualError(f"{where}: {made.email!r} is not a mail address: {error}") from None
     return made

@@ -114,11 +114,14 @@ def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 @pytest.fixture
 def serve(authority: trustme.CA) -> Iterator[Callable[..., Server]]:
-    """Starts a mail server: `security` is starttls, ssl or none, `auth` whether it knows log-ins."""
+    """Starts a mail server: `security` is starttls, ssl or none, `auth` whether it knows log-ins, `utf8` SMTPUTF8."""
     running: list[Controller] = []
 
     def start(
-        security: str = "starttls", certificate: trustme.LeafCert | None = None, auth: bool = True
+        security: str = "starttls",
+        certificate: trustme.LeafCert | None = None,
+        auth: bool = True,
+        utf8: bool = True,
     ) -> Server:
         desk = Desk()
         context = server_context(certificate or authority.issue_cert("localhost", "127.0.0.1"))
@@ -129,6 +132,7 @@ def serve(authority: trustme.CA) -> Iterator[Callable[..., Server]]:
             options.update(tls_context=context, require_starttls=True)
         else:
             options.update(auth_require_tls=False)
+        options.update(enable_SMTPUTF8=utf8)
         controller = _AnyPort(desk, hostname="127.0.0.1", port=0, **options)
         controller.start()
         running.append(controller)

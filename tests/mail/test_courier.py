@@ -327,6 +327,24 @@ def test_a_refusal_to_relay_is_the_settings_fault_and_the_mail_waits(serve, cour
     assert "SMTP_USER" in only_row().last_error
 
 
+def test_an_address_with_letters_beyond_ascii_is_served_where_the_server_offers_it(serve, courier, queue):
+    server = serve()
+    queue(recipient="rené@straße.example")
+    drain(courier(server.smtp()))
+    assert server.desk.recipients == ["rené@xn--strae-oqa.example"]
+    assert server.desk.messages[0]["To"] == "rené@xn--strae-oqa.example"
+    assert server.desk.messages[0]["Subject"] == "[Ticket #7] Erreur détectée sur votre site"
+
+
+def test_such_an_address_fails_with_the_reason_where_the_server_does_not(serve, courier, queue):
+    server = serve(utf8=False)
+    queue(recipient="rené@example.net")
+    queue()
+    drain(courier(server.smtp()))
+    assert server.desk.recipients == ["anna@example.net"]
+    assert "takes no address with letters beyond ASCII" in Mail.get(Mail.state == "failed").last_error
+
+
 def test_a_text_refused_for_good_fails(serve, courier, queue):
     server = serve()
     server.desk.data_answers = ["554 looks like spam"]
