@@ -269,13 +269,18 @@ class Intake:
 _OPTIONS = {
     zmq.LINGER: 0,
     zmq.MAXMSGSIZE: wire.MESSAGE_LIMIT,
-    # A few messages of each peer at most: the rest waits at its own side.
-    zmq.RCVHWM: 8,
+    # All that the sessions of one connection may have on the way; what is more waits at its own side.
+    zmq.RCVHWM: 64,
     zmq.SNDHWM: 1000,
     zmq.BACKLOG: 1024,
     zmq.HANDSHAKE_IVL: 3000,
-    zmq.HEARTBEAT_IVL: 1000,
-    zmq.HEARTBEAT_TIMEOUT: 2000,
+    # No ZMTP heartbeats: when a peer hangs up while its queue here is full, libzmq 4.3.5 aborts the process
+    # at the next ping (stream_engine_base.cpp, !_io_error). A host that vanished is noticed by TCP itself.
+    zmq.HEARTBEAT_IVL: 0,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 30,
+    zmq.TCP_KEEPALIVE_INTVL: 10,
+    zmq.TCP_KEEPALIVE_CNT: 3,
     zmq.IPV6: 1,
 }
 

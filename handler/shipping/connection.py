@@ -143,8 +143,13 @@ _OPTIONS = {
     zmq.LINGER: 0,
     zmq.MAXMSGSIZE: wire.MESSAGE_LIMIT,
     zmq.HANDSHAKE_IVL: 5000,
-    zmq.HEARTBEAT_IVL: 1000,
-    zmq.HEARTBEAT_TIMEOUT: 2000,
+    # No ZMTP heartbeats: with a full queue they let libzmq 4.3.5 abort the application when the peer hangs up.
+    # A daemon that owes an answer is left by `Delivery.stale`, a host that vanished is noticed by TCP itself.
+    zmq.HEARTBEAT_IVL: 0,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 10,
+    zmq.TCP_KEEPALIVE_INTVL: 5,
+    zmq.TCP_KEEPALIVE_CNT: 2,
     zmq.RECONNECT_IVL: 100,
     # A dead process's files are to be shipped within seconds of the daemon's start.
     zmq.RECONNECT_IVL_MAX: 1000,
