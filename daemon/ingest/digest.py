@@ -19,7 +19,8 @@ from peewee import IntegrityError, InterfaceError, OperationalError
 from tocsin.daemon.config import Config
 from tocsin.daemon.grouping.sign import Signature
 from tocsin.daemon.grouping.signatures import Signatures
-from tocsin.daemon.ingest.settlement import Full, Settlement
+from tocsin.daemon.ingest import outcome
+from tocsin.daemon.ingest.new_errors import FullLocations
 from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store.alive_intervals import AliveIntervals
@@ -188,7 +189,7 @@ class _Memory(NamedTuple):
 
     signatures: Signatures
     stretches: AliveIntervals
-    full: Full
+    full: FullLocations
 
 
 class _Known(NamedTuple):
@@ -246,7 +247,7 @@ class _Work:
     def settle(self) -> None:
         """Writes everything that came together."""
         sums = {key: total for key, total in self._sums.items() if total.count}
-        Settlement(self._store, self._config, self._full, self._now).write(sums, self._sessions)
+        outcome.write(self._store, self._config, sums, self._sessions, self._full, self._now)
         signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._heard}
         for total in sums.values():
             for (_, session_id), hits in total.hits.items():

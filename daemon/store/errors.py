@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from peewee import IntegrityError, fn
 
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Quarantined, Sample, Signature, among
+from tocsin.daemon.store.models import (
+    Correction,
+    ErrorLog,
+    HourCount,
+    Quarantined,
+    Sample,
+    Signature,
+    among,
+    moment,
+)
 
 T = TypeVar("T")
 
@@ -77,6 +87,45 @@ def point(key: Key, error: ErrorLog) -> None:
         conflict_target=[Signature.service, Signature.environment, Signature.signature],
         update={Signature.error: error},
     ).execute()
+
+
+def resolve(error: ErrorLog, now: float) -> None:
+    """Marks an error resolved; occurrences counted towards its next ticket are forgotten."""
+    error.resolved, error.resolved_at, error.recent = True, now, []
+    error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at, ErrorLog.recent])
+
+
+def unresolve(error: ErrorLog) -> None:
+    """Marks an error as not resolved, whatever made it so: an occurrence, a ticket, a merge."""
+    if error.resolved:
+        error.resolved, error.resolved_at = False, None
+        error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at])
+
+
+def set_mute(error: ErrorLog, until: float | None, rate: int | None) -> None:
+    """Mutes an error until a moment or a rate; occurrences counted so far are forgotten."""
+    error.muted_until, error.muted_rate, error.recent = until, rate, []
+    error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
+
+
+def end_rate_mute(error: ErrorLog) -> None:
+    """Ends a mute whose rate was exceeded."""
+    error.muted_rate = None
+    error.save(only=[ErrorLog.muted_rate])
+
+
+def save_sums(store: Store, known: Iterable[ErrorLog]) -> None:
+    """Writes what a transaction's events may have changed of these errors."""
+    store.run_many(
+        "UPDATE error_logs SET occurrences = ?, first_seen = ?, last_seen = ?, message = ?, line = ?, "
+        "recent = ?, release = ?, samples = ?, sampled_at = ? WHERE id = ?",
+        [
+            (error.occurrences, moment(error.first_seen), moment(error.last_seen), error.message,
+             error.line, json.dumps(error.recent), error.release, error.samples,
+             moment(error.sampled_at), error.id)
+            for error in known
+        ],
+    )  # fmt: skip
 
 
 def corrected_locations() -> set[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
 from tocsin.daemon.tickets.lifecycle import EventType, LifecycleError, State, TicketEvent
-from tocsin.daemon.tickets.steps import MANUAL, Tickets
+from tocsin.daemon.tickets.steps import MANUAL, NewTicket, Tickets
 
 PRIORITIES = ("low", "medium", "high", "critical")
 
@@ -49,16 +49,14 @@ class Manual:
             elif error.resolved:
                 raise ManualError(f"error {error_id} is resolved already")
             else:
-                error.resolved, error.resolved_at, error.recent = True, now, []
-                error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at, ErrorLog.recent])
+                errors.resolve(error, now)
         return [ticket.id for ticket in active]
 
     def mute(self, error_id: int, by: str, now: float, *, until: float | None, rate: int | None) -> None:
         """Mutes an error until a moment, or until more than `rate` come in an hour. Raises ManualError."""
         with self._store.transaction():
             error = self._error(error_id)
-            error.muted_until, error.muted_rate, error.recent = until, rate, []
-            error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
+            errors.set_mute(error, until, rate)
             how = f"for {until - now:.0f} s" if until is not None else f"until it exceeds {rate} an hour"
             self._record(error, "muted", now, how, by)
 
@@ -68,8 +66,7 @@ class Manual:
             error = self._error(error_id)
             if error.muted_rate is None and (error.muted_until is None or error.muted_until <= now):
                 raise ManualError(f"error {error_id} is not muted")
-            error.muted_until, error.muted_rate, error.recent = now, None, []
-            error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
+            errors.set_mute(error, now, None)
             self._record(error, "unmuted", now, "", by)
 
     def _record(self, error: ErrorLog, action: str, now: float, description: str, by: str) -> None:
@@ -90,9 +87,7 @@ class Manual:
         with self._store.transaction():
             error = self._error(error_id) if error_id is not None else None
             try:
-                ticket = self._tickets.open(
-                    error, client_id, now, source=MANUAL, by=by, subject=subject, message=message
-                )
+                ticket = self._tickets.open(NewTicket(error, client_id, subject, message, MANUAL, by), now)
             except IntegrityError:
                 raise ManualError(
                     f"error {error_id} has an open ticket for {client_id or 'no client'} already"

@@ -106,14 +106,14 @@ def _add_up(error: ErrorLog, into: ErrorLog) -> None:
         into.last_seen, into.message, into.release = error.last_seen, error.message, error.release
     into.recent = [] if ticketed else recent
     into.samples = Sample.select(fn.COUNT(Sample.id)).where(Sample.error == into.id).scalar()
-    into.resolved = _resolved(error, into)
-    into.resolved_at = into.resolved_at if into.resolved else None
     into.save()
+    if not _stays_resolved(error, into):
+        errors.unresolve(into)
     error.merged_into, error.occurrences, error.samples, error.recent = into, 0, 0, []
     error.save()
 
 
-def _resolved(error: ErrorLog, into: ErrorLog) -> bool:
+def _stays_resolved(error: ErrorLog, into: ErrorLog) -> bool:
     """Resolved is what has no open ticket and of which nothing is known since it was."""
     if any(ticket.status != State.CLOSED for ticket in rows.of_errors([into.id]).get(into.id, [])):
         return False

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from tocsin.daemon.config import Config
-from tocsin.daemon.store import outbox
+from tocsin.daemon.store import errors, outbox
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.models import Client, ErrorLog, Ticket, Watch
 from tocsin.daemon.tickets import lifecycle
@@ -22,50 +24,50 @@ DUPLICATE = "duplicate"
 """Resolution of a ticket that was closed because another one of its client means the same error."""
 
 
+class NewTicket(Struct, frozen=True):
+    """A ticket to be opened: for an error, for a client, or for neither."""
+
+    error: ErrorLog | None = None
+    client_id: str | None = None
+    subject: str = ""
+    """The error's title where empty; likewise `message`."""
+    message: str = ""
+    source: str = AUTOMATIC
+    by: str = "system"
+    description: str = ""
+    """Of the history's first row."""
+
+
 class Tickets:
     """The tickets of one database, under one configuration."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def open(
-        self,
-        error: ErrorLog | None,
-        client_id: str | None,
-        now: float,
-        *,
-        quiet_since: float | None = None,
-        source: str = AUTOMATIC,
-        by: str = "system",
-        subject: str | None = None,
-        message: str | None = None,
-        tell_admin: bool = True,
-        description: str = "",
-    ) -> Ticket:
+    def open(self, new: NewTicket, now: float, *, notify_admin: bool = True) -> Ticket:
         """Opens a ticket. The caller has made sure that there is no open one for this error and client."""
-        client = rows.remember_client(client_id) if client_id else None
+        error = new.error
+        client = rows.remember_client(new.client_id) if new.client_id else None
         ticket = Ticket.create(
-            client_id=client_id,
+            client_id=new.client_id,
             client_email=client.email if client else None,
-            subject=subject or (error.title if error else ""),
-            message=message or (error.message if error else ""),
+            subject=new.subject or (error.title if error else ""),
+            message=new.message or (error.message if error else ""),
             priority=self._config.tickets.priority,
             category=self._config.tickets.category,
             error_signature=error.signature if error else None,
             error=error,
-            source=source,
+            source=new.source,
             status=State.OPEN.value,
             created_at=now,
             metadata={"service": error.service, "environment": error.environment} if error else {},
         )
         step = lifecycle.step(None, TicketEvent(EventType.CREATED, now))
-        rows.record(ticket, EventType.CREATED, now, description, by)
+        rows.record(ticket, EventType.CREATED, now, new.description, new.by)
         if error is not None:
-            rows.watch_anew(error, quiet_since if quiet_since is not None else now)
-            if error.resolved:
-                error.resolved, error.resolved_at = False, None
-                error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at])
-        self._mail(step, error, ticket, client, now, {}, tell_admin=tell_admin)
+            rows.watch_anew(error, now)
+            errors.unresolve(error)
+        self._mail(step, error, ticket, client, now, {}, tell_admin=notify_admin)
         return ticket
 
     def take(
@@ -136,11 +138,9 @@ class Tickets:
     def _settle(self, error: ErrorLog, steps: Sequence[Step], fact: TicketEvent, now: float) -> None:
         """An error is resolved when its last ticket closes, and unresolved when one is reopened."""
         if any(Action.REOPEN in step.actions for step in steps):
-            error.resolved, error.resolved_at = False, None
-            error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at])
+            errors.unresolve(error)
         if any(Action.CLOSE in step.actions for step in steps) and not _open_tickets(error):
-            error.resolved, error.resolved_at, error.recent = True, now, []
-            error.save(only=[ErrorLog.resolved, ErrorLog.resolved_at, ErrorLog.recent])
+            errors.resolve(error, now)
             Watch.delete().where(Watch.error == error).execute()
         if fact.kind is EventType.REAPPEARED and any(Action.RECORD in step.actions for step in steps):
             Watch.update(reappeared_at=fact.at).where(Watch.error == error).execute()

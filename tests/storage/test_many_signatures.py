@@ -8,7 +8,7 @@ import pytest
 from peewee import fn
 from support.world import App, World, an_error
 
-from tocsin.daemon.ingest import settlement
+from tocsin.daemon.ingest import new_errors
 from tocsin.daemon.ingest.digest import Received
 from tocsin.daemon.store.database import open_store
 from tocsin.daemon.store.models import ErrorLog, HourCount, Mail
@@ -40,8 +40,8 @@ def test_the_sums_are_exact_and_the_errors_mails_and_bytes_bounded(
 ):
     number = 1_000_000 if long else 20_000
     if not long:
-        monkeypatch.setattr(settlement, "ERRORS_PER_PLACE", 10)
-        monkeypatch.setattr(settlement, "ERRORS_PER_SERVICE", 2000)
+        monkeypatch.setattr(new_errors, "ERRORS_PER_PLACE", 10)
+        monkeypatch.setattr(new_errors, "ERRORS_PER_SERVICE", 2000)
     store = open_store(f"sqlite:///{tmp_path / 'tocsin.db'}")
     try:
         world = World(store)
@@ -53,7 +53,7 @@ def test_the_sums_are_exact_and_the_errors_mails_and_bytes_bounded(
         with store.reading():
             assert ErrorLog.select(fn.SUM(ErrorLog.occurrences)).scalar() == number
             assert HourCount.select(fn.SUM(HourCount.count)).scalar() == number
-            most = settlement.ERRORS_PER_SERVICE + PLACES + 1
+            most = new_errors.ERRORS_PER_SERVICE + PLACES + 1
             assert ErrorLog.select().count() <= most
             assert Mail.select().count() <= world.config.tickets.new_per_hour + PLACES + 1
         size = sum(file.stat().st_size for file in tmp_path.iterdir())

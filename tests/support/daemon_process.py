@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tocsin.daemon.__main__ import main
-from tocsin.daemon.ingest import settlement
+from tocsin.daemon.ingest import new_errors
 from tocsin.daemon.ingest.digest import Digest
 from tocsin.daemon.ingest.intake import Intake
 from tocsin.daemon.store.database import Store
@@ -62,7 +62,7 @@ def die_at(point: str) -> None:
 
 
 if __name__ == "__main__":
-    settlement.ERRORS_PER_PLACE = settlement.ERRORS_PER_SERVICE = 10**9
+    new_errors.ERRORS_PER_PLACE = new_errors.ERRORS_PER_SERVICE = 10**9
     if sys.argv[1]:
         die_at(sys.argv[1])
     sys.argv[1:] = sys.argv[2:]
