@@ -29,7 +29,7 @@ from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import ErrorLog
 from tocsin.handler.protocol.wire import Welcome, encode
 from tocsin.handler.shipping.adoption import take
-from tocsin.handler.spool.files import sessions
+from tocsin.handler.spool.segments import sessions
 
 WORKLOAD = Path(__file__).with_name("workload.py")
 SPOOLS = 2

@@ -1,7 +1,7 @@
-"""One destination in one process: its session, spool, memory and thread, shared by the handlers that go
-there.
+"""One destination in one process: what is taken goes to its session, shared by the handlers that go there.
 
-Takes records in the application's threads: no lock, no exception, no log call, one write.
+Takes records in the application's threads: no lock, no exception, no log call, one write. It opens nothing before the
+first record, or before the program has settled.
 """
 
 from __future__ import annotations
@@ -9,34 +9,37 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import platform
-import socket
-import sys
 import threading
-import time
-import uuid
 import weakref
+from typing import Protocol
 
+from tocsin.handler import process
 from tocsin.handler.capture.record import Capture, RecordSummary
 from tocsin.handler.capture.scrub import Scrubber
+from tocsin.handler.process import monotonic
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import DuplicateReference, Header
+from tocsin.handler.session import Session, describe
 from tocsin.handler.settings import Settings, complain
-from tocsin.handler.shipping.adoption import places_of
-from tocsin.handler.shipping.connection import is_key
-from tocsin.handler.shipping.shipper import Shipper
-from tocsin.handler.spool.descriptors import ReservedDescriptor
+from tocsin.handler.settling import settling
 from tocsin.handler.spool.files import Spool, Unusable
-from tocsin.handler.spool.memory import Memory
-from tocsin.handler.spool.recent_events import FULL, RecentEvents
+from tocsin.handler.spool.losses import Tally
+from tocsin.handler.spool.recent_events import FULL
+from tocsin.handler.spool.segments import sessions
 
-BEGAN = time.time()
-"""When this program's code began to be loaded; a forked child runs its parent's code."""
-_PYTHON = platform.python_version()
 RETRY = 1.0
 """Seconds after a failed write before the file is tried again."""
 UNANSWERED = 0.05
 """Seconds that a program's end waits for a daemon that does not answer."""
+SILENT = 20
+"""Sessions in the directory from which on a program that logged nothing ships them at its end."""
+
+
+class User(Protocol):
+    """A handler that goes to a destination."""
+
+    @property
+    def in_use(self) -> bool: ...
 
 
 class Destination:
@@ -45,17 +48,17 @@ class Destination:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.endpoints = settings.endpoints
-        self.handlers: weakref.WeakSet[logging.Handler] = weakref.WeakSet()
+        self.handlers: weakref.WeakSet[User] = weakref.WeakSet()
+        self.final = False
+        """Logging has been shut down: what still comes goes to the file, for whoever adopts it."""
         scrub = Scrubber(settings.scrub)
         self._capture = _capture(settings, scrub, settings.locals)
         self._lean = _capture(settings, scrub, "none")
-        self._recent = RecentEvents()
-        self._pid = -1
-        self._spool: Spool | None = None
-        self._memory: Memory
-        self._shipper: Shipper | None = None
-        self._sync = settings.durability == "fsync"
-        self._retry_at = self._restart_at = 0.0
+        self._session: Session | None = None
+        self._alive = process.flag()
+        """1 while a session of this very process takes records and its thread, where it has one, runs."""
+        self._failed = Tally()
+        """Events that could not even be put into words."""
         self._opening = threading.Lock()
         self._complained: set[str] = set()
 
@@ -67,104 +70,153 @@ class Destination:
         Never raises.
         """
         try:
-            shipper = self._shipper
-            # A forked child finds it not running: `after_fork` has seen to that.
-            if shipper is None or not shipper.running:
-                shipper = self._revived()
-            quota_level = shipper.quota_level
-            if quota_level == 2 and not shipper.ended:
-                shipper.count_dropped()
+            session = self._session
+            if session is None or not self._alive[0]:
+                session = self._revived()
+                if session is None:
+                    self._write_alone(self._capture.summarize(record))
+                    return
+            quota_level = session.quota.level
+            if quota_level == 2 and not session.shipper.ended:
+                session.losses.drop()
                 return
             summary = self._capture.summarize(record)
-            spool = self._spool
-            if spool is None or (self._retry_at and time.monotonic() < self._retry_at):
-                self._memory.put(self._capture.payload(summary))
+            spool = session.spool
+            if spool is None or (session.retry_at and monotonic() < session.retry_at):
+                session.memory.put(self._capture.payload(summary))
                 return
             try:
-                self._append(spool, summary, quota_level)
+                self._append(session, spool, summary, quota_level)
             except OSError as error:
-                self._put_elsewhere(summary, shipper, error)
+                self._put_elsewhere(summary, session, error)
         except Exception:
-            if self._shipper is not None:
-                self._shipper.failed.add()
+            self._failed.add()
 
     def flush(self, seconds: float) -> bool:
         """Waits until all taken so far is acknowledged, at most so long; 50 ms when no daemon answers."""
         return self._settled(seconds, UNANSWERED)
 
     def await_delivery(self, seconds: float) -> bool:
-        """As `flush`, but gives a daemon that does not answer yet the whole time."""
+        """As `flush`, but gives a daemon that does not answer yet the whole time, and is seen alive by it."""
+        self.begin()
         return self._settled(seconds, seconds)
 
     @property
     def trouble(self) -> str:
         """What keeps events from being shipped, as far as it is known."""
-        return self._shipper.trouble if self._shipper is not None else "no session could be opened"
+        return (
+            self._session.shipper.work.talk.trouble
+            if self._session is not None
+            else "no session could be opened"
+        )
 
-    def finish(self, seconds: float) -> None:
-        """Flushes, says goodbye and closes everything. A later `take` begins a new session."""
-        shipper = self._shipper
-        if shipper is None or not shipper.running or self._pid != os.getpid():
-            return
-        self.flush(seconds)
-        shipper.stop()
-        deadline = time.monotonic() + 0.5
-        while shipper.running and time.monotonic() < deadline:
-            time.sleep(0.002)
+    @property
+    def in_use(self) -> bool:
+        """A handler that is open or attached to a logger goes here."""
+        try:
+            return any(handler.in_use for handler in self.handlers)
+        except RuntimeError:  # A handler was made just now.
+            return True
+
+    # Its life
+
+    def await_first_use(self) -> None:
+        """A handler is there: begins with its first record, or when the program has settled."""
+        if self._session is None or not self._session.mine:
+            settling.add(self._has_settled)
 
     def begin(self) -> None:
         """Opens a session, unless one is open."""
-        if self._shipper is None or self._shipper.ended or self._pid != os.getpid():
+        session = self._session
+        if session is not None and session.pid != os.getpid():
+            self.after_fork()
+        if session is None or not session.mine:
             self._open()
 
-    def after_fork(self) -> None:
-        """In a forked child: lets go of the parent's session and begins one of its own, at once."""
-        spool, shipper = self._spool, self._shipper
-        if shipper is None or self._pid == os.getpid():
+    def finish(self, seconds: float) -> None:
+        """Flushes, says goodbye and closes everything. A later `take` begins a new session."""
+        settling.drop(self._has_settled)
+        session = self._session
+        if session is None or not session.mine:
             return
+        if not session.shipper.running:
+            # Where no thread runs, this is the moment for all that it would have done.
+            session.shipper.drain(seconds, UNANSWERED)
+            return
+        self.flush(seconds)
+        session.shipper.stop()
+        process.wait(0.5, lambda: not session.shipper.running)
+
+    def end_unused(self) -> None:
+        """At the program's end: one that logged nothing and ended before it settled leaves a word of that in a file.
+
+        The next process ships it; where no process stays for long enough to do so, this one does, for a moment.
+        """
+        settling.drop(self._has_settled)
+        if self._session is not None or self.final or not list(self.handlers):
+            return
+        spool = self._open_spool(describe(self.settings))
+        if spool is None:
+            return
+        session = Session(self.settings, spool.header, spool, self._alive, self._failed)
+        with contextlib.suppress(OSError):
+            if len(sessions(spool.directory)) >= SILENT:
+                session.shipper.drain(self.settings.flush_timeout, UNANSWERED)
+                return
+        session.shipper.leave()
+
+    def after_fork(self) -> None:
+        """In a forked child: lets go of the parent's session; its own begins when it logs or has settled."""
+        session, self._session = self._session, None
         self._opening = threading.Lock()
-        descriptor = None
-        with contextlib.suppress(Exception):
-            shipper.detach()
-            if spool is not None:
-                descriptor = None if spool.stopped else spool.descriptor
-                spool.detach()
-        self._open(descriptor)
+        if session is not None and session.pid != os.getpid():
+            session.detach()
+            settling.add(self._has_settled)
 
     # Inside
 
+    def _has_settled(self) -> None:
+        if self.in_use:
+            self.begin()
+
     def _settled(self, seconds: float, unanswered: float) -> bool:
-        shipper = self._shipper
-        if shipper is None or not shipper.running or self._pid != os.getpid():
+        session = self._session
+        if session is None or not session.mine:
+            return True
+        shipper = session.shipper
+        if not shipper.running:
             return False
         ticket = shipper.ask()
-        begun = time.monotonic()
-        while not shipper.settled(ticket):
-            waited = time.monotonic() - begun
-            if not shipper.running or waited >= seconds or (waited >= unanswered and not shipper.answering):
-                return False
-            time.sleep(0.002)
-        return True
+        begun = monotonic()
 
-    def _put_elsewhere(self, summary: RecordSummary, shipper: Shipper, error: OSError) -> None:
+        def over() -> bool:
+            left = not shipper.running or (
+                monotonic() - begun >= unanswered and not shipper.work.talk.answering
+            )
+            return left or shipper.settled(ticket)
+
+        process.wait(seconds, over)
+        return shipper.settled(ticket)
+
+    def _put_elsewhere(self, summary: RecordSummary, session: Session, error: OSError) -> None:
         """The event whose write failed: into the next session's file, else into memory."""
-        if shipper.ended:
+        if session.shipper.ended or self._session is not session:
             self._write_in_new_session(summary)
             return
-        self._retry_at = time.monotonic() + RETRY
+        session.retry_at = monotonic() + RETRY
         self._complain(f"the spool {self.settings.spool} cannot be written: {error.strerror}")
-        self._memory.put(self._capture.payload(summary))
+        session.memory.put(self._capture.payload(summary))
 
-    def _append(self, spool: Spool, summary: RecordSummary, quota_level: int) -> None:
+    def _append(self, session: Session, spool: Spool, summary: RecordSummary, quota_level: int) -> None:
         """The event, or its repetition when its body stands in this segment. Raises OSError."""
         key, now = summary.key, summary.occurred_at
-        told = self._recent.page(spool.segment, now)
+        told = session.recent.page(spool.segment, now)
         count = told.get(key, 0)
         if count >= FULL or (count and quota_level):
-            spool.append(wire.encode_record(DuplicateReference(key, now)), self._sync)
+            spool.append(wire.encode_record(DuplicateReference(key, now)))
         else:
             capture = self._lean if quota_level else self._capture
-            spool.append(capture.payload(summary), self._sync)
+            spool.append(capture.payload(summary))
             told[key] = count + 1
 
     def _write_in_new_session(self, summary: RecordSummary) -> None:
@@ -173,56 +225,67 @@ class Destination:
         A new one, or where another thread is at that, one for this event alone.
         """
         self._open()
-        spool, shipper = self._spool, self._shipper
-        if spool is not None and shipper is not None and not shipper.ended:
-            self._append(spool, summary, 0)
-            return
-        alone = self._open_spool(describe(self.settings), None)
-        payload = self._capture.payload(summary)
-        if alone is None:
-            self._memory.put(payload)
-            return
-        alone.append(payload, self._sync)
-        alone.stop()
-        alone.detach()
+        session = self._session
+        if session is not None and session.spool is not None and session.mine:
+            self._append(session, session.spool, summary, 0)
+        else:
+            self._write_alone(summary)
 
-    def _revived(self) -> Shipper:
-        """The shipper, after whatever befell it: a fork, its session's end, the loss of its thread."""
-        if self._shipper is not None and self._pid != os.getpid():
-            self.after_fork()
-        elif self._shipper is None or self._shipper.ended:
+    def _write_alone(self, summary: RecordSummary) -> None:
+        """A session for this event only: another thread, or this one beneath us, is just opening the next one."""
+        spool = self._open_spool(describe(self.settings))
+        if spool is not None:
+            spool.append(self._capture.payload(summary))
+            spool.stop()
+            spool.detach()
+        elif self._session is not None:
+            self._session.memory.put(self._capture.payload(summary))
+        else:
+            self._failed.add()
+
+    def _revived(self) -> Session | None:
+        """The session, after whatever befell it: a fork, its end, the loss of its thread; or the first one.
+
+        None while it is being opened.
+        """
+        session = self._session
+        if session is not None and session.pid != os.getpid():
+            self.after_fork()  # One that ran no hook of Python's.
+            session = None
+        if session is None or session.shipper.ended:
             self._open()
-        elif time.monotonic() >= self._restart_at:
-            self._restart_at = time.monotonic() + RETRY
-            with contextlib.suppress(RuntimeError, OSError):
-                self._shipper.start()
-        if self._shipper is None:
-            raise RuntimeError("there is no session yet")
-        return self._shipper
+        elif monotonic() >= session.restart_at:
+            session.restart_at = monotonic() + RETRY
+            self._start(session)
+        return self._session
 
-    def _open(self, descriptor: ReservedDescriptor | None = None) -> None:
+    def _open(self) -> None:
         """A new session. Whoever finds another thread at it goes on with what there is."""
         if not self._opening.acquire(blocking=False):
             return
         try:
+            settling.drop(self._has_settled)
             header = describe(self.settings)
-            spool = self._open_spool(header, descriptor)
-            spare = header if spool is None else describe(self.settings)
-            memory = Memory(spare, places_of(spare, live=True))
-            shipper = Shipper(self.settings, header, spool, memory)
-            shipper.users = lambda: bool(self.handlers)
-            shipper.renew = self.begin
-            self._recent = RecentEvents()
-            self._spool, self._memory, self._shipper = spool, memory, shipper
-            self._pid, self._retry_at = os.getpid(), 0.0
-            with contextlib.suppress(RuntimeError):
-                shipper.start()
+            session = Session(self.settings, header, self._open_spool(header), self._alive, self._failed)
+            session.shipper.work.in_use = lambda: self.in_use
+            session.shipper.renew = self.begin
+            self._session = session
+            self._start(session)
         finally:
             self._opening.release()
 
-    def _open_spool(self, header: Header, descriptor: ReservedDescriptor | None) -> Spool | None:
+    def _start(self, session: Session) -> None:
+        """Its thread, where one may run; where none may, the file is written all the same."""
+        if self.final or not process.threads_run():
+            self._alive[0] = 1
+            session.quota.measure(0, monotonic())
+            return
+        with contextlib.suppress(RuntimeError):
+            session.shipper.start()
+
+    def _open_spool(self, header: Header) -> Spool | None:
         try:
-            return Spool(self.settings.spool, header, descriptor)
+            return Spool(self.settings.spool, header, sync=self.settings.durability == "fsync")
         except Unusable as error:
             self._complain(f"errors are kept in memory only: {error}")
         except OSError as error:
@@ -242,31 +305,4 @@ def _capture(settings: Settings, scrub: Scrubber, shown: str) -> Capture:
         not_in_app=settings.not_in_app,
         scrub=scrub,
         client=settings.client,
-    )
-
-
-def describe(settings: Settings) -> Header:
-    """The header of a new session of this process."""
-    return Header(
-        version=wire.VERSION,
-        session=uuid.uuid4().hex,
-        segment=0,
-        service=settings.service,
-        release=settings.release,
-        environment=settings.environment,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        python=_PYTHON,
-        started_at=BEGAN,
-        written_at=time.time(),
-        interval=settings.heartbeat,
-        endpoints=settings.endpoints,
-        server_key=settings.server_key,
-        # A secret key itself is neither written to disk nor sent; who adopts the file has one of its own.
-        key_file=None if settings.key is None or is_key(settings.key) else settings.key,
-        in_app=settings.in_app,
-        not_in_app=settings.not_in_app,
-        # At the very end of a program the interpreter has taken sys.path away.
-        sys_path=tuple(entry for entry in sys.path or () if isinstance(entry, str))[:100],
-        scrub=settings.scrub,
     )

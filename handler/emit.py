@@ -5,14 +5,15 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from tocsin.handler.capture.values import attributes_of
 from tocsin.handler.destination import Destination
-from tocsin.handler.exception_hooks import Uncaught
+from tocsin.handler.exception_hooks import Uncaught, is_attached
+from tocsin.handler.process import monotonic
 from tocsin.handler.settings import Settings, resolve_settings
+from tocsin.handler.settling import settling
 
 _destinations: dict[Settings, Destination] = {}
 _MARK = "_tocsin"
@@ -68,10 +69,12 @@ class TocsinHandler(logging.Handler):
         }
         self.settings, at_least, uncaught_too = resolve_settings(given)
         super().__init__(at_least)
-        self.destination = _destinations.setdefault(self.settings, Destination(self.settings))
+        self.destination = _destination(self.settings)
         self.destination.handlers.add(self)
-        self.destination.begin()
-        self._uncaught = Uncaught(self) if uncaught_too else None
+        self.destination.await_first_use()
+        self._closed = False
+        self._uncaught_too = uncaught_too
+        self._uncaught = Uncaught(self, lambda: self.in_use) if uncaught_too else None
 
     # A lock here could be held at a fork, or by the thread that a signal handler interrupts. None is needed.
 
@@ -114,40 +117,68 @@ class TocsinHandler(logging.Handler):
         self.destination.flush(self.settings.flush_timeout)
 
     def close(self) -> None:
-        """Flushes. The session ends a few seconds later, unless another handler goes on with it."""
-        self.destination.handlers.discard(self)
-        if self._uncaught is not None:
+        """Flushes. What closes every handler it finds (`dictConfig`, `uvicorn.run`) ends nothing for one that stays
+        attached to a logger; of another one the session ends a few seconds later, unless some handler goes on with
+        it. With its next record a closed handler is open again.
+        """
+        self._closed = True
+        # Found by the next record before the class's own: an open handler pays nothing for this.
+        self.__dict__["emit"] = self._emit_again
+        if not self.in_use and self._uncaught is not None:
             self._uncaught.remove()
             self._uncaught = None
         if _ending.begun:
             self.destination.finish(_ending.left(self.settings.flush_timeout))
-        elif not self.destination.handlers:
+            self.destination.final = True
+        elif not self.destination.in_use:
             self.flush()
         super().close()
 
+    @property
+    def in_use(self) -> bool:
+        """It is open, or attached to a logger."""
+        return not self._closed or is_attached(self)
+
+    def _emit_again(self, record: logging.LogRecord) -> None:
+        self._closed = False
+        self.__dict__.pop("emit", None)
+        if self._uncaught_too and self._uncaught is None and not _ending.begun:
+            self._uncaught = Uncaught(self, lambda: self.in_use)
+        self.emit(record)
+
+
+def _destination(settings: Settings) -> Destination:
+    """The one of these settings."""
+    try:
+        return _destinations[settings]
+    except KeyError:
+        return _destinations.setdefault(settings, Destination(settings))
+
 
 class _Ending:
-    """The program's end: all channels together wait at most `flush_timeout` seconds."""
+    """The program's end: all destinations together wait at most `flush_timeout` seconds."""
 
     def __init__(self) -> None:
         self.begun = 0.0
 
     def left(self, seconds: float) -> float:
         """How many of so many seconds are left."""
-        return max(self.begun + seconds - time.monotonic(), 0.0)
+        return max(self.begun + seconds - monotonic(), 0.0)
 
     def __call__(self) -> None:
-        self.begun = self.begun or time.monotonic()
+        self.begun = self.begun or monotonic()
         for destination in list(_destinations.values()):
+            destination.end_unused()
             destination.finish(self.left(destination.settings.flush_timeout))
 
 
 def _after_fork() -> None:
     _ending.begun = 0.0
+    settling.restart()
     for destination in list(_destinations.values()):
         destination.after_fork()
 
 
 _ending = _Ending()
 atexit.register(_ending)
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=settling.pause, after_in_parent=settling.resume, after_in_child=_after_fork)

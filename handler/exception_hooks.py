@@ -25,9 +25,11 @@ LOGGER = "uncaught"
 class Uncaught:
     """The hooks of one handler. They are in place from construction until `remove`."""
 
-    def __init__(self, handler: logging.Handler) -> None:
+    def __init__(self, handler: logging.Handler, in_use: Callable[[], bool] = lambda: True) -> None:
+        """`in_use`: whether the handler still takes what nobody caught."""
         self._handler = handler
         self._active = True
+        self._in_use = in_use
         self._excepthook = sys.excepthook
         self._threading_hook = threading.excepthook
         # Only who asks for the hooks pays for importing asyncio; its loops share no hook but this method.
@@ -82,6 +84,8 @@ class Uncaught:
         if not self._active or isinstance(error, (KeyboardInterrupt, SystemExit)):
             return
         try:
+            if not self._in_use():
+                return
             record = _record(message, error)
             record.__dict__.update(attributes)
             if record.levelno >= self._handler.level:
@@ -93,6 +97,12 @@ class Uncaught:
 def attached(kind: type[H]) -> list[H]:
     """The handlers of this class on the root logger."""
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, kind)]
+
+
+def is_attached(handler: logging.Handler) -> bool:
+    """Whether a logger that has a name has the handler."""
+    found = [logging.getLogger(), *list(logging.Logger.manager.loggerDict.values())]
+    return any(handler in logger.handlers for logger in found if isinstance(logger, logging.Logger))
 
 
 def report_unless_logged(error: Exception, kind: type[H], servers: Iterable[str]) -> None:

@@ -22,7 +22,7 @@ from tocsin.daemon.store.database import sqlite_path
 from tocsin.handler.protocol import wire
 from tocsin.handler.settings import resolve_settings
 from tocsin.handler.shipping.adoption import Adopted, take
-from tocsin.handler.spool.files import sessions
+from tocsin.handler.spool.segments import sessions
 
 FREE_LEAST = 500 * 1024**2
 """Bytes that must be free; and as many as the database has, so that a backup fits."""

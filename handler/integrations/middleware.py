@@ -16,6 +16,7 @@ from tocsin.handler.capture.context import Binding, bind, bind_only, current
 from tocsin.handler.capture.values import attributes_of
 from tocsin.handler.emit import TocsinHandler
 from tocsin.handler.exception_hooks import attached, report_unless_logged
+from tocsin.handler.settling import settling
 
 Client = Callable[[Any], Any]
 """From the framework's request (WSGI: environ, ASGI: scope) to the client's id, None when it has none."""
@@ -35,6 +36,7 @@ class WsgiMiddleware:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         __tracebackhide__ = True
+        _serving()
         path = str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", ""))
         client = _asked(self._client, environ)
         binding = bind_only(client=client, method=str(environ.get("REQUEST_METHOD", "")), path=path)
@@ -87,6 +89,7 @@ class AsgiMiddleware:
         if scope.get("type") == "lifespan":
             await self._live(scope, receive, send)
             return
+        _serving()
         client = await _awaited(self._client, scope)
         method = str(scope.get("method", "WEBSOCKET"))
         with bind_only(client=client, method=method, path=str(scope.get("path", ""))):
@@ -99,6 +102,7 @@ class AsgiMiddleware:
     async def _live(self, scope: Scope, receive: Any, send: Any) -> None:
         """From start to shut-down, after which uvicorn ends its process by a signal: no exit handler runs."""
         __tracebackhide__ = True
+        settling.now()
         try:
             await self._app(scope, receive, send)
         except Exception as error:
@@ -175,6 +179,12 @@ def _in_djangos_thread(client: Client) -> Client:
     if asgiref is None or inspect.iscoroutinefunction(client):
         return client
     return asgiref.sync_to_async(client)  # type: ignore[no-any-return]
+
+
+def _serving() -> None:
+    """A request: the program has settled."""
+    if settling.pending:
+        settling.now()
 
 
 def _left(error: BaseException, servers: tuple[str, ...]) -> None:

@@ -163,3 +163,11 @@ class Header(Struct, frozen=True, array_like=True):
     sys_path: tuple[str, ...] = ()
     scrub: tuple[str, ...] = ()
     """More names whose values are secrets: who adopts the session reads its source lines."""
+    machine: str = ""
+    """The machine's id, "" where it has none. A host's name is no identity."""
+    boot: str = ""
+    """Id of the kernel's boot: processes that share it share a clock and see each other's locks."""
+    namespace: int = 0
+    """Inode of the process's pid namespace, in which `pid` counts."""
+    born: int = 0
+    """When the process was started, in the kernel's ticks since its boot: no two of one pid share it."""

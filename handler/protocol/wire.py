@@ -85,6 +85,8 @@ class Goodbye(Struct, frozen=True, array_like=True, tag=4):
     session: str
     backlog: int
     sent_at: float
+    ended_at: float | None = None
+    """For an adopted one: when its owner ended in order, by its own clock; None when it did not."""
 
 
 class Welcome(Struct, frozen=True, array_like=True, tag=11):

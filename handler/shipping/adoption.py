@@ -6,17 +6,27 @@ No sockets.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from msgspec.structs import replace
 
 from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.process import Identity, wall
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header, Lost
 from tocsin.handler.shipping.delivery import Delivery
 from tocsin.handler.spool import dropped
-from tocsin.handler.spool.files import Claim, State, sessions
+from tocsin.handler.spool.claim import Claim, State
+from tocsin.handler.spool.guards import guards
+from tocsin.handler.spool.segments import sessions, sweep
 from tocsin.handler.spool.stream import Stream
+
+EVERY = 1.0
+"""Seconds between two looks for dead processes' files."""
+AT_ONCE = 4
+"""Dead processes' sessions shipped side by side: the daemon answers many in one transaction."""
+LATER = 30.0
+"""Seconds after which a session that was refused is tried again."""
 
 
 class Adopted:
@@ -36,6 +46,10 @@ class Adopted:
             with contextlib.suppress(OSError):
                 self._claim.write(replace(self._state, database=self.delivery.database))
 
+    def goodbye(self) -> wire.Goodbye:
+        """The last word on it: nothing is left. Whether its owner ended in order the owner has written down."""
+        return replace(self.delivery.goodbye(wall()), ended_at=self._state.ended_at or None)
+
     def finish(self) -> None:
         """All of it is acknowledged: the files go."""
         self.stream.delete()
@@ -52,8 +66,79 @@ class Adopted:
         self._claim.abandon()
 
 
+class Adoptions:
+    """The sessions of dead processes that this one ships. One thread."""
+
+    def __init__(self, directory: str, mine: Header) -> None:
+        self.directory = directory
+        self._mine = mine
+        self._adopted: list[Adopted] = []
+        self._passed: dict[str, float] = {}
+        self._looked_at = -EVERY
+
+    def deliveries(self) -> list[Delivery]:
+        """Their side of the talk."""
+        return [adopted.delivery for adopted in self._adopted]
+
+    def keep(self, delivery: Delivery) -> None:
+        """It is known by now which database this one goes to."""
+        for adopted in self._adopted:
+            if adopted.delivery is delivery:
+                adopted.keep()
+
+    def look(self, now: float, endpoint: str, database: str | None) -> Iterator[wire.Goodbye]:
+        """Gives back what is refused, finishes what is done (its goodbye), and looks for more.
+
+        `endpoint`, `database`: where the connection leads now.
+        """
+        for adopted in list(self._adopted):
+            if adopted.delivery.refused is not None or not self._leads(adopted, endpoint, database):
+                self._passed[adopted.session] = now + LATER
+                adopted.leave()
+                self._adopted.remove(adopted)
+            elif adopted.delivery.done:
+                yield adopted.goodbye()
+                adopted.finish()
+                self._adopted.remove(adopted)
+                self._looked_at = now - EVERY
+        if len(self._adopted) < AT_ONCE and now - self._looked_at >= EVERY:
+            self._looked_at = now
+            self._passed = {session: until for session, until in self._passed.items() if until > now}
+            with contextlib.suppress(OSError):
+                sweep(self.directory)
+                self._adopt_more(endpoint, database)
+
+    def leave(self) -> None:
+        """Gives all of them back."""
+        for adopted in self._adopted:
+            adopted.leave()
+
+    def detach(self) -> None:
+        """In a forked child: they are the parent's."""
+        for adopted in self._adopted:
+            adopted.detach()
+
+    def _adopt_more(self, endpoint: str, database: str | None) -> None:
+        def wanted(adopted: Adopted) -> bool:
+            return self._leads(adopted, endpoint, database)
+
+        while len(self._adopted) < AT_ONCE:
+            found = adopt(self.directory, wanted=wanted, passed=self._passed)
+            if found is None:
+                return
+            self._adopted.append(found)
+
+    def _leads(self, adopted: Adopted, endpoint: str, database: str | None) -> bool:
+        """Whether this connection is one that the dead one would have used, or leads to its database."""
+        theirs, mine = adopted.header, self._mine
+        if (theirs.server_key, theirs.key_file) != (mine.server_key, mine.key_file):
+            return False
+        meant = adopted.delivery.database
+        return endpoint in theirs.endpoints or (meant is not None and meant == database)
+
+
 def adopt(
-    directory: str, *, wanted: Callable[[Header], bool], passed: Collection[str] = ()
+    directory: str, *, wanted: Callable[[Adopted], bool], passed: Collection[str] = ()
 ) -> Adopted | None:
     """The next dead owner's session that is `wanted`, locked for us; None when there is none. Raises OSError.
 
@@ -62,7 +147,7 @@ def adopt(
     for session in sorted(sessions(directory)):
         taken = None if session in passed else take(directory, session)
         if isinstance(taken, Adopted):
-            if wanted(taken.header):
+            if wanted(taken):
                 return taken
             taken.leave()
     return None
@@ -76,6 +161,12 @@ def take(directory: str, session: str) -> Adopted | str | None:
     state = claim.read()
     stream = Stream(directory, session, header=state.header if state else None)
     header = stream.header
+    owner = header and Identity(header.machine, header.boot, header.namespace, header.pid, header.born)
+    if owner and not (state and state.ended_at) and not _gone(owner, directory):
+        # Its lock was removed, or locks do nothing here.
+        stream.close()
+        claim.release(remove=False)
+        return None
     if not stream.segments:
         claim.release(remove=True)
         return None
@@ -90,6 +181,12 @@ def take(directory: str, session: str) -> Adopted | str | None:
         stream.close()
         claim.release(remove=False)
         return f"what it lost cannot be written down: {error.strerror}"
+
+
+def _gone(owner: Identity, directory: str) -> bool:
+    """Whether the owner of a session that nobody has locked is dead, as far as locks and processes can tell."""
+    lives = owner.lives
+    return not lives if guards(directory).locks else lives is False
 
 
 def _told(claim: Claim, stream: Stream, state: State) -> State:

@@ -6,14 +6,14 @@ No thread, nothing adopted for long.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tocsin.handler.process import monotonic, wall
 from tocsin.handler.protocol import wire
 from tocsin.handler.shipping.adoption import Adopted, take
 from tocsin.handler.shipping.connection import Connection
-from tocsin.handler.spool.files import sessions, sweep
+from tocsin.handler.spool.segments import sessions, sweep
 
 WINDOW = 32
 """Batches on the way, at most: no application's memory is used here, so the daemon need not wait for us."""
@@ -69,14 +69,14 @@ def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> O
 def _deliver(adopted: Adopted, link: Connection, patience: float) -> str:
     """'' when the daemon has acknowledged all, else why not."""
     delivery = adopted.delivery
-    until = time.monotonic() + patience
+    until = monotonic() + patience
     connected = False
-    while (now := time.monotonic()) < until:
+    while (now := monotonic()) < until:
         said = False
         was, connected = connected, link.open() and link.connected
         if connected and not was:
             delivery.restart()
-        if connected and (message := delivery.next(now, time.time())):
+        if connected and (message := delivery.next(now, wall())):
             said = _say(link, message)
             if not said:
                 delivery.restart()
@@ -89,7 +89,7 @@ def _deliver(adopted: Adopted, link: Connection, patience: float) -> str:
             return f"{link.endpoint}: {delivery.refused.text}"
         if delivery.done:
             adopted.keep()
-            link.send(delivery.goodbye(time.time()))
+            link.send(adopted.goodbye())
             return ""
         link.wait(0 if said else 0.05, -1, connecting=not link.connected)
     return link.trouble or f"no daemon answers at {link.endpoint}"

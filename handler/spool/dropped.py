@@ -28,7 +28,7 @@ class DroppedCounter:
 
     def add(self) -> None:
         """One more. Raises OSError when it could not be written down."""
-        if os.write(self._descriptor.fd, b"+") != 1:
+        if os.write(self._descriptor.checked(), b"+") != 1:
             raise OSError(errno.ENOSPC, "not counted")
 
     def park(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 
 from msgspec import Raw
@@ -10,39 +9,19 @@ from msgspec import Raw
 from tocsin.handler.capture.code_locations import CodeLocations, wanted
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Event, Header, Lost
+from tocsin.handler.spool.losses import Tally
 
 LIMIT = 1000
 """Events kept, at most."""
 
 
-class Tally:
-    """A count that any thread, signal handler or finaliser may raise without a lock.
-
-    One thread takes from it.
-    """
-
-    def __init__(self) -> None:
-        self._next = itertools.count().__next__
-        self._taken = 0
-
-    def add(self) -> None:
-        """One more."""
-        self._next()
-
-    def take(self) -> int:
-        """How many since the last call."""
-        count = self._next()
-        new, self._taken = count - self._taken, count + 1
-        return new
-
-
 class Memory:
     """A session without files. `put` may be called anywhere, the rest by the shipping thread."""
 
-    def __init__(self, header: Header, places: CodeLocations) -> None:
+    def __init__(self, header: Header, places: CodeLocations, overflow: Tally) -> None:
         self.session = header.session
         self.header: Header | None = header
-        self.overflow = Tally()
+        self._overflow = overflow
         self._places = places
         self._items: deque[bytes] = deque()
         self._base = 0
@@ -55,7 +34,7 @@ class Memory:
         if len(self._items) < LIMIT:
             self._items.append(payload)
         else:
-            self.overflow.add()
+            self._overflow.add()
 
     def lose(self, reason: str, count: int) -> None:
         """Has a loss reported; there is always room for that."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
 
 import msgspec
 from msgspec import Raw
 
 from tocsin.handler.capture.code_locations import CodeLocations, wanted
+from tocsin.handler.process import monotonic
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import (
     CodeLocation,
@@ -26,7 +26,10 @@ from tocsin.handler.protocol.event import (
 )
 from tocsin.handler.protocol.outline import outline, outline_event
 from tocsin.handler.spool import dropped, frames
-from tocsin.handler.spool.files import GRACE, Segment, Spool, append, segments
+from tocsin.handler.spool.descriptors import OwnFile
+from tocsin.handler.spool.files import Spool, append
+from tocsin.handler.spool.guards import GRACE
+from tocsin.handler.spool.segments import Segment, segments
 
 BATCH_BYTES = 512 * 1024
 BATCH_RECORDS = 1000
@@ -80,7 +83,7 @@ class Stream:
         self._spool = spool
         self._header = header
         self.segments: list[Segment] = segments(directory, session)
-        self._fds: dict[int, int] = {}
+        self._files: dict[int, OwnFile] = {}
         self._chunk: tuple[int, int, bytes] = (-1, 0, b"")
         self._surveyed: tuple[tuple[int, int, bool], frames.Survey] | None = None
         self._definitions: dict[int, tuple[int, int, int]] = {}
@@ -346,9 +349,9 @@ class Stream:
         number, offset = split(watermark)
         while len(self.segments) > 1 and self.segments[0].number < number:
             segment, following = self.segments[0], self.segments[1]
-            began, size = self._reached.setdefault(following.number, (time.monotonic(), -1))
+            began, size = self._reached.setdefault(following.number, (monotonic(), -1))
             if self._spool is not None and following.number >= number:
-                if time.monotonic() - began < GRACE:
+                if monotonic() - began < GRACE:
                     return
                 if size < 0:
                     size = self._size(following)
@@ -365,17 +368,15 @@ class Stream:
 
     def close(self) -> None:
         """Closes the descriptors; the files stay."""
-        for fd in self._fds.values():
-            with contextlib.suppress(OSError):
-                os.close(fd)
-        self._fds.clear()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
 
     def _drop(self, segment: Segment) -> None:
         with contextlib.suppress(OSError):
             os.unlink(segment.path)
-        if (fd := self._fds.pop(segment.number, -1)) >= 0:
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        if file := self._files.pop(segment.number, None):
+            file.close()
         self.segments.remove(segment)
         self._index.discard(segment.number)
         self._definitions = {key: at for key, at in self._definitions.items() if at[0] != segment.number}
@@ -433,9 +434,9 @@ class Stream:
             return None
         tail = self._surveyed[1].tail
         if tail != offset or self._fragment[:2] != (segment.number, size):
-            self._fragment = (segment.number, size, time.monotonic())
+            self._fragment = (segment.number, size, monotonic())
             return None
-        return frames.Damage(offset, size, 0) if time.monotonic() - self._fragment[2] > GRACE / 2 else None
+        return frames.Damage(offset, size, 0) if monotonic() - self._fragment[2] > GRACE / 2 else None
 
     def _survey(self, segment: Segment, size: int, sealed: bool) -> frames.Survey:
         index = self.segments.index(segment)
@@ -477,14 +478,15 @@ class Stream:
             return b""
 
     def _open(self, segment: Segment) -> int:
-        fd = self._fds.get(segment.number, -1)
-        if fd < 0:
+        """A descriptor of the segment, opened again where the application has closed ours; -1: there is none."""
+        file = self._files.get(segment.number)
+        if file is None or not file.ours:
             try:
-                fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                file = OwnFile(os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
             except OSError:
                 return -1
-            self._fds[segment.number] = fd
-        return fd
+            self._files[segment.number] = file
+        return file.fd
 
 
 def _one_value(payload: bytes) -> bytes:

@@ -37,10 +37,11 @@ if __name__ == "__main__":
     log = logging.Logger("overfull")
     log.addHandler(handler)
     pause = threading.Event()
-    thread = handler.destination._shipper
-    assert thread is not None
+    handler.destination.begin()
+    session = handler.destination._session
+    assert session is not None
     logged = 0
-    while thread.quota_level < 2:
+    while session.quota.level < 2:
         log.error("order %d could not be shipped " + "x" * 400, logged)
         logged += 1
         if logged % 100 == 0:

@@ -75,7 +75,9 @@ def keeper(daemon: Daemon) -> TocsinHandler:
 
 def left(daemon: Daemon, handler: TocsinHandler) -> list[str]:
     """Files in the spool but the living one's own."""
-    own = handler.destination._spool.header.session if handler.destination._spool else ""
+    handler.destination.begin()
+    session = handler.destination._session
+    own = session.spool.header.session if session and session.spool else ""
     return [name for name in os.listdir(daemon.spool) if not name.startswith(own)]
 
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tocsin.handler import TocsinHandler
-from tocsin.handler.shipping import adoption, shipper
-from tocsin.handler.spool import descriptors, files, stream
+from tocsin.handler.shipping import adoption, upkeep
+from tocsin.handler.spool import claim, descriptors, files, guards, stream
 
 
 def dying(function: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
@@ -40,14 +40,14 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "after deletion": (stream.Stream, "_drop", False),
     "at adoption": (adoption.Adopted, "__init__", False),
     "before an adopted one's files go": (adoption.Adopted, "finish", True),
-    "in the deletion of an adopted one": (files.Claim, "release", True),
+    "in the deletion of an adopted one": (claim.Claim, "release", True),
     "after an adopted one's files went": (adoption.Adopted, "finish", False),
 }
 
 
 def main(journal: str, name: str, threads: str, point: str = "") -> None:
-    shipper.SEGMENT_BYTES = 32 * 1024
-    files.GRACE = stream.GRACE = 0.2
+    upkeep.SEGMENT_BYTES = 32 * 1024
+    guards.GRACE = stream.GRACE = 0.2
     written = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     handler = TocsinHandler(service=name, heartbeat=1.0)
     if point:

@@ -29,6 +29,8 @@ class Memory:
         self.headers: dict[str, Any] = {}
         self.live: dict[str, bool] = {}
         self.goodbyes: dict[str, int] = {}
+        self.ended: dict[str, float | None] = {}
+        """When the owner of a session said that it ended, by its adopter's goodbye."""
         self.heartbeats: Counter[str] = Counter()
         self.places: dict[tuple[str, int], Any] = {}
         self.sizes: list[int] = []
@@ -123,6 +125,7 @@ class DaemonDouble:
             return None
         if isinstance(message, wire.Goodbye):
             memory.goodbyes[message.session] = message.backlog
+            memory.ended[message.session] = message.ended_at
             return None
         if message.session not in memory.watermarks:
             return wire.Refusal(message.session, "unknown_session", "say hello")

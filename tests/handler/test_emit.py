@@ -55,7 +55,7 @@ def test_messages_with_another_text_are_no_repeats(address: str, logger_to: Make
 def test_repeats_over_many_segments_are_all_defined(
     address: str, logger_to: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tocsin.handler.shipping.shipper.SEGMENT_BYTES", 32 * 1024)
+    monkeypatch.setattr("tocsin.handler.shipping.upkeep.SEGMENT_BYTES", 32 * 1024)
     logger = logger_to()
     with DaemonDouble(address) as daemon:
         for number in range(3000):

@@ -78,8 +78,8 @@ if (pid := os.fork()) == 0:
 os.waitpid(pid, 0)
 """
     run(place, body)
-    assert len(daemon.memory.headers) == 2
-    assert len({header.pid for header in daemon.memory.headers.values()}) == 2
+    [header] = daemon.memory.headers.values()
+    assert header.pid
 
 
 def test_a_childs_child_is_counted(place: Path, daemon: DaemonDouble, logger_to: Make) -> None:

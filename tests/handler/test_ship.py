@@ -116,7 +116,7 @@ def test_a_daemon_that_refuses_the_version_leaves_the_spool_as_it_is(
 def test_when_an_endpoint_does_not_answer_the_next_one_is_tried(
     place: Path, logger_to: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tocsin.handler.shipping.shipper.FAILOVER", 0.2)
+    monkeypatch.setattr("tocsin.handler.shipping.talk.FAILOVER", 0.2)
     logger = logger_to(endpoint=[f"ipc://{place}/nobody", f"ipc://{place}/second"])
     with DaemonDouble(f"ipc://{place}/second") as daemon:
         logger.error("found")
