@@ -24,7 +24,7 @@ from tocsin.daemon.ingest.digest import Received
 from tocsin.daemon.ingest.zap import Gate
 from tocsin.daemon.runtime import process
 from tocsin.daemon.runtime.liveness import Beat
-from tocsin.daemon.store.database import StoreError
+from tocsin.daemon.store.database import StoreError, StoreReplaced
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.wire import FromDaemon, FromHandler, Hello, Refusal, WireError
 
@@ -110,12 +110,16 @@ class Intake:
                 beat()
                 try:
                     self.step(take, now, int(LOOK * 1000))
+                except StoreReplaced:
+                    raise
                 except StoreError as error:
                     log.error("not_stored", reason=str(error))
                     stop.wait(PATIENCE)
         except Exception as error:
             if isinstance(error, IntakeError):
                 self.failure = error
+            elif isinstance(error, StoreReplaced):
+                self.failure = IntakeError(str(error))
             else:
                 self.failure = IntakeError(f"the intake broke: {error!r}")
             log.critical("intake_broken", reason=str(self.failure), exc_info=True)

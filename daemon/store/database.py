@@ -57,6 +57,13 @@ _POSTGRES_OPTIONS = " ".join(
 )
 
 
+_MOVED = (
+    "the file was deleted or moved away while it was open; nothing more is acknowledged. Put it back, or stop the "
+    "daemon and restore a backup (tocsin restore); until it stops, the data is in its open files (/proc/PID/fd)"
+)
+_REPLACED = "another file was put in its place while it was open; a daemon ends, to be started again on it"
+
+
 log = structlog.get_logger()
 
 
@@ -68,6 +75,10 @@ class StoreError(Failed):
         self.permanent = permanent
 
 
+class StoreReplaced(StoreError):
+    """Another file has the database's name: what this process remembers of the database is not true of it."""
+
+
 class Store:
     """One open database. Each thread gets its own connection; one store is open per process."""
 
@@ -75,6 +86,9 @@ class Store:
         self.database = database
         self.url = url
         self.postgres = isinstance(database, PostgresqlDatabase)
+        self._path = None if self.postgres else sqlite_path(url)
+        self._file: tuple[int, int] | None = None
+        """Device and inode of SQLite's file, as it was when it was first connected to."""
         database.bind(MODELS)
 
     @property
@@ -88,10 +102,15 @@ class Store:
 
         A connection that broke is closed: the next use opens a fresh one. Whether a commit that was cut off
         took place is not known; what runs in here must bear being done again.
+
+        Raises StoreError, also after the commit, when SQLite's file is no longer the one that its name means:
+        SQLite itself goes on writing into a deleted file.
         """
         try:
+            self._check_file()
             with self._begun(() if self.postgres else ("IMMEDIATE",)):
                 yield
+            self._check_file()
         except (OperationalError, InterfaceError):
             self._drop_broken()
             raise
@@ -149,6 +168,18 @@ class Store:
     def connect(self) -> None:
         """This thread's connection, opened when it is not."""
         self.database.connect(reuse_if_open=True)
+        if self._file is None and self._path is not None:
+            self._file = _identity(self._path)
+
+    def _check_file(self) -> None:
+        """Raises StoreError when SQLite's file has lost its name, StoreReplaced when another file has it."""
+        if self._path is None or self._file is None:
+            return
+        found = _identity(self._path)
+        if found is None:
+            raise _unusable(self, _MOVED)
+        if found != self._file:
+            raise StoreReplaced(f"database.url = {shown(self.url)}: {_REPLACED}", permanent=True)
 
     def disconnect(self) -> None:
         """Closes this thread's connection, a broken one too: the next use opens a fresh one."""
@@ -189,6 +220,15 @@ def open_store(url: str, *, migrate: bool = True, made: bool = True) -> Store:
     except (PeeweeException, OSError) as error:
         raise _unusable(store, str(error)) from error
     return store
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file, None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _ready(store: Store) -> None:
