@@ -13,7 +13,7 @@ import threading
 import weakref
 from typing import Protocol
 
-from tocsin.handler import process
+from tocsin.handler import paths, process
 from tocsin.handler.capture.record import Capture, RecordSummary
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.process import monotonic
@@ -284,13 +284,22 @@ class Destination:
             session.shipper.start()
 
     def _open_spool(self, header: Header) -> Spool | None:
-        try:
-            return Spool(self.settings.spool, header, sync=self.settings.durability == "fsync")
-        except Unusable as error:
-            self._complain(f"errors are kept in memory only: {error}")
-        except OSError as error:
-            self._complain(f"errors are kept in memory only: {self.settings.spool}: {error.strerror}")
+        reason = ""
+        for directory in self._directories():
+            try:
+                return Spool(directory, header, sync=self.settings.durability == "fsync")
+            except Unusable as error:
+                reason = reason or str(error)
+            except OSError as error:
+                reason = reason or f"{directory}: {error.strerror}"
+        self._complain(f"errors are kept in memory only: {reason}")
         return None
+
+    def _directories(self) -> tuple[str, ...]:
+        """Where the spool may be; a user without a home of its own has one for the default directory."""
+        if self.settings.spool_given:
+            return (self.settings.spool,)
+        return self.settings.spool, str(paths.homeless_directory() / "spool")
 
     def _complain(self, text: str) -> None:
         if text not in self._complained and len(self._complained) < 10:

@@ -21,8 +21,24 @@ def state_directory(environ: Mapping[str, str] = os.environ) -> Path:
     except OSError:
         pass
     base = environ.get("XDG_STATE_HOME", "")
-    home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return home / "tocsin"
+    if base.startswith("/"):
+        return Path(base) / "tocsin"
+    try:
+        return Path.home() / ".local" / "state" / "tocsin"
+    except RuntimeError:
+        return homeless_directory()
+
+
+def homeless_directory() -> Path:
+    """Where a user has state who has no home directory, or none that can be written to."""
+    # Whoever makes it first for somebody else gains nothing: a directory of another user is refused.
+    return Path(f"/var/tmp/tocsin-{os.geteuid()}")  # noqa: S108
+
+
+def default_endpoints(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Where a daemon may listen by default, now or later: the service's socket, and the user's own."""
+    directories = dict.fromkeys((SERVICE_RUNTIME, state_directory(environ)))
+    return tuple(f"ipc://{directory / 'tocsin.sock'}" for directory in directories)
 
 
 def default_endpoint(environ: Mapping[str, str] = os.environ, state: Path | None = None) -> str:

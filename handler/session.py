@@ -10,6 +10,7 @@ import sys
 import uuid
 
 from tocsin.handler import process
+from tocsin.handler.capture.values import clean
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header
 from tocsin.handler.settings import Settings
@@ -70,23 +71,23 @@ def describe(settings: Settings) -> Header:
         version=wire.VERSION,
         session=uuid.uuid4().hex,
         segment=0,
-        service=settings.service,
+        service=clean(settings.service),
         release=settings.release,
         environment=settings.environment,
-        host=socket.gethostname(),
+        host=clean(socket.gethostname()),
         pid=me.pid,
         python=_PYTHON,
         started_at=BEGAN,
         written_at=process.wall(),
         interval=settings.heartbeat,
-        endpoints=settings.endpoints,
+        endpoints=tuple(map(clean, settings.endpoints)),
         server_key=settings.server_key,
         # A secret key itself is neither written to disk nor sent; who adopts the file has one of its own.
         key_file=None if settings.key is None or is_key(settings.key) else settings.key,
         in_app=settings.in_app,
         not_in_app=settings.not_in_app,
         # At the very end of a program the interpreter has taken sys.path away.
-        sys_path=tuple(entry for entry in sys.path or () if isinstance(entry, str))[:100],
+        sys_path=tuple(clean(entry) for entry in sys.path or () if isinstance(entry, str))[:100],
         scrub=settings.scrub,
         machine=me.machine,
         boot=me.boot,

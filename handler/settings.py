@@ -44,6 +44,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...]
     service: str
     spool: str
+    spool_given: bool = True
+    """False: another directory will do where this one cannot be used."""
     release: str | None = None
     environment: str | None = None
     client: str | None = None
@@ -71,11 +73,17 @@ def resolve_settings(
     """
     known = {name: _one(name, given.get(name), environ, parse) for name, parse in _PARSERS.items()}
     level, uncaught = known.pop("level"), known.pop("uncaught")
-    spool = known.pop("spool") or str(paths.state_directory(environ) / "spool")
-    endpoints = known.pop("endpoint") or (_default_endpoint(environ),)
+    spool = known.pop("spool")
+    endpoints = known.pop("endpoint") or _default_endpoints(environ)
     service = known.pop("service") or default_service()
     rest = {name: value for name, value in known.items() if value is not None}
-    settings = Settings(endpoints=endpoints, service=service, spool=spool, **rest)
+    settings = Settings(
+        endpoints=endpoints,
+        service=service,
+        spool=spool or str(paths.state_directory(environ) / "spool"),
+        spool_given=bool(spool),
+        **rest,
+    )
     return settings, logging.ERROR if level is None else level, bool(uncaught)
 
 
@@ -131,12 +139,15 @@ def _shown(name: str, value: Any) -> str:
     return "(a key)" if name in ("key", "server_key") else repr(value)[:200]
 
 
-def _default_endpoint(environ: Mapping[str, str]) -> str:
-    endpoint = paths.default_endpoint(environ)
-    try:
-        return _endpoint(endpoint)
-    except ValueError as error:
-        raise ValueError(f"endpoint = {endpoint!r} (the default): {error}") from None
+def _default_endpoints(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Those that a daemon can listen at: nobody has given them, so none of them is worth an exception."""
+    usable = []
+    for endpoint in paths.default_endpoints(environ):
+        try:
+            usable.append(_endpoint(endpoint))
+        except ValueError as error:
+            complain(f"{endpoint!r} cannot be the daemon's address: {error}")
+    return tuple(usable)
 
 
 def _endpoint(text: str) -> str:
@@ -174,7 +185,7 @@ def _directory(value: Any) -> str:
     text = os.fspath(value)
     if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError("give a directory's path")
-    return os.path.abspath(os.path.expanduser(text))
+    return _absolute(text)
 
 
 def _size(value: Any) -> int:
@@ -239,7 +250,16 @@ def _key(value: Any) -> str:
     text = os.fspath(value)
     if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError("give a key's file or its 40 characters")
-    return text if _Z85.fullmatch(text) else os.path.abspath(os.path.expanduser(text))
+    return text if _Z85.fullmatch(text) else _absolute(text)
+
+
+def _absolute(path: str) -> str:
+    """As it is where the working directory has been deleted."""
+    expanded = os.path.expanduser(path)
+    try:
+        return os.path.abspath(expanded)
+    except OSError:
+        return expanded
 
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {

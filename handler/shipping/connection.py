@@ -45,6 +45,7 @@ class Connection:
         if not _room():
             self.trouble = "too few free file descriptors"
             return False
+        self._choose()
         if self._context is None:
             self._context = zmq.Context()
         try:
@@ -110,6 +111,15 @@ class Connection:
             with contextlib.suppress(zmq.ZMQError):
                 self._context.term()
             self._context = None
+
+    def _choose(self) -> None:
+        """The next endpoint that may answer: a socket's file that does not exist cannot."""
+        for step in range(len(self.endpoints)):
+            index = (self._index + step) % len(self.endpoints)
+            path = self.endpoints[index].removeprefix("ipc://")
+            if path == self.endpoints[index] or os.path.exists(path):
+                self._index = index
+                return
 
     def _drop(self, linger: int = 0) -> None:
         if self._socket is not None:
