@@ -26,7 +26,7 @@ docs: $(VENV)/.test  ## build/docs: the documentation, its references drawn from
 	@$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going docs build/docs
 
 frameworks: $(VENV)/.test  ## the handler in each framework: 20 errors from all its workers, 20 counted
-	@$(BIN)/python -m pytest --durations=0 tests/frameworks $(PYTEST_ARGS)
+	@TOCSIN_STARTS=20 $(BIN)/python -m pytest --durations=0 tests/frameworks $(PYTEST_ARGS)
 
 simulate: $(VENV)/.demo  ## false closings and reopenings of 10,000 errors, under our rule and simpler ones
 	@$(BIN)/python benchmarks/simulate.py --out build/simulation.json
