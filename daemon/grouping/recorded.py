@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tocsin.daemon.grouping.sign import Signature, sign
+from tocsin.daemon.grouping.sign import VERSION, Signature, sign
 from tocsin.handler.capture.code_locations import module_of
 from tocsin.handler.capture.inapp import in_app
 from tocsin.handler.capture.source import Source, canonical, parsed
@@ -70,14 +70,14 @@ class _BadRecord(Exception):
     """A record lacks a key or has a wrong value; the text names the key."""
 
 
-def check(lines: Iterable[str]) -> Report:
-    """Signs every record of the lines; bad ones become problems, not exceptions."""
+def check(lines: Iterable[str], *, version: int = VERSION) -> Report:
+    """Signs every record of the lines under a version; bad ones become problems, not exceptions."""
     report = Report([], [], [])
     for number, row in enumerate(lines, 1):
         if not row.strip():
             continue
         try:
-            _check_line(number, json.loads(row), report)
+            _check_line(number, json.loads(row), report, version)
         except json.JSONDecodeError as error:
             report.problems.append(Problem(number, f"not JSON: {error.msg} at column {error.colno}"))
         except RecursionError:
@@ -115,34 +115,33 @@ def event_of(record: dict[str, Any]) -> tuple[Event, dict[tuple[str, int], CodeL
         raise ValueError(str(error)) from None
 
 
-def _check_line(number: int, value: Any, report: Report) -> None:
+def _check_line(number: int, value: Any, report: Report, version: int) -> None:
     if not isinstance(value, dict):
         raise _BadRecord("not a JSON object")
     if "a" not in value and "b" not in value and "together" not in value:
-        report.records.append(Single(number, _text(value, "id", "", "") or "", _signed(value, "")))
+        report.records.append(Single(number, _text(value, "id", "", "") or "", _signed(value, "", version)))
         return
     name = _text(value, "id", "", "") or ""
-    first = _signed(_need(value, "a", "", dict), "a.")
+    first = _signed(_need(value, "a", "", dict), "a.", version)
     together = value.get("together")
     if together is None:
         report.records.append(Single(number, name, first))
         if "b" in value:
-            report.records.append(Single(number, name, _signed(_need(value, "b", "", dict), "b.")))
+            report.records.append(Single(number, name, _signed(_need(value, "b", "", dict), "b.", version)))
         return
     if not isinstance(together, bool):
         raise _BadRecord("together: must be true or false")
-    second = _signed(_need(value, "b", "", dict), "b.")
+    second = _signed(_need(value, "b", "", dict), "b.", version)
     passed = (first.fine == second.fine) is together
     report.pairs.append(
         Pair(number, name, together, passed, _text(value, "why", "", "") or "", first, second)
     )
 
 
-def _signed(record: dict[str, Any], at: str) -> Signature:
+def _signed(record: dict[str, Any], at: str, version: int) -> Signature:
     event, places = _event(record, at)
-    return sign(
-        event, places, in_app=_names(record, "in_app", at), not_in_app=_names(record, "not_in_app", at)
-    )
+    ours, theirs = _names(record, "in_app", at), _names(record, "not_in_app", at)
+    return sign(event, places, in_app=ours, not_in_app=theirs, version=version)
 
 
 def _event(record: dict[str, Any], at: str) -> tuple[Event, dict[tuple[str, int], CodeLocation]]:
@@ -165,6 +164,7 @@ def _event(record: dict[str, Any], at: str) -> tuple[Event, dict[tuple[str, int]
         function=_text(record, "funcName", at, "") or "",
         line=line,
         exception=_raised(raised, f"{at}exc.", places, settings, 0) if raised else None,
+        context={name: value for name, value in extra.items() if isinstance(value, str)} or None,
         fingerprint=_fingerprint(extra, at),
     )
     return event, places
@@ -202,12 +202,13 @@ def _raised(
             places[path, line] = _place(path, line, module, _text(frame, "source", where, None), settings)
         if not (_optional(frame, "locals", where, dict) or {}).get("__tracebackhide__"):
             frames.append(Frame(path, module, _need(frame, "func", where, str), line))
-    cause = _optional(value, "cause", at, dict)
+    cause, context = _optional(value, "cause", at, dict), _optional(value, "context", at, dict)
     return Raised(
         type=_need(value, "type", at, str),
         text=_text(value, "value", at, "") or "",
         frames=tuple(frames),
         cause=_raised(cause, f"{at}cause.", places, settings, depth + 1) if cause else None,
+        context=_raised(context, f"{at}context.", places, settings, depth + 1) if context else None,
         group=tuple(
             _raised(leaf, f"{at}group[{index}].", places, settings, depth + 1)
             for index, leaf in enumerate(_objects(value, "group", at))
@@ -245,7 +246,10 @@ def _place(
         statement = (source.statement(first) if source else None) or canonical(text)
         found = source.template(first) if source else None
         template, translated = (found.text, found.translated) if found else (None, False)
-    return CodeLocation(path, line, statement, template, ours, module=name, translated=translated)
+    lines = tuple(text.strip("\n").split("\n")) if text else ()
+    return CodeLocation(
+        path, line, statement, template, ours, line, lines, module=name, translated=translated
+    )
 
 
 def _parsed(text: str) -> Source | None:

@@ -11,7 +11,9 @@ from operator import attrgetter
 
 from msgspec import Raw
 
+from tocsin.daemon.grouping.rule2 import carries
 from tocsin.daemon.grouping.sign import CodeLocations, Signature, cache_key, sign
+from tocsin.daemon.grouping.speakers import KNOWN, Speakers
 from tocsin.handler.capture.code_locations import wanted
 from tocsin.handler.protocol.event import CodeLocation, Event, Raised
 from tocsin.handler.protocol.wire import WireError, decode_location
@@ -37,7 +39,10 @@ class _Session:
 class Signatures:
     """Used by one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, speakers: Speakers = KNOWN) -> None:
+        self.both = False
+        """Whether signatures are computed under the version before, too."""
+        self._speakers = speakers
         self._sessions: dict[str, _Session] = {}
         self._places: dict[bytes, CodeLocation] = {}
         self._weight = 0
@@ -86,17 +91,19 @@ class Signatures:
         session = self._sessions[session_id]
         raised = event.exception
         if raised is None or raised.cause is not None or not raised.frames or _special(raised):
-            key = cache_key(event, places)
+            key = cache_key(event, places, speakers=self._speakers)
             found = None if key is None else session.signatures.get(key)
             return found or self._sign(session, key, event, places)
-        short = (raised.type, raised.errno, event.fingerprint, *map(_names, raised.frames))
+        parts = tuple(self._speakers.parts(event))
+        short = (raised.type, raised.errno, event.fingerprint, parts, *map(_names, raised.frames))
         found = session.signatures.get(short)
         if found is not None:
             return found
         if short in session.signatures:
             longer = _longer(event, raised, short)
             return session.signatures.get(longer) or self._sign(session, longer, event, places)
-        if cache_key(event, places) == cache_key(event):
+        speakers = self._speakers
+        if cache_key(event, places, speakers=speakers) == cache_key(event, speakers=speakers):
             session.signatures[short] = None
             return self._sign(session, _longer(event, raised, short), event, places)
         return self._sign(session, short, event, places)
@@ -104,7 +111,7 @@ class Signatures:
     def _sign(
         self, session: _Session, key: Hashable | None, event: Event, places: CodeLocations
     ) -> Signature:
-        signature = sign(event, places)
+        signature = sign(event, places, speakers=self._speakers, older=self.both)
         if key is not None:
             session.missed.update(
                 (path, line) for path, line, _ in wanted(event) if (path, line) not in places
@@ -116,8 +123,9 @@ class Signatures:
 
 def _longer(event: Event, raised: Raised, short: Hashable) -> Hashable:
     """The key where no frame is the application's: the text decides, and the error belongs to the call."""
-    return raised.text, event.path, event.line, short
+    context = raised.context.text if raised.context is not None else ""
+    return raised.text, context, event.path, event.line, short
 
 
 def _special(raised: Raised) -> bool:
-    return bool(raised.group or raised.syntax or raised.recursive)
+    return bool(raised.group or raised.syntax or raised.recursive) or carries(raised)

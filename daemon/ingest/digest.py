@@ -19,9 +19,11 @@ from peewee import IntegrityError, InterfaceError, OperationalError
 from tocsin.daemon.config import Config
 from tocsin.daemon.grouping.sign import Signature
 from tocsin.daemon.grouping.signatures import Signatures
-from tocsin.daemon.ingest import outcome
+from tocsin.daemon.ingest import outcome, printed_lines
 from tocsin.daemon.ingest.new_errors import FullLocations
+from tocsin.daemon.ingest.printed_lines import Run
 from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
+from tocsin.daemon.ingest.versions import Versions
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store.alive_intervals import AliveIntervals
 from tocsin.daemon.store.database import Store, StoreError
@@ -72,7 +74,8 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
-        self._memory = _Memory(Signatures(), AliveIntervals(store), set())
+        self._memory = _Memory(Signatures(), AliveIntervals(store), set(), {})
+        self._versions = Versions()
 
     def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
         """Digests what came together and returns an answer for each message, None where none is due.
@@ -108,9 +111,13 @@ class Digest:
 
     def _together(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
         with self._store.transaction():
+            self._memory.signatures.both = self._versions.both(now)
             work = _Work(self._store, self._config, received, self._identity, self._memory, now)
             answers = [work.take(one) for one in received]
             work.settle()
+        self._memory.unfinished.update(work.unfinished)
+        for session_id in [one for one, runs in work.unfinished.items() if not runs]:
+            del self._memory.unfinished[session_id]
         return answers
 
     def _carefully(self, one: Received, now: float) -> FromDaemon | None:
@@ -190,6 +197,8 @@ class _Memory(NamedTuple):
     signatures: Signatures
     stretches: AliveIntervals
     full: FullLocations
+    unfinished: dict[str, tuple[Run, ...]]
+    """By session: the tracebacks logged line by line that its last batch broke off."""
 
 
 class _Known(NamedTuple):
@@ -216,7 +225,9 @@ class _Work:
         self._store = store
         self._config = config
         self._identity = identity
-        self._signatures, self._stretches, self._full = memory
+        self._signatures, self._stretches, self._full, self._broken_off = memory
+        self.unfinished: dict[str, tuple[Run, ...]] = {}
+        """What becomes of `_Memory.unfinished` when this transaction is committed."""
         self._now = now
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
@@ -240,6 +251,7 @@ class _Work:
         if isinstance(message, Batch):
             return self._batch(session, message)
         self._alive(session, message)
+        self._give_up_waiting(session, ends=isinstance(message, Goodbye))
         if isinstance(message, Goodbye):
             session.ended_at = self._now
         return Ack(session.id, session.watermark)
@@ -338,14 +350,39 @@ class _Work:
         known: dict[int, _Known] = {}
         for raw in batch.definitions:
             self._define(session, raw, places, known)
-        for at, raw in batch.frames:
-            if at >= session.watermark:
-                self._record(session, at, raw, places, known)
+        frames = [(at, raw) for at, raw in batch.frames if at >= session.watermark]
+        for at, raw in self._joined(session, frames, batch.definitions):
+            self._record(session, at, raw, places, known)
         session.watermark = max(session.watermark, batch.end)
         session.backlog = max(batch.backlog, 0)
         if session.live:
             self._heard.add(session.id)
         return Ack(session.id, session.watermark)
+
+    def _joined(
+        self, session: Session, frames: list[tuple[int, Raw]], definitions: list[Raw]
+    ) -> list[tuple[int, Raw]]:
+        """The records with each traceback that was logged line by line as one event."""
+        pending = self._unfinished_of(session)
+        if not pending and not printed_lines.concerns([*definitions, *(raw for _, raw in frames)]):
+            return frames
+        joined = printed_lines.join(frames, definitions, pending)
+        session.events += joined.absorbed
+        self.unfinished[session.id] = joined.pending
+        return joined.frames
+
+    def _unfinished_of(self, session: Session) -> tuple[Run, ...]:
+        return self.unfinished.get(session.id, self._broken_off.get(session.id, ()))
+
+    def _give_up_waiting(self, session: Session, *, ends: bool) -> None:
+        """Makes events of tracebacks whose rest does not come."""
+        runs = self._unfinished_of(session)
+        for run in runs:
+            if ends or self._now - self._moment(run.newest, session.clock_offset) > printed_lines.STALE:
+                self._record(session, *printed_lines.unfinished(run), {}, {})
+                self.unfinished[session.id] = tuple(
+                    one for one in self._unfinished_of(session) if one is not run
+                )
 
     def _define(self, session: Session, raw: Raw, places: CodeLocations, known: dict[int, _Known]) -> None:
         try:
@@ -404,7 +441,7 @@ class _Work:
         return known
 
     def _sum(self, session: Session, signature: Signature, event: EventOutline, places: CodeLocations) -> Sum:
-        key = Key(session.service, session.environment, signature.fine)
+        key = Key(session.service, session.environment, signature.fine, signature.older)
         total = self._sums.get(key)
         if total is None:
             total = self._sums[key] = Sum(signature, event, places, session.id)

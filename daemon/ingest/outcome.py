@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.ingest import sampling
+from tocsin.daemon.ingest import sampling, versions
 from tocsin.daemon.ingest.consequences import Consequences
 from tocsin.daemon.ingest.error_text import error_text
 from tocsin.daemon.ingest.new_errors import FullLocations, NewErrors
@@ -32,7 +32,7 @@ def write(
 ) -> None:
     """Writes what the sums say. `known`: the sessions they came from; `full`: see `FullLocations`."""
     new = NewErrors(store, full, now)
-    totals = _totals(store, sums, new)
+    totals = _totals(versions.resolve(store, config, sums, now), sums, new)
     for error, parts in totals.values():
         for part in parts:
             _add(error, part, known[part.session_id])
@@ -42,9 +42,8 @@ def write(
     errors.add_counts(store, _hourly(totals))
 
 
-def _totals(store: Store, sums: Mapping[Key, Sum], new: NewErrors) -> Totals:
+def _totals(found: Mapping[Key, ErrorLog], sums: Mapping[Key, Sum], new: NewErrors) -> Totals:
     """The error of each signature, known or new; several signatures may mean one."""
-    found = errors.by_key(store, sums)
     totals: Totals = {}
     for key in sorted(sums):
         error = found.get(key) or new.error_of(key, sums[key])

@@ -34,14 +34,25 @@ class Key(NamedTuple):
     service: str
     environment: str
     signature: str
+    older: str = ""
+    """The signature of the version before, while both are computed: no part of what is stored."""
+
+    @property
+    def now(self) -> Key:
+        return self._replace(older="")
+
+    @property
+    def before(self) -> Key:
+        return self._replace(signature=self.older, older="")
 
 
 def by_key(store: Store, keys: Collection[Key]) -> dict[Key, ErrorLog]:
     """The errors these signatures point at, locked in id order where the database has row locks."""
-    pointed = {key: error_id for chunk in _chunks(sorted(keys)) for key, error_id in _pointed(chunk)}
+    stored = sorted({key.now for key in keys})
+    pointed = {key: error_id for chunk in chunks(stored) for key, error_id in _pointed(chunk)}
     query = ErrorLog.select(*_COLUMNS).where(among(ErrorLog.id, set(pointed.values()))).order_by(ErrorLog.id)
     errors = {error.id: error for error in (query.for_update() if store.postgres else query)}
-    return {key: errors[error_id] for key, error_id in pointed.items()}
+    return {key: errors[pointed[key.now]] for key in keys if key.now in pointed}
 
 
 def _pointed(keys: Sequence[Key]) -> Iterable[tuple[Key, int]]:
@@ -79,13 +90,27 @@ def create(store: Store, key: Key, **columns: object) -> ErrorLog:
     return error
 
 
-def point(key: Key, error: ErrorLog) -> None:
-    """Lets one more signature mean this error."""
-    Signature.insert(
-        service=key.service, environment=key.environment, signature=key.signature, error=error
-    ).on_conflict(
-        conflict_target=[Signature.service, Signature.environment, Signature.signature],
-        update={Signature.error: error},
+def point(
+    key: Key, error: ErrorLog, *, counterpart: str = "", provisional: bool = False, split_of: str = ""
+) -> None:
+    """Lets one more signature mean this error.
+
+    `counterpart`: the other version's signature of the same events. `provisional`: only while the error has an
+    open ticket. `split_of`: the signature that it was split from.
+    """
+    facts = {
+        Signature.error: error,
+        Signature.counterpart: counterpart,
+        Signature.provisional: provisional,
+        Signature.split_of: split_of,
+    }
+    identity = {
+        Signature.service: key.service,
+        Signature.environment: key.environment,
+        Signature.signature: key.signature,
+    }
+    Signature.insert({**identity, **facts}).on_conflict(
+        conflict_target=list(identity), update=facts
     ).execute()
 
 
@@ -212,5 +237,6 @@ def drop_quarantined_beyond(number: int) -> int:
     return 0 if oldest is None else int(Quarantined.delete().where(Quarantined.id <= oldest).execute())
 
 
-def _chunks(values: Sequence[T], size: int = CHUNK) -> Iterable[Sequence[T]]:
+def chunks(values: Sequence[T], size: int = CHUNK) -> Iterable[Sequence[T]]:
+    """The values in parts that fit into an IN list."""
     return (values[start : start + size] for start in range(0, len(values), size))

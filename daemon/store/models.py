@@ -185,9 +185,30 @@ class Signature(Table):
     environment = CharField(default="")
     signature = CharField()
     error = ForeignKeyField(ErrorLog)
+    counterpart = CharField(default="")
+    """The other version's signature of the same events, where both were computed."""
+    split_of = CharField(default="")
+    """The signature that this one was split from (`Split`)."""
+    provisional = BooleanField(default=False)
+    """It means its error only while that has an open ticket."""
 
     class Meta:
         table_name = "error_signatures"
+        primary_key = CompositeKey("service", "environment", "signature")
+
+
+class Split(Table):
+    """Events of this signature are told apart by more than the rule knows: `client`, `route`, `text:REGEX`."""
+
+    service = CharField()
+    environment = CharField(default="")
+    signature = CharField()
+    by = TextField()
+    created_by = TextField()
+    created_at = MomentField()
+
+    class Meta:
+        table_name = "error_splits"
         primary_key = CompositeKey("service", "environment", "signature")
 
 
@@ -367,5 +388,5 @@ class Mail(Table):
         table_name = "outbox"
 
 
-MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, HourCount, Sample, Session, AliveInterval,
-          Run, Loss, Quarantined, Watch, Client, Mail)  # fmt: skip
+MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
+          AliveInterval, Run, Loss, Quarantined, Watch, Client, Mail)  # fmt: skip

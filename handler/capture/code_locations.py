@@ -18,7 +18,8 @@ from types import ModuleType
 
 from tocsin.handler.capture.inapp import in_app, is_notebook
 from tocsin.handler.capture.scrub import Scrubber
-from tocsin.handler.capture.source import Source, canonical, parsed, statement_of, template_of
+from tocsin.handler.capture.source import Lines, Source, canonical, parsed, statement_of, template_of
+from tocsin.handler.capture.templates import compiled
 from tocsin.handler.protocol.event import CodeLocation, Event, Raised
 
 __all__ = ["NOTEBOOK", "CodeLocations", "canonical", "module_of", "statement_of", "template_of", "wanted"]
@@ -61,7 +62,7 @@ class CodeLocations:
         )
         self._live = live
         self._places: OrderedDict[tuple[str, int, str | None], CodeLocation] = OrderedDict()
-        self._files: OrderedDict[str, tuple[Source | None, int]] = OrderedDict()
+        self._files: OrderedDict[str, tuple[Source | Lines | None, int]] = OrderedDict()
         self._held = 0
         self._modules: dict[str, str] = {}
         self._modules_seen = -1
@@ -79,7 +80,14 @@ class CodeLocations:
         return place
 
     def _look(self, path: str, line: int, module: str | None) -> CodeLocation:
-        name = module_of(path, module) if module else self._module_at(path)
+        if self._live and (made := compiled(path, line)):
+            name = self._module_at(made.path) if made.path else ""
+            ours = in_app(path, name, self._in_app, self._not_in_app)
+            shown = (self._scrub.code(made.text[:LINE_LIMIT]),)
+            return CodeLocation(path, line, in_app=ours, first=line, source=shown, module=name)
+        # Jinja names a template's module after the template's file.
+        named = module if module != path else None
+        name = module_of(path, named) if named else self._module_at(path)
         ours = in_app(path, name, self._in_app, self._not_in_app)
         source = self._source(path)
         if source is None or not 0 < line <= len(source.lines):
@@ -114,13 +122,13 @@ class CodeLocations:
                 return _dotted(slashed[len(root) + 1 :])
         return module_of(path, "__main__")
 
-    def _source(self, path: str) -> Source | None:
+    def _source(self, path: str) -> Source | Lines | None:
         held = self._files.get(path)
         if held is not None:
             self._files.move_to_end(path)
             return held[0]
         text = self._read(path)
-        source = parsed(text) if text is not None else None
+        source = None if text is None else parsed(text) or Lines(text)
         size = len(text) if source is not None and text is not None else 0
         self._files[path] = source, size
         self._held += size

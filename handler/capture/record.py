@@ -239,6 +239,8 @@ class Capture:
         if type(plain.msg) is dict:
             _add(found, plain.msg.items())
         _add(found, plain.__dict__.items(), _ORDINARY)
+        if "request" in found and (route := values.route_of(plain.__dict__.get("request"))):
+            found.setdefault("route", route)
         if not found:
             return None
         shown = self._scrub.pairs(found)

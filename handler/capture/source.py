@@ -179,6 +179,19 @@ class Source:
             self._calls.append(_Logged(node.lineno, last, node.col_offset, logging, template))
 
 
+class Lines:
+    """A text that is no Python, such as a template: it has lines, and neither statements nor templates of calls."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+    def statement(self, line: int) -> str | None:
+        return None
+
+    def template(self, line: int) -> Template | None:
+        return None
+
+
 def parsed(text: str) -> Source | None:
     """`Source(text)`, or None for what cannot be parsed."""
     try:

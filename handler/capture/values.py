@@ -172,6 +172,13 @@ def render(value: object) -> str:
     return text if len(text) <= ROOM else text[: ROOM - 1] + "…"
 
 
+def route_of(request: object) -> str:
+    """The route that a Django request was resolved to, '' without one. Reads attributes, runs no code of it."""
+    match = (attributes_of(request) or {}).get("resolver_match")
+    route = (attributes_of(match) or {}).get("route")
+    return route if type(route) is str else ""
+
+
 def _name(cls: type) -> str:
     name = exact(_qualname_of(cls)) or "?"
     module = exact(_module_of(cls))

@@ -12,13 +12,24 @@ from tocsin.daemon.grouping.recorded import check, text
 HERE = Path(__file__).parent
 GIVEN = (HERE / "pairs.jsonl").read_text("utf-8").splitlines()
 MORE = (HERE / "more_pairs.jsonl").read_text("utf-8").splitlines()
+VERSION_2 = (HERE / "pairs_2.jsonl").read_text("utf-8").splitlines()
+"""What version 1 does not know."""
 
 
 @pytest.mark.parametrize("line", [*GIVEN, *MORE], ids=lambda line: json.loads(line)["id"])
 def test_the_pair_is_grouped_as_it_says(line: str) -> None:
+    for version in (1, 2):
+        report = check([line], version=version)
+        assert not report.problems
+        assert report.pairs[0].passed, (report.pairs[0].a.components, report.pairs[0].b.components)
+
+
+@pytest.mark.parametrize("line", VERSION_2, ids=lambda line: json.loads(line)["id"])
+def test_the_pair_of_version_2_is_grouped_as_it_says(line: str) -> None:
     report = check([line])
     assert not report.problems
     assert report.pairs[0].passed, (report.pairs[0].a.components, report.pairs[0].b.components)
+    assert json.loads(line)["why"]
 
 
 def test_a_bad_line_is_named_and_stops_nothing() -> None:
