@@ -86,6 +86,8 @@ class Tickets(_Section, frozen=True):
     """Priority of a ticket that is opened automatically."""
     category: str = "bug"
     """Category of a ticket that is opened automatically."""
+    unknown_clients: Literal["admin", "create"] = "admin"
+    """A client's name in an event that no client has: its tickets are the `admin`'s, or `create` the client."""
     new_per_place: Count = 20
     """New tickets an hour from one place (coarse signature); the rest is folded into one."""
     new_per_hour: Count = 200
@@ -161,6 +163,8 @@ class Client(_Section, frozen=True):
     """Where its mails go; without one it gets none, and the admins' mails say so."""
     language: Annotated[Literal["en", "fr"] | None, Meta(examples=["fr"])] = None
     """Language of its mails and pages; default: mail.language."""
+    hosts: Annotated[list[str], Meta(examples=[["acme.example.org"]])] = []
+    """Names of the sites it is known by: what a request's Host header says becomes this client."""
 
 
 class Service(_Section, frozen=True):
@@ -371,6 +375,10 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
         for one in ids:
             if ids.count(one) > 1:
                 raise ConfigError(f"{name}: {what} = {one!r} is declared twice; keep one")
+    hosts = [host.lower() for client in config.client for host in client.hosts]
+    for host in hosts:
+        if hosts.count(host) > 1:
+            raise ConfigError(f"{name}: client.hosts: {host!r} is given to two clients; keep one")
     for address in [*config.mail.admin, *(client.email for client in config.client if client.email)]:
         try:
             mail_address(address)

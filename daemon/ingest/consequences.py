@@ -112,7 +112,11 @@ class Consequences:
         error.recent = []
 
     def _open(self, error: ErrorLog, client: str, *, notify_admin: bool) -> Ticket:
-        return self._tickets.open(NewTicket(error, client or None), self._now, notify_admin=notify_admin)
+        new = NewTicket(error, client or None)
+        if strangers := [] if client else errors.unknown_clients(error.id):
+            said = f"for no known client: {', '.join(strangers)}"
+            new = NewTicket(error, description=said, details={"unknown_clients": strangers})
+        return self._tickets.open(new, self._now, notify_admin=notify_admin)
 
     def _fold(self, error: ErrorLog) -> None:
         """One ticket stands for all that are over the caps: of the code location, else of the service."""

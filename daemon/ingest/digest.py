@@ -20,6 +20,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.grouping.sign import Signature
 from tocsin.daemon.grouping.signatures import Signatures
 from tocsin.daemon.ingest import outcome, printed_lines
+from tocsin.daemon.ingest.known_clients import NAME_LIMIT, KnownClients
 from tocsin.daemon.ingest.new_errors import FullLocations
 from tocsin.daemon.ingest.printed_lines import Run
 from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
@@ -48,7 +49,6 @@ OFFSET_NOISE = 1.0
 """Seconds of clock difference that a busy machine makes by itself; below it no correction is applied."""
 CLOCK_SET = 60.0
 """Seconds by which a heartbeat's clock differs from what is known before one of the two was set meanwhile."""
-CLIENT_LIMIT = 200
 HOST = platform.node()
 TRIES = 5
 """Of a transaction that met another daemon's, or a server that restarts."""
@@ -208,6 +208,7 @@ class _Known(NamedTuple):
     hits: Occurrences
     signature: Signature
     client: str
+    """The client's id, or a name that is nobody's."""
 
 
 class _Work:
@@ -234,6 +235,7 @@ class _Work:
         self._sums: dict[Key, Sum] = {}
         self._known_spots: dict[tuple[str, str | None, int], _Known] = {}
         """By session, client and the signature object, which they keep alive."""
+        self._clients = KnownClients(config)
         self._own_clients = {service.name: service.client or "" for service in config.service}
         self._heard: set[str] = set()
         """Sessions that spoke themselves: a sign of life now."""
@@ -435,8 +437,10 @@ class _Work:
         known = self._known_spots.get(spot)
         if known is None:
             total = self._sum(session, signature, event, places)
-            client = (event.client or self._own_clients.get(session.service, ""))[:CLIENT_LIMIT]
-            known = _Known(total, total.hit(client, session.id), signature, client)
+            named = event.client or self._own_clients.get(session.service, "")
+            client = self._clients.of(named)
+            # A sample keeps a name that is nobody's, so that the admin learns which.
+            known = _Known(total, total.hit(client, session.id), signature, client or named[:NAME_LIMIT])
             self._known_spots[spot] = known
         return known
 

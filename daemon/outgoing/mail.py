@@ -278,7 +278,8 @@ def view(facts: Facts, voice: RenderContext) -> dict[str, Any]:
         "window": float(facts.get("window") or 0.0),
         "watch_seconds": float(facts.get("watch_seconds") or 0.0),
         "manual": bool(facts.get("manual")),
-        "untold": _untold(facts),
+        "untold": _names(facts, "untold"),
+        "strangers": _names(facts, "unknown_clients"),
         "priority_name": _priority(facts, voice),
         "created_at": created_at,
         "first_seen": _moment(facts.get("first_seen")) or created_at,
@@ -297,9 +298,9 @@ def _service(facts: Facts, voice: RenderContext) -> str:
     return _of(facts, "service") or voice._("your site")
 
 
-def _untold(facts: Facts) -> str:
-    """The clients who could not be told, as one line."""
-    names = [line(name, 60) for name in facts.get("untold", ())]
+def _names(facts: Facts, key: str) -> str:
+    """The clients who could not be told, or names that are no client's, as one line."""
+    names = [line(name, 60) for name in facts.get(key, ())]
     rest = f", … (+{len(names) - UNTOLD_LIMIT})" if len(names) > UNTOLD_LIMIT else ""
     return ", ".join(names[:UNTOLD_LIMIT]) + rest
 

@@ -10,6 +10,7 @@ from peewee import IntegrityError, fn
 
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import (
+    Client,
     Correction,
     ErrorLog,
     HourCount,
@@ -200,6 +201,13 @@ def add_samples(store: Store, rows: Sequence[tuple[object, ...]]) -> None:
         "VALUES (?, ?, ?, ?, ?, ?)",
         rows,
     )
+
+
+def unknown_clients(error_id: int, most: int = 10) -> list[str]:
+    """Names in the error's samples that are no client's."""
+    named = Sample.select(Sample.client_id).where((Sample.error == error_id) & (Sample.client_id != ""))
+    strangers = named.where(Sample.client_id.not_in(Client.select(Client.id))).distinct()
+    return [name for (name,) in strangers.order_by(Sample.client_id).limit(most).tuples()]
 
 
 def sample_moments(error_ids: Collection[int]) -> dict[int, list[tuple[float, int]]]:

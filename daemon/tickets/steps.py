@@ -36,6 +36,8 @@ class NewTicket(Struct, frozen=True):
     by: str = "system"
     description: str = ""
     """Of the history's first row."""
+    details: dict[str, Any] = {}
+    """What its mails say beside."""
 
 
 class Tickets:
@@ -67,7 +69,7 @@ class Tickets:
         if error is not None:
             rows.watch_anew(error, now)
             errors.unresolve(error)
-        self._mail(step, error, ticket, client, now, {}, tell_admin=notify_admin)
+        self._mail(step, error, ticket, client, now, new.details, tell_admin=notify_admin)
         return ticket
 
     def take(

@@ -1,4 +1,6 @@
-"""Flask under gunicorn with several workers: each worker ships its own errors. Clients have subdomains.
+"""Flask under gunicorn with several workers: each worker ships its own errors. Sites are known by their hosts.
+
+`hosts` of a `[[client]]` in the daemon's configuration says whose site a host is; any other host is nobody's.
 
 Run it, and ask for a price it does not have:
 
@@ -9,11 +11,10 @@ Run it, and ask for a price it does not have:
 from __future__ import annotations
 
 from logging.config import dictConfig
-from typing import Any
 
 from flask import Flask
 
-from tocsin.handler.integrations.middleware import WsgiMiddleware
+from tocsin.handler.integrations.middleware import WsgiMiddleware, by_host
 
 PRICES = {"coffee": 3}
 
@@ -29,13 +30,8 @@ dictConfig(
 )
 
 
-def client(environ: dict[str, Any]) -> str:
-    """acme.example.org is the client acme's."""
-    return environ["HTTP_HOST"].partition(".")[0]
-
-
 app = Flask(__name__)
-app.wsgi_app = WsgiMiddleware(app.wsgi_app, client)
+app.wsgi_app = WsgiMiddleware(app.wsgi_app, by_host)
 
 
 @app.get("/prices/<product>")

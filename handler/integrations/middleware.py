@@ -22,6 +22,8 @@ Client = Callable[[Any], Any]
 """From the framework's request (WSGI: environ, ASGI: scope) to the client's id, None when it has none."""
 Scope = MutableMapping[str, Any]
 
+_HOST_LIMIT = 255
+"""Characters of a host's name; no name in DNS is longer."""
 _WSGI_SERVERS = ("gunicorn.error",)
 _ASGI_SERVERS = ("uvicorn.error", "hypercorn.error")
 """Loggers that keep what they log from the root logger."""
@@ -111,6 +113,19 @@ class AsgiMiddleware:
         finally:
             for handler in attached(TocsinHandler):
                 handler.flush()
+
+
+def by_host(request: Any) -> str | None:
+    """For `client=`: the host that a request asks for, of a WSGI environ, an ASGI scope or a Django request.
+
+    What a browser says: the daemon makes a client of it only where a `[[client]]` lists it among its `hosts`.
+    """
+    if not isinstance(request, MutableMapping):
+        return str(request.get_host())[:_HOST_LIMIT].lower()
+    if "headers" in request:
+        headers = dict(request["headers"])
+        return str(headers.get(b"host", b"").decode("latin-1"))[:_HOST_LIMIT].lower() or None
+    return str(request.get("HTTP_HOST") or request.get("SERVER_NAME") or "")[:_HOST_LIMIT].lower() or None
 
 
 def django_user(request: Any) -> str | None:

@@ -26,7 +26,8 @@ from tocsin.handler.protocol.event import Event
 EXAMPLES = Path(__file__).parents[2] / "examples" / "frameworks"
 PROGRAMS = Path(sys.executable).parent
 CONFIGURATION = '\n[[service]]\nname = "nightly"\nkind = "batch"\n'
-"""What docs/frameworks.md has the admin write for the cron job."""
+CONFIGURATION += '[[client]]\nid = "acme"\nhosts = ["acme.example.org"]\n[[client]]\nid = "martin"\n'
+"""What docs/frameworks.md has the admin write for the cron job, and the clients of the examples."""
 _PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
