@@ -14,6 +14,8 @@ import pytest
 from support.running import until
 from support.served import EXAMPLES, Server, Tocsin, commands
 
+OF_HOST = {"acme.example.org": "acme"}
+"""Whose site a host is, as the daemon is configured."""
 SERVED = ("GET", "/prices/tea")
 SECRETS = ("s3cret", "4111111111111111", "k-4711")
 """What requests carry and no database may hold."""
@@ -59,7 +61,8 @@ def assert_bound_and_scrubbed(tocsin: Tocsin, service: str) -> None:
     events = tocsin.events(service)
     contexts = [event.context or {} for event in events]
     assert SERVED in [(context.get("method"), context.get("path")) for context in contexts]
-    assert {event.client for event in events} == set(tocsin.clients(service))
+    named = {OF_HOST.get(event.client or "", event.client) for event in events}
+    assert named == set(tocsin.clients(service))
     frames = [frame for event in events if event.exception for frame in event.exception.frames]
     assert frames
     assert not [frame for frame in frames if frame.module.startswith("tocsin")]
