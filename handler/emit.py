@@ -8,6 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from tocsin.handler.capture import stamp
+from tocsin.handler.capture.stamp import StampedRecord, is_first
 from tocsin.handler.capture.values import attributes_of
 from tocsin.handler.destination import Destination
 from tocsin.handler.exception_hooks import Uncaught, is_attached
@@ -16,7 +18,6 @@ from tocsin.handler.settings import Settings, resolve_settings
 from tocsin.handler.settling import settling
 
 _destinations: dict[Settings, Destination] = {}
-_MARK = "_tocsin"
 
 
 class TocsinHandler(logging.Handler):
@@ -68,6 +69,8 @@ class TocsinHandler(logging.Handler):
             "key": key,
         }
         self.settings, at_least, uncaught_too = resolve_settings(given)
+        self._given = given
+        stamp.install()
         super().__init__(at_least)
         self.destination = _destination(self.settings)
         self.destination.handlers.add(self)
@@ -76,10 +79,14 @@ class TocsinHandler(logging.Handler):
         self._uncaught_too = uncaught_too
         self._uncaught = Uncaught(self, lambda: self.in_use) if uncaught_too else None
 
+    def __reduce__(self) -> Any:
+        """Copied or sent to another process, a handler is made again from its arguments."""
+        return _made, (type(self), {**self._given, "level": self.level})
+
     # A lock here could be held at a fork, or by the thread that a signal handler interrupts. None is needed.
 
     def createLock(self) -> None:
-        self.lock = None
+        self.lock: Any = _NoLock()
 
     def acquire(self) -> None:
         return
@@ -104,13 +111,19 @@ class TocsinHandler(logging.Handler):
 
         A record that meets a second handler of ours to the same daemon is counted once, by the first.
         """
+        cls = type(record)
+        try:
+            # The logger has looked at the level; a queue's listener, a buffer and loguru have not.
+            if cls is StampedRecord or cls is logging.LogRecord:
+                if record.levelno < self.level:
+                    return
+            elif (attributes_of(record) or {})["levelno"] < self.level:
+                return
+        except Exception:  # A record made by hand may say anything of its level.
+            pass
         destination = self.destination
-        plain = type(record) is logging.LogRecord  # Another class may answer `__dict__` with anything.
-        facts: dict[str, Any] = record.__dict__ if plain else attributes_of(record) or {}
-        if _MARK in facts and facts[_MARK] == destination.endpoints:
-            return
-        destination.take(record)
-        facts[_MARK] = destination.endpoints
+        if is_first(record, destination.endpoints):
+            destination.take(record)
 
     def flush(self) -> None:
         """Waits at most `flush_timeout` seconds for the daemon's acknowledgement, 50 ms when none answers."""
@@ -145,6 +158,26 @@ class TocsinHandler(logging.Handler):
         if self._uncaught_too and self._uncaught is None and not _ending.begun:
             self._uncaught = Uncaught(self, lambda: self.in_use)
         self.emit(record)
+
+
+class _NoLock:
+    """What `with handler.lock:` finds: a lock that does nothing."""
+
+    def __enter__(self) -> _NoLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        return True
+
+    def release(self) -> None:
+        return
+
+
+def _made(cls: type[TocsinHandler], given: dict[str, Any]) -> TocsinHandler:
+    return cls(**given)
 
 
 def _destination(settings: Settings) -> Destination:

@@ -24,10 +24,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from tocsin.handler.capture import context, values
+from tocsin.handler.capture import values
 from tocsin.handler.capture.fit import fit
 from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
+from tocsin.handler.capture.stamp import StampedRecord, bound_at, is_plain
 from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -117,12 +118,13 @@ class Capture:
     def summarize(self, record: logging.LogRecord) -> RecordSummary:
         """The cheap first look at every record. Never raises, whatever the record holds."""
         try:
-            plain = record if type(record) is logging.LogRecord else _plain(record)
+            cls = type(record)
+            plain = record if cls is StampedRecord or cls is logging.LogRecord else _plain(record)
             site = self._site(plain)
             message, template = _message(record, plain)
             ordinary = type(plain.msg) is str
             caught = None if ordinary and plain.exc_info is None else _caught(plain)
-            client, bound = context.current()
+            client, bound = bound_at(record)
             given = bound.get("fingerprint") if bound else None
             if not ordinary and type(plain.msg) is dict and (named := plain.msg.get("client")) is not None:
                 client = _client(named) or client
@@ -148,7 +150,7 @@ class Capture:
                 plain.stack_info, plain,
             )  # fmt: skip
         except Exception as problem:
-            if type(record) is logging.LogRecord and not record.__dict__.keys() >= _DEFAULTS:
+            if is_plain(record) and not record.__dict__.keys() >= _DEFAULTS:
                 return self.summarize(_plain(record))
             return _unreadable(problem)
 
@@ -263,7 +265,11 @@ def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, 
         args = None
     template = msg if type(msg) is str and args is not None else None
     cls = type(record)
-    if cls is not logging.LogRecord and cls.getMessage is not logging.LogRecord.getMessage:
+    if (
+        cls is not StampedRecord
+        and cls is not logging.LogRecord
+        and cls.getMessage is not logging.LogRecord.getMessage
+    ):
         return _formatted_by(record), template
     if type(msg) is dict:
         event = msg.get("event", msg.get("message"))

@@ -1,0 +1,108 @@
+"""What belongs to the moment of logging, kept on the record itself: whose work it was, and where it was counted.
+
+A record may be handled later and by another thread (`QueueHandler`, `MemoryHandler`, loguru): then the thread that
+handles it knows nothing of the one that logged it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from tocsin.handler.capture import values
+from tocsin.handler.capture.context import Bound, current
+
+Marks = dict[object, object]
+"""The destinations that have counted a record, each with whoever was there first."""
+
+
+class StampedRecord(logging.LogRecord):
+    """A record that knows what was bound when it was made. In slots: no other handler prints it as `extra`."""
+
+    __slots__ = ("tocsin_bound", "tocsin_marks")
+
+    tocsin_bound: Bound
+    tocsin_marks: Marks
+
+    def __copy__(self) -> StampedRecord:
+        """Shares the marks: the copy is the same event."""
+        made = StampedRecord.__new__(StampedRecord)
+        made.__dict__.update(self.__dict__)
+        made.tocsin_bound, made.tocsin_marks = self.tocsin_bound, self.tocsin_marks
+        return made
+
+    def __getstate__(self) -> Any:
+        """For pickle: bound values as text, since what an application binds need not be picklable."""
+        client, bound = self.tocsin_bound
+        texts = {name: values.render(value) for name, value in bound.items()}
+        return self.__dict__, {
+            "tocsin_bound": (client, texts),
+            "tocsin_marks": dict.fromkeys(self.tocsin_marks),
+        }
+
+
+_foreign: WeakKeyDictionary[logging.LogRecord, Marks] = WeakKeyDictionary()
+"""Marks of records of an application's own class, which has no slot for them."""
+
+
+def is_plain(record: logging.LogRecord) -> bool:
+    """Whether its attributes can be read as they are: another class may answer with anything."""
+    cls = type(record)
+    return cls is StampedRecord or cls is logging.LogRecord
+
+
+def bound_at(record: logging.LogRecord) -> Bound:
+    """(client, context) as they were when the record was made; of one that is not stamped, as they are now."""
+    if type(record) is StampedRecord:
+        try:
+            return record.tocsin_bound
+        except AttributeError:
+            pass
+    return current()
+
+
+def is_first(record: logging.LogRecord, destination: object) -> bool:
+    """Whether the record, or a copy of it, has not met this destination before. Marks that it has now."""
+    if type(record) is StampedRecord:
+        try:
+            marks = record.tocsin_marks
+        except AttributeError:
+            marks = record.tocsin_marks = {}
+    else:
+        install()  # The application may have set a factory of its own since.
+        try:
+            marks = _foreign.setdefault(record, {})
+        except TypeError:
+            return True
+    me = object()
+    # One step of the interpreter: a copy may be at it in another thread.
+    return marks.setdefault(destination, me) is me
+
+
+class _Factory:
+    """The record factory: the application's own, its records stamped."""
+
+    def __init__(self, before: Callable[..., logging.LogRecord]) -> None:
+        self._before = None if before is logging.LogRecord else before
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        if self._before is None:
+            record = StampedRecord(*args, **kwargs)
+        else:
+            made = self._before(*args, **kwargs)
+            if type(made) is not logging.LogRecord:
+                return made
+            record = StampedRecord.__new__(StampedRecord)
+            record.__dict__ = made.__dict__
+        record.tocsin_bound = current()
+        record.tocsin_marks = {}
+        return record
+
+
+def install() -> None:
+    """Has every record stamped from now on, over whatever factory the application has set by now."""
+    before = logging.getLogRecordFactory()
+    if type(before) is not _Factory:
+        logging.setLogRecordFactory(_Factory(before))
