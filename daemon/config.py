@@ -152,6 +152,28 @@ class Retention(_Section, frozen=True):
     """Age at which hourly counts are dropped."""
 
 
+class GroupingRule(_Section, frozen=True):
+    """A logging call of a library that logs for your code; what of its records names your code."""
+
+    logger: str = ""
+    """The logger, with those below it; empty: any."""
+    template: str = ""
+    """The call's template, `*` for anything; empty: any."""
+    module: str = ""
+    """The module of the call, with those below it; empty: any."""
+    text: str = ""
+    """A regular expression found in the text; its groups become part of what the error is known by."""
+    context: list[str] = []
+    """Names of bound or `extra=` values that become part of what the error is known by."""
+
+
+class Grouping(_Section, frozen=True):
+    """What errors are known by, beyond the rule."""
+
+    rule: Annotated[list[GroupingRule], Meta(examples=[[]])] = []
+    """Library calls that log for your code, each a `[[grouping.rule]]`; the first that matches counts."""
+
+
 class Client(_Section, frozen=True):
     """A client, told of the errors it meets."""
 
@@ -206,6 +228,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mail: Mail = Mail()
     report: Report = Report()
     retention: Retention = Retention()
+    grouping: Grouping = Grouping()
     client: list[Client] = []
     service: list[Service] = []
     smtp: Smtp | None = None
@@ -241,7 +264,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
-            "report": Report, "retention": Retention, "client": Client, "service": Service}  # fmt: skip
+            "report": Report, "retention": Retention, "grouping": Grouping,
+            "client": Client, "service": Service}  # fmt: skip
 
 
 def load(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -370,6 +394,8 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
         raise ConfigError(
             f"{name}: database.url = {url!r}: write sqlite:///file or postgresql://user@host/name"
         )
+    for rule in config.grouping.rule:
+        _check_rule(rule, name)
     seen = [client.id for client in config.client]
     for what, ids in (("client.id", seen), ("service.name", [service.name for service in config.service])):
         for one in ids:
@@ -396,6 +422,15 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
         report=msgspec.structs.replace(config.report, dir=config.report.dir or str(state / "report")),
         smtp=_smtp(environ, config, name),
     )
+
+
+def _check_rule(rule: GroupingRule, name: str) -> None:
+    if not (rule.text or rule.context):
+        raise ConfigError(f"{name}: grouping.rule: it needs text or context, which name your code")
+    try:
+        re.compile(rule.text)
+    except re.error as error:
+        raise ConfigError(f"{name}: grouping.rule.text = {rule.text!r}: {error}") from None
 
 
 def _credential(environ: Mapping[str, str], name: str) -> str | None:

@@ -161,6 +161,8 @@ def _kind(hint: Any) -> str:
         return f"list of {_kind(args[0])}s"
     if args:
         return next(_kind(one) for one in args if one is not type(None))
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return "table"
     return {str: "text", int: "whole number", float: "number", config.Duration: "duration"}[hint]
 
 

@@ -19,6 +19,7 @@ from peewee import IntegrityError, InterfaceError, OperationalError
 from tocsin.daemon.config import Config
 from tocsin.daemon.grouping.sign import Signature
 from tocsin.daemon.grouping.signatures import Signatures
+from tocsin.daemon.grouping.speakers import Speaker, Speakers
 from tocsin.daemon.ingest import outcome, printed_lines
 from tocsin.daemon.ingest.known_clients import NAME_LIMIT, KnownClients
 from tocsin.daemon.ingest.new_errors import FullLocations
@@ -74,7 +75,7 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
-        self._memory = _Memory(Signatures(), AliveIntervals(store), set(), {})
+        self._memory = _Memory(Signatures(_speakers(config)), AliveIntervals(store), set(), {})
         self._versions = Versions()
 
     def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
@@ -150,6 +151,14 @@ class Digest:
             session.watermark = max(session.watermark, part.end)
             session.save(only=[Session.watermark])
         return Ack(part.session, session.watermark)
+
+
+def _speakers(config: Config) -> Speakers:
+    """The table of library calls that log for the application's code, the user's own first."""
+    return Speakers(
+        Speaker(rule.logger, rule.template, rule.module, rule.text, tuple(rule.context))
+        for rule in config.grouping.rule
+    )
 
 
 def _session_of(message: FromHandler) -> str:
