@@ -7,7 +7,7 @@ One message is one ZeroMQ part: a version byte, then one msgpack-encoded struct.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -137,7 +137,7 @@ _place = msgspec.msgpack.Decoder(CodeLocation)
 
 def encode(message: FromHandler | FromDaemon) -> bytes:
     """Bytes of one message. Raises WireError (ours) when it would be larger than `MESSAGE_LIMIT`."""
-    data = bytes([VERSION]) + _encoder.encode(message)
+    data = bytes([VERSION]) + _encoded(message)
     if len(data) > MESSAGE_LIMIT:
         raise WireError(f"a message of {len(data)} bytes is over the limit of {MESSAGE_LIMIT}", theirs=False)
     return data
@@ -169,8 +169,28 @@ def decode_from_daemon(data: bytes) -> FromDaemon:
 
 
 def encode_record(record: Record) -> bytes:
-    """The payload of one spool frame. Sanitised text only: a lone surrogate raises UnicodeEncodeError."""
-    return _encoder.encode(record)
+    """The payload of one spool frame."""
+    return _encoded(record)
+
+
+def _encoded(value: Struct) -> bytes:
+    """The one door to disk and wire: what no encoder takes, a lone surrogate, goes through as its escape."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_encodable(value))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list | tuple):
+        return [_encodable(part) for part in value]
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(part) for name, part in value.items()}
+    if isinstance(value, Struct):
+        return type(value)(*(_encodable(getattr(value, name)) for name in value.__struct_fields__))
+    return value
 
 
 def carried(payload: bytes) -> bytes:

@@ -38,11 +38,15 @@ def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None =
     """
     sweep(directory)
     for session in sorted(sessions(directory)):
-        taken = take(directory, session)
-        if isinstance(taken, str):
-            yield Outcome(session, "?", 0, 0, taken)
-        elif taken is not None:
-            yield _shipped(taken, patience, (endpoint,) if endpoint else taken.header.endpoints)
+        try:
+            taken = take(directory, session)
+            if isinstance(taken, str):
+                yield Outcome(session, "?", 0, 0, taken)
+            elif taken is not None:
+                yield _shipped(taken, patience, (endpoint,) if endpoint else taken.header.endpoints)
+        except Exception as error:
+            # Of one session's files; the next session is none the worse for it.
+            yield Outcome(session, "?", 0, 0, f"its files cannot be read: {error!r}")
 
 
 def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> Outcome:

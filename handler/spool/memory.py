@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from tocsin.handler.capture.code_locations import CodeLocations, wanted
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import Event, Header, Lost
+from tocsin.handler.protocol.event import CodeLocation, Event, Header, Lost
 from tocsin.handler.spool.losses import Tally
 
 LIMIT = 1000
@@ -88,7 +88,10 @@ class Memory:
         size = 0
         for path, line, module in wanted(record) if isinstance(record, Event) else ():
             if (path, line) not in places:
-                encoded = wire.encode_record(self._places.of(path, line, module))
+                try:
+                    encoded = wire.encode_record(self._places.of(path, line, module))
+                except Exception:  # What its source says cannot be told: the event is shipped all the same.
+                    encoded = wire.encode_record(CodeLocation(path, line, module=module or ""))
                 places[path, line] = Raw(encoded)
                 size += len(encoded)
         return size

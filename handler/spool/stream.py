@@ -329,13 +329,15 @@ class Stream:
             self._known.clear()
         known = self._known.get((path, line))
         if known is None:
-            place = (
-                self.places.of(path, line, module)
-                if self.places
-                else CodeLocation(path, line, module=module or "")
-            )
-            known = self._known[path, line] = Raw(wire.encode_record(place))
+            known = self._known[path, line] = Raw(self._location(path, line, module))
         return known
+
+    def _location(self, path: str, line: int, module: str | None) -> bytes:
+        """What its source says; nothing but its name where that cannot be told: the event is shipped all the same."""
+        if self.places:
+            with contextlib.suppress(Exception):
+                return wire.encode_record(self.places.of(path, line, module))
+        return wire.encode_record(CodeLocation(path, line, module=module or ""))
 
     # Giving up what was acknowledged
 
