@@ -19,6 +19,7 @@ from tocsin.daemon.tickets import lifecycle, mute
 from tocsin.daemon.tickets.lifecycle import RECENT, Action, EventType, State, TicketEvent, reached
 from tocsin.daemon.tickets.recurrence import old_code
 from tocsin.daemon.tickets.steps import DUPLICATE, NewTicket, Tickets
+from tocsin.handler.protocol.event import TEST_LOGGER
 
 LATE_AFTER = 300.0
 """Seconds after which an occurrence is said to have arrived late."""
@@ -56,7 +57,9 @@ class Consequences:
         ids = [error.id for error, _ in rest]
         tickets, watches = rows.of_errors(ids), rows.watches(ids)
         for error, parts in rest:
-            if error.id in tickets:
+            if all(part.event.logger == TEST_LOGGER for part in parts):
+                errors.resolve(error, self._now)
+            elif error.id in tickets:
                 self._with_tickets(error, parts, tickets[error.id], watches.get(error.id))
             else:
                 self._without_ticket(error, parts)

@@ -27,6 +27,10 @@ def split(at: int) -> tuple[int, int]:
     return at >> SEGMENT_BITS, at & ((1 << SEGMENT_BITS) - 1)
 
 
+TEST_LOGGER = "tocsin.test"
+"""Logger of the errors that `python -m tocsin.handler test` logs: they open no ticket."""
+
+
 class Frame(Struct, frozen=True, array_like=True, omit_defaults=True):
     """One call in a traceback, outermost first in `Raised.frames`. Raw facts; its source is in `CodeLocation`."""
 

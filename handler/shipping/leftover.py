@@ -13,6 +13,7 @@ from tocsin.handler.process import monotonic, wall
 from tocsin.handler.protocol import wire
 from tocsin.handler.shipping.adoption import Adopted, take
 from tocsin.handler.shipping.connection import Connection
+from tocsin.handler.shipping.unanswered import no_answer
 from tocsin.handler.spool.segments import sessions, sweep
 
 WINDOW = 32
@@ -96,7 +97,7 @@ def _deliver(adopted: Adopted, link: Connection, patience: float) -> str:
             link.send(adopted.goodbye())
             return ""
         link.wait(0 if said else 0.05, -1, connecting=not link.connected)
-    return link.trouble or f"no daemon answers at {link.endpoint}"
+    return link.trouble or no_answer([link.endpoint])
 
 
 def _say(link: Connection, message: wire.FromHandler) -> bool:

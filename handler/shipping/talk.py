@@ -12,6 +12,7 @@ from tocsin.handler.protocol import wire
 from tocsin.handler.shipping.adoption import Adoptions
 from tocsin.handler.shipping.connection import Connection
 from tocsin.handler.shipping.delivery import Delivery
+from tocsin.handler.shipping.unanswered import no_answer
 
 FAILOVER = 3.0
 """Seconds an endpoint has to answer before the next one is tried."""
@@ -53,7 +54,7 @@ class Talk:
         refusal = next((one.refused for one in self._deliveries() if one.refused), None)
         if refusal is not None:
             return refusal.text
-        return self.connection.trouble or f"no daemon answers at {', '.join(self.connection.endpoints)}"
+        return self.connection.trouble or no_answer(self.connection.endpoints)
 
     @property
     def done(self) -> bool:

@@ -246,8 +246,8 @@ class Rehearsal:
     def on_postgres(self) -> None:
         test = ["-m", "tocsin.handler", "test", "--spool", "/var/lib/shop/spool"]
         self.box("runuser", "-u", "www-data", "--", "/opt/tocsin/bin/python", *test)
-        tickets = json.loads(self.box("runuser", "-u", "tocsin", "--", TOCSIN, "tickets", "--json"))
-        self.record("three errors on Postgres are one ticket", len(tickets) == 1)
+        errors = json.loads(self.box("runuser", "-u", "tocsin", "--", TOCSIN, "errors", "--json"))
+        self.record("three errors on Postgres are one error", [one["occurrences"] for one in errors] == [3])
         self.box("systemctl", "start", "tocsin-backup")
         kept = list(self.box.inside("var/lib/tocsin/backup").glob("tocsin-*.backup"))
         heads = [path.read_bytes()[:5] for path in kept]
