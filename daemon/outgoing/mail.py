@@ -195,7 +195,7 @@ def digest_item(mail: Mail, templates: Templates) -> dict[str, Any]:
         "subject": letter.subject,
         "ticket_id": mail.ticket_id,
         "created_at": mail.created_at,
-        "title": _of(mail.facts, "title"),
+        "title": _of(mail.facts, "title") if mail.audience == "admin" or mail.facts.get("manual") else "",
         "ticket_url": mail.facts.get("ticket_url"),
     }
 
@@ -266,6 +266,7 @@ def view(facts: Facts, voice: RenderContext) -> dict[str, Any]:
     return {
         **seen,
         "service": _service(facts, voice),
+        "what_happened": _what_happened(facts, voice),
         "ticket_id": line(facts.get("ticket_id", ""), 20),
         "error_id": facts.get("error_id"),
         "ticket_url": web_address(facts.get("ticket_url")),
@@ -296,6 +297,13 @@ def web_address(url: object) -> str | None:
 
 def _service(facts: Facts, voice: RenderContext) -> str:
     return _of(facts, "service") or voice._("your site")
+
+
+def _what_happened(facts: Facts, voice: RenderContext) -> str:
+    """In words for who reads: an error's title is a class and a masked value, nothing to a client."""
+    if voice.admin or facts.get("manual"):
+        return _of(facts, "title")
+    return voice._("A technical error in %(service)s", service=_service(facts, voice))
 
 
 def _names(facts: Facts, key: str) -> str:
