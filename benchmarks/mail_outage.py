@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.badmail import FAULTS, broken
+from support.faulty_mail_server import FAULTS, broken
 from support.mailing import MailingDaemon
 from support.running import short_place
 

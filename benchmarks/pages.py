@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-from support import crowd
+from support import busy_database
 
 from tocsin.daemon import config as configuration
 from tocsin.daemon.store.database import Store, open_store
@@ -50,7 +50,7 @@ def measure(directory: Path, errors: int, occurrences: int, tickets: int) -> dic
     )
     store = open_store(config.database.url)
     now = time.time()
-    crowd.fill(store, errors, occurrences, tickets, now)
+    busy_database.fill(store, errors, occurrences, tickets, now)
     shelf = ReportWriter(store, config)
     done = threading.Event()
     waits: list[float] = []

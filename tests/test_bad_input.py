@@ -30,7 +30,7 @@ handler.close()
 """
 
 
-class House:
+class ConfiguredDaemon:
     """A configuration in a directory of its own, and the `tocsin` processes that use it."""
 
     def __init__(self, directory: Path) -> None:
@@ -95,8 +95,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = House(tmp_path_factory.mktemp("h"))
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfiguredDaemon]:
+    house = ConfiguredDaemon(tmp_path_factory.mktemp("h"))
     yield house
     house.close()
 
@@ -119,7 +119,7 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     ],
 )
 def test_a_wrong_configuration_stops_the_daemon_with_key_value_and_remedy(
-    house: House, more: str, said: tuple[str, ...]
+    house: ConfiguredDaemon, more: str, said: tuple[str, ...]
 ) -> None:
     house.configure(more=more)
     done = house.tocsin("daemon")
@@ -127,20 +127,22 @@ def test_a_wrong_configuration_stops_the_daemon_with_key_value_and_remedy(
     assert all(word in refusal(done) for word in said)
 
 
-def test_a_state_directory_that_cannot_be_made_is_named(house: House) -> None:
+def test_a_state_directory_that_cannot_be_made_is_named(house: ConfiguredDaemon) -> None:
     (house.directory / "file").touch()
     house.configure(f'state_dir = "{house.directory}/file/state"\n')
     assert f"{house.directory}/file/state" in refusal(house.tocsin("daemon"))
 
 
-def test_a_port_in_use_is_named(house: House) -> None:
+def test_a_port_in_use_is_named(house: ConfiguredDaemon) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         house.configure(f'listen = ["{address}"]\n')
         assert address in refusal(house.tocsin("daemon"))
 
 
-def test_a_second_daemon_on_the_same_database_names_the_first_and_leaves_it_alone(house: House) -> None:
+def test_a_second_daemon_on_the_same_database_names_the_first_and_leaves_it_alone(
+    house: ConfiguredDaemon,
+) -> None:
     first = house.start()
     house.configure(f'listen = ["{house.endpoint}2"]\n')
     assert f"pid {first.pid}" in refusal(house.tocsin("daemon"))
@@ -148,13 +150,13 @@ def test_a_second_daemon_on_the_same_database_names_the_first_and_leaves_it_alon
     assert until(lambda: house.ask("status")["events_counted"] == 3)
 
 
-def test_a_second_daemon_on_the_same_socket_does_not_steal_it(house: House) -> None:
+def test_a_second_daemon_on_the_same_socket_does_not_steal_it(house: ConfiguredDaemon) -> None:
     first = house.start()
     house.configure(more=f'[database]\nurl = "sqlite:///{house.directory}/other.db"')
     assert f"pid {first.pid}" in refusal(house.tocsin("daemon"))
 
 
-def test_mails_wait_while_the_mail_server_cannot_be_reached(house: House) -> None:
+def test_mails_wait_while_the_mail_server_cannot_be_reached(house: ConfiguredDaemon) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     house.smtp = {
@@ -173,7 +175,7 @@ def test_mails_wait_while_the_mail_server_cannot_be_reached(house: House) -> Non
     assert daemon.poll() is None
 
 
-def test_garbage_on_the_socket_does_not_keep_errors_from_being_counted(house: House) -> None:
+def test_garbage_on_the_socket_does_not_keep_errors_from_being_counted(house: ConfiguredDaemon) -> None:
     daemon = house.start()
     with zmq.Context() as context, context.socket(zmq.DEALER) as garbage:
         garbage.connect(house.endpoint)

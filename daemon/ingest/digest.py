@@ -31,6 +31,7 @@ from tocsin.daemon.store.alive_intervals import AliveIntervals
 from tocsin.daemon.store.database import Store, StoreError
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import Session
+from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import AggregatedEvents, CodeLocation, DuplicateReference, Event, Lost
 from tocsin.handler.protocol.outline import EventOutline, outline, outline_event
@@ -116,6 +117,8 @@ class Digest:
             work = _Work(self._store, self._config, received, self._identity, self._memory, now)
             answers = [work.take(one) for one in received]
             work.settle()
+            reach("before_commit")
+        reach("after_commit")
         self._memory.unfinished.update(work.unfinished)
         for session_id in [one for one, runs in work.unfinished.items() if not runs]:
             del self._memory.unfinished[session_id]

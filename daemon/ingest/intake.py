@@ -25,6 +25,7 @@ from tocsin.daemon.ingest.zap import Gate
 from tocsin.daemon.runtime import process
 from tocsin.daemon.runtime.liveness import Beat
 from tocsin.daemon.store.database import StoreError, StoreReplaced
+from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.wire import FromDaemon, FromHandler, Hello, Refusal, WireError
 
@@ -137,7 +138,9 @@ class Intake:
         if asked:
             for one, answer in zip(asked, take([one.received for one in asked], now()), strict=True):
                 if answer is not None:
+                    reach("before_answer")
                     self._answer(one.socket, one.peer, answer)
+                    reach("after_answer")
         return True
 
     def close(self) -> None:

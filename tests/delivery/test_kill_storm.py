@@ -18,7 +18,7 @@ from tocsin.handler import TocsinHandler
 
 HERE = Path(__file__).parent
 ADOPTED_WITHIN = 5.0
-DAEMON_POINTS = ["before commit", "after commit", "before ack", "after ack"]
+DAEMON_POINTS = ["before_commit", "after_commit", "before_answer", "after_answer"]
 OWN_POINTS = ["before rotation", "in rotation", "after rotation", "before deletion", "after deletion"]
 ADOPTER_POINTS = [
     "at adoption",
@@ -134,8 +134,7 @@ def test_a_daemon_that_dies_at_each_point_of_its_work_counts_each_record_once(
 ) -> None:
     worker = crowd.start()
     for point in DAEMON_POINTS:
-        daemon.start(point)
-        daemon.died()
+        daemon.dies_at(point, times=5)
     crowd.kill(worker)
     daemon.up()
     settle(crowd)

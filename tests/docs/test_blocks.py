@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.markdown import PAGES, ROOT, Block, blocks
-from support.place import CodeLocation
+from support.reader_machine import ReaderMachine
 
 from tocsin.daemon import config
 
@@ -37,7 +37,7 @@ def here(page: Path, *languages: str) -> list[Block]:
 
 @pytest.mark.parametrize("page", [page for page in OURS if here(page, *RUN)], ids=name)
 def test_what_the_page_tells_to_do_can_be_done(page: Path, request: pytest.FixtureRequest) -> None:
-    place: CodeLocation = request.getfixturevalue("empty" if page.name in FROM_NOTHING else "furnished")
+    place: ReaderMachine = request.getfixturevalue("empty" if page.name in FROM_NOTHING else "furnished")
     for block in here(page, *RUN):
         try:
             place.run(block)

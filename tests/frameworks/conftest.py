@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+from support.example_programs import ExamplesDaemon
 from support.running import short_place
-from support.served import Tocsin
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Tocsin]:
+def running() -> Iterator[ExamplesDaemon]:
     with short_place() as place:
-        daemon = Tocsin(place)
+        daemon = ExamplesDaemon(place)
         daemon.up()
         try:
             yield daemon
@@ -22,13 +22,13 @@ def running() -> Iterator[Tocsin]:
 
 
 @pytest.fixture(scope="module")
-def tocsin() -> Iterator[Tocsin]:
+def tocsin() -> Iterator[ExamplesDaemon]:
     with running() as daemon:
         yield daemon
 
 
 @pytest.fixture
-def alone() -> Iterator[Tocsin]:
+def alone() -> Iterator[ExamplesDaemon]:
     """One for this test only."""
     with running() as daemon:
         yield daemon

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import textwrap
 
+from support.example_programs import CONFIGURATION, EXAMPLES, commands
 from support.markdown import ROOT, blocks
-from support.served import CONFIGURATION, EXAMPLES, commands
 
 PAGE = ROOT / "docs" / "frameworks.md"
 NOTEBOOK = json.loads((EXAMPLES / "notebook.ipynb").read_text())

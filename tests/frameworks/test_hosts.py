@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.example_programs import PROGRAMS, ExamplesDaemon, RunningProgram
 from support.running import until
-from support.served import PROGRAMS, Server, Tocsin
 
 STARTS = int(os.environ.get("TOCSIN_STARTS", "2"))
 """Starts of each kind; `make frameworks` tries 20."""
@@ -63,7 +63,7 @@ def asked(url: str) -> int:
         return 0
 
 
-def answers(server: Server, port: int) -> list[int]:
+def answers(server: RunningProgram, port: int) -> list[int]:
     url = f"http://127.0.0.1:{port}/"
     assert until(lambda: listens(port)), server.said()
     with ThreadPoolExecutor(6) as pool:
@@ -71,7 +71,7 @@ def answers(server: Server, port: int) -> list[int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_uwsgi_in_its_ways_of_forking(way: str, tocsin: Tocsin) -> None:
+def test_uwsgi_in_its_ways_of_forking(way: str, tocsin: ExamplesDaemon) -> None:
     service = f"uwsgi {way}"
     program = tocsin.examples / f"uwsgi_{way.replace('-', '_')}.py"
     program.write_text(APPLICATION.format(service=service, each=EACH))
@@ -88,7 +88,7 @@ def test_uwsgi_in_its_ways_of_forking(way: str, tocsin: Tocsin) -> None:
     assert tocsin.counts(service, {"acme": STARTS * REQUESTS * EACH}), tocsin.clients(service)
 
 
-def test_gunicorn_that_gives_up_its_rights(tocsin: Tocsin) -> None:
+def test_gunicorn_that_gives_up_its_rights(tocsin: ExamplesDaemon) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become somebody else")
     service = "gunicorn as another user"
@@ -131,7 +131,7 @@ with daemon.DaemonContext(working_directory=os.getcwd(), stderr=open("daemon.err
 
 
 @pytest.mark.parametrize("start", range(STARTS))
-def test_python_daemon(start: int, alone: Tocsin) -> None:
+def test_python_daemon(start: int, alone: ExamplesDaemon) -> None:
     (alone.examples / "daemonised.py").write_text(DAEMON)
     command = [PROGRAMS / "python", "daemonised.py"]
     subprocess.run(command, cwd=alone.examples, env=alone.environ, timeout=60, check=True)

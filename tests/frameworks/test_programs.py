@@ -6,8 +6,8 @@ import signal
 import subprocess
 
 import pytest
+from support.example_programs import EXAMPLES, ExamplesDaemon, commands
 from support.running import until
-from support.served import EXAMPLES, Tocsin, commands
 
 
 @pytest.mark.parametrize(
@@ -19,25 +19,25 @@ from support.served import EXAMPLES, Tocsin, commands
         ("structlog_app.py", "deliveries", 1),
     ],
 )
-def test_plain_programs(tocsin: Tocsin, program: str, service: str, processes: int) -> None:
+def test_plain_programs(tocsin: ExamplesDaemon, program: str, service: str, processes: int) -> None:
     (command,) = commands(EXAMPLES / program)
     tocsin.run(*command)
     assert tocsin.counts(service, {"acme": 20}), tocsin.clients(service)
     assert list(tocsin.logged_by(service).values()) == [20 // processes] * processes
 
 
-def test_a_child_of_multiprocessing_says_goodbye(alone: Tocsin) -> None:
+def test_a_child_of_multiprocessing_says_goodbye(alone: ExamplesDaemon) -> None:
     alone.run("python", "dict_config.py")
     assert until(lambda: alone.ended("invoicing"))
 
 
-def test_what_structlog_binds_is_kept(tocsin: Tocsin) -> None:
+def test_what_structlog_binds_is_kept(tocsin: ExamplesDaemon) -> None:
     tocsin.run("python", "structlog_app.py")
     assert until(lambda: tocsin.events("deliveries"))
     assert {"van", "parcel"} <= (tocsin.events("deliveries")[0].context or {}).keys()
 
 
-def test_celery_with_recycled_processes(tocsin: Tocsin) -> None:
+def test_celery_with_recycled_processes(tocsin: ExamplesDaemon) -> None:
     (command, _) = commands(EXAMPLES / "celery_app.py")
     recycling = ("--concurrency", "4", "--max-tasks-per-child", "5")
     with tocsin.serving(*command, *recycling, end=signal.SIGKILL) as worker:
@@ -53,14 +53,14 @@ def test_celery_with_recycled_processes(tocsin: Tocsin) -> None:
     assert {event.logger for event in tocsin.events("invoices")} == {"celery.app.trace", "celery_app"}
 
 
-def test_apscheduler(tocsin: Tocsin) -> None:
+def test_apscheduler(tocsin: ExamplesDaemon) -> None:
     (command,) = commands(EXAMPLES / "apscheduler_jobs.py")
     with tocsin.serving(*command, end=signal.SIGINT) as scheduler:
         assert until(lambda: tocsin.clients("tanks") == {"acme": 20}), scheduler.said()
     assert {event.logger for event in tocsin.events("tanks")} == {"apscheduler.executors.default"}
 
 
-def test_two_kernels_run_a_notebook(tocsin: Tocsin) -> None:
+def test_two_kernels_run_a_notebook(tocsin: ExamplesDaemon) -> None:
     (command,) = commands(EXAMPLES / "notebook.ipynb")
     running = [
         subprocess.Popen([*command, "--output", f"done-{n}"], cwd=tocsin.examples, env=tocsin.environ)

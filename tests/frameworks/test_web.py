@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import CookieJar
 
 import pytest
+from support.example_programs import EXAMPLES, ExamplesDaemon, RunningProgram, commands
 from support.running import until
-from support.served import EXAMPLES, Server, Tocsin, commands
 
 OF_HOST = {"acme.example.org": "acme"}
 """Whose site a host is, as the daemon is configured."""
@@ -39,25 +39,25 @@ def asking(url: str, headers: Mapping[str, str] = {}) -> Ask:
     return ask
 
 
-def five_errors(server: Server, worker: int, ask: Ask) -> None:
+def five_errors(server: RunningProgram, worker: int, ask: Ask) -> None:
     """The worker answers five requests with an error."""
     pages = [f"/prices/tea?page={n}&token=s3cret" for n in range(4)] + ["/prices/4111111111111111"]
     with server.only(worker):
         assert [ask(page) for page in pages] == [500] * 5
 
 
-def four_of_gunicorn(server: Server) -> list[int]:
+def four_of_gunicorn(server: RunningProgram) -> list[int]:
     """The pids of all its workers, once they are there."""
     assert server.says(BOOTED, 4), server.said()
     return server.children()
 
 
-def assert_counted(tocsin: Tocsin, service: str, client: str, workers: list[int]) -> None:
+def assert_counted(tocsin: ExamplesDaemon, service: str, client: str, workers: list[int]) -> None:
     assert until(lambda: tocsin.clients(service) == {client: 20}), tocsin.clients(service)
     assert tocsin.logged_by(service) == dict.fromkeys(workers, 5)
 
 
-def assert_bound_and_scrubbed(tocsin: Tocsin, service: str) -> None:
+def assert_bound_and_scrubbed(tocsin: ExamplesDaemon, service: str) -> None:
     events = tocsin.events(service)
     contexts = [event.context or {} for event in events]
     assert SERVED in [(context.get("method"), context.get("path")) for context in contexts]
@@ -71,7 +71,7 @@ def assert_bound_and_scrubbed(tocsin: Tocsin, service: str) -> None:
     assert not [secret for secret in SECRETS if secret.encode() in written]
 
 
-def test_flask_under_gunicorn_with_a_worker_killed(tocsin: Tocsin) -> None:
+def test_flask_under_gunicorn_with_a_worker_killed(tocsin: ExamplesDaemon) -> None:
     (command, _) = commands(EXAMPLES / "flask_app.py")
     with tocsin.serving(*command, *FOUR, *ANY_PORT) as server:
         workers = four_of_gunicorn(server)
@@ -85,7 +85,7 @@ def test_flask_under_gunicorn_with_a_worker_killed(tocsin: Tocsin) -> None:
     assert_bound_and_scrubbed(tocsin, "shop")
 
 
-def test_gunicorns_own_word_of_a_killed_worker(alone: Tocsin) -> None:
+def test_gunicorns_own_word_of_a_killed_worker(alone: ExamplesDaemon) -> None:
     (command,) = commands(EXAMPLES / "gunicorn_conf.py")
     with alone.serving(*command, *FOUR, *ANY_PORT) as server:
         workers = four_of_gunicorn(server)
@@ -93,7 +93,7 @@ def test_gunicorns_own_word_of_a_killed_worker(alone: Tocsin) -> None:
         assert until(lambda: alone.clients("shop") == {"": 1}), server.said()
 
 
-def test_fastapi_under_uvicorn(tocsin: Tocsin) -> None:
+def test_fastapi_under_uvicorn(tocsin: ExamplesDaemon) -> None:
     (command, _) = commands(EXAMPLES / "fastapi_app.py")
     patience = ("--timeout-worker-healthcheck", "60")
     with tocsin.serving(*command, *FOUR, *patience, "--port", "0") as server:
@@ -108,7 +108,7 @@ def test_fastapi_under_uvicorn(tocsin: Tocsin) -> None:
 
 
 @pytest.fixture(scope="module")
-def logged_in(tocsin: Tocsin) -> Iterator[Callable[[str], Ask]]:
+def logged_in(tocsin: ExamplesDaemon) -> Iterator[Callable[[str], Ask]]:
     """Django's database with a user; from the server's URL to that user's browser."""
     os.environ["DJANGO_SUPERUSER_PASSWORD"] = "s3cret-of-martin"
     (migrate, create, _) = commands(EXAMPLES / "django_site" / "settings.py")
@@ -130,7 +130,7 @@ def logged_in(tocsin: Tocsin) -> Iterator[Callable[[str], Ask]]:
     del os.environ["DJANGO_SUPERUSER_PASSWORD"]
 
 
-def test_django_under_gunicorn(tocsin: Tocsin, logged_in: Callable[[str], Ask]) -> None:
+def test_django_under_gunicorn(tocsin: ExamplesDaemon, logged_in: Callable[[str], Ask]) -> None:
     command = commands(EXAMPLES / "django_site" / "settings.py")[-1]
     with tocsin.serving(*command, *FOUR, *ANY_PORT, under="django_site") as server:
         workers = four_of_gunicorn(server)
@@ -142,7 +142,7 @@ def test_django_under_gunicorn(tocsin: Tocsin, logged_in: Callable[[str], Ask]) 
 
 
 def test_asynchronous_django_asks_for_the_user_in_a_thread(
-    tocsin: Tocsin, logged_in: Callable[[str], Ask]
+    tocsin: ExamplesDaemon, logged_in: Callable[[str], Ask]
 ) -> None:
     settings = tocsin.examples / "django_site" / "settings.py"
     settings.with_name("elsewhere.py").write_text(

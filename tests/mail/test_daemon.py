@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.badmail import broken
+from support.faulty_mail_server import broken
 from support.mailing import MailingDaemon
 from support.running import short_place, until
 

@@ -10,7 +10,7 @@ import socket
 from collections import Counter
 
 import pytest
-from support.badmail import broken
+from support.faulty_mail_server import broken
 
 from tocsin.daemon.config import Smtp
 from tocsin.daemon.outgoing import smtp as smtp_module

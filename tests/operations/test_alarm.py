@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from support.clinic import AnyPort
+from support.installation import AnyPort
 
 from tocsin.daemon.config import Config, load, parse
 from tocsin.daemon.config_file import ConfigError

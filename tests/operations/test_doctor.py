@@ -10,59 +10,59 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clinic import PASSWORD, USER, Clinic
+from support.installation import PASSWORD, USER, Installation
 from support.running import short_place
 
 from tocsin.daemon.config import parse
 from tocsin.daemon.operations import environment
 
 DAY = 86400.0
-Break = Callable[[Clinic], dict[str, Any] | None]
+Break = Callable[[Installation], dict[str, Any] | None]
 
 
 @pytest.fixture(scope="module")
-def healthy() -> Iterator[Clinic]:
+def healthy() -> Iterator[Installation]:
     with short_place() as place:
-        clinic = Clinic(place)
-        clinic.start()
+        clinic = Installation(place)
+        clinic.heard()
         yield clinic
         clinic.close()
 
 
 @pytest.fixture
-def patient(healthy: Clinic, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clinic]:
+def patient(healthy: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """The healthy one; what a test wrote into its configuration is taken back."""
-    monkeypatch.setenv("TOCSIN_SPOOL", healthy.environ["TOCSIN_SPOOL"])
+    monkeypatch.setenv("TOCSIN_SPOOL", healthy.settings["TOCSIN_SPOOL"])
     yield healthy
     healthy.configure()
     healthy.config.chmod(0o644)
 
 
 @pytest.fixture
-def stopped(healthy: Clinic, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clinic]:
+def stopped(healthy: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """A copy of it whose daemon does not run, to do with as one likes."""
     with short_place() as place:
         clinic = healthy.twin(place)
-        monkeypatch.setenv("TOCSIN_SPOOL", clinic.environ["TOCSIN_SPOOL"])
+        monkeypatch.setenv("TOCSIN_SPOOL", clinic.settings["TOCSIN_SPOOL"])
         yield clinic
         clinic.close()
 
 
-def test_a_healthy_installation_gets_one_green_line_and_exit_code_0(patient: Clinic) -> None:
+def test_a_healthy_installation_gets_one_green_line_and_exit_code_0(patient: Installation) -> None:
     done = patient.tocsin("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 1
     assert "checks are well" in done.stdout
 
 
-def test_a_problem_is_told_with_its_remedy_and_exit_code_1(patient: Clinic) -> None:
+def test_a_problem_is_told_with_its_remedy_and_exit_code_1(patient: Installation) -> None:
     patient.configure(daemon='socket_group = "no-such-group"')
     done = patient.tocsin("doctor")
     assert done.returncode == 1
     assert "groupadd --system no-such-group" in done.stdout
 
 
-def test_json_names_part_text_and_remedy_of_good_and_bad(patient: Clinic) -> None:
+def test_json_names_part_text_and_remedy_of_good_and_bad(patient: Installation) -> None:
     patient.configure(more='[[service]]\nname = "billing"')
     found = patient.ask("doctor")
     assert {tuple(sorted(one)) for one in found} == {("ok", "part", "remedy", "text")}
@@ -92,7 +92,7 @@ def written(path: Path, text: str, bits: int = 0o600) -> Iterator[None]:
     path.unlink()
 
 
-def check(clinic: Clinic, part: str, text: str, remedy: str, **how: Any) -> None:
+def check(clinic: Installation, part: str, text: str, remedy: str, **how: Any) -> None:
     """The problem is found; everything found says what to do."""
     problems = [finding for finding in clinic.examine(**how) if not finding.ok]
     assert [one for one in problems if one.part == part and text in one.text and remedy in one.remedy], (
@@ -113,13 +113,13 @@ CONFIGURATIONS = [
 
 @pytest.mark.parametrize(("daemon", "mail", "part", "text", "remedy"), CONFIGURATIONS)
 def test_a_wrong_setting_is_found(
-    patient: Clinic, daemon: str, mail: str, part: str, text: str, remedy: str
+    patient: Installation, daemon: str, mail: str, part: str, text: str, remedy: str
 ) -> None:
     patient.configure(daemon=daemon, mail=mail)
     check(patient, part, text, remedy)
 
 
-def test_a_database_password_for_all_to_read_is_found(stopped: Clinic) -> None:
+def test_a_database_password_for_all_to_read_is_found(stopped: Installation) -> None:
     stopped.configure(more='[database]\nurl = "postgresql://tocsin:secret@127.0.0.1:1/none"')
     check(stopped, "configuration", "everybody may read it", "chmod o=")
     check(stopped, "database", "postgresql://tocsin:***@127.0.0.1", "Start the database server")
@@ -137,17 +137,17 @@ ENVIRONMENTS: list[tuple[dict[str, str], str, str, str]] = [
 
 @pytest.mark.parametrize(("environ", "part", "text", "remedy"), ENVIRONMENTS)
 def test_a_mail_server_that_takes_no_mails_is_found(
-    patient: Clinic, environ: dict[str, str], part: str, text: str, remedy: str
+    patient: Installation, environ: dict[str, str], part: str, text: str, remedy: str
 ) -> None:
     check(patient, part, text, remedy, **environ)
 
 
-def test_a_right_password_is_no_problem(patient: Clinic) -> None:
+def test_a_right_password_is_no_problem(patient: Installation) -> None:
     found = patient.examine(SMTP_USER=USER, SMTP_PASS=PASSWORD)
     assert [finding for finding in found if not finding.ok] == []
 
 
-def test_files_that_others_can_read_or_change_are_found(patient: Clinic) -> None:
+def test_files_that_others_can_read_or_change_are_found(patient: Installation) -> None:
     with ExitStack() as broken:
         broken.enter_context(mode(patient.config, 0o666))
         broken.enter_context(written(patient.place / ".env", "SMTP_PASS=x", 0o644))
@@ -158,69 +158,69 @@ def test_files_that_others_can_read_or_change_are_found(patient: Clinic) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_files_of_the_wrong_owner_are_found(stopped: Clinic) -> None:
+def test_files_of_the_wrong_owner_are_found(stopped: Installation) -> None:
     with owned(stopped.database, 65534), owned(stopped.state / "report", 65534):
         check(stopped, "database", "belongs to nobody", "chown")
         check(stopped, "pages", "belongs to nobody", "chown -R")
 
 
-def test_a_report_directory_that_is_a_file_is_found(patient: Clinic) -> None:
+def test_a_report_directory_that_is_a_file_is_found(patient: Installation) -> None:
     with written(patient.place / "file", ""):
         patient.configure(more=f'[report]\ndir = "{patient.place}/file"')
         check(patient, "pages", "is no directory", "Name another")
 
 
-def test_too_little_room_is_found(patient: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_found(patient: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "FREE_LEAST", 1 << 60)
     check(patient, "disk", "MB are free", "retention")
 
 
-def test_a_daemon_that_never_ran_is_found(healthy: Clinic) -> None:
+def test_a_daemon_that_never_ran_is_found(healthy: Installation) -> None:
     with short_place() as place:
-        fresh = Clinic(place)
+        fresh = Installation(place)
         check(fresh, "state", "is not there", "tocsin daemon")
         check(fresh, "database", "is not there", "tocsin daemon")
         fresh.close()
 
 
-def test_a_daemon_that_does_not_run_is_found(stopped: Clinic) -> None:
+def test_a_daemon_that_does_not_run_is_found(stopped: Installation) -> None:
     check(stopped, "daemon", "not running", "systemctl start tocsin", now=time.time() + 3600)
 
 
-def test_a_daemon_that_is_stuck_is_found(patient: Clinic) -> None:
+def test_a_daemon_that_is_stuck_is_found(patient: Installation) -> None:
     check(patient, "daemon", "no sign of life", "systemctl restart tocsin", now=time.time() + 3600)
 
 
-def test_a_socket_somebody_removed_is_found(patient: Clinic) -> None:
+def test_a_socket_somebody_removed_is_found(patient: Installation) -> None:
     path = patient.place / "s"
     path.rename(patient.place / "t")
     check(patient, "socket", "somebody removed it", "Restart the daemon")
     (patient.place / "t").rename(path)
 
 
-def test_a_socket_open_to_all_is_found(patient: Clinic) -> None:
+def test_a_socket_open_to_all_is_found(patient: Installation) -> None:
     with mode(patient.place / "s", 0o777):
         check(patient, "socket", "everybody may connect", "chmod o=")
 
 
-def test_a_socket_path_that_is_too_long_is_found(patient: Clinic) -> None:
+def test_a_socket_path_that_is_too_long_is_found(patient: Installation) -> None:
     patient.configure()
     text = patient.config.read_text().replace(patient.endpoint, f"ipc://{patient.place}/{'s' * 120}")
     patient.config.write_text(text)
     check(patient, "socket", "too long", "daemon.listen")
 
 
-def test_a_tcp_address_where_nobody_listens_is_found(patient: Clinic) -> None:
+def test_a_tcp_address_where_nobody_listens_is_found(patient: Installation) -> None:
     patient.config.write_text(patient.config.read_text().replace(patient.endpoint, "tcp://127.0.0.1:1"))
     check(patient, "socket", "refused", "firewall")
 
 
-def test_a_file_that_is_no_database_is_found(stopped: Clinic) -> None:
+def test_a_file_that_is_no_database_is_found(stopped: Installation) -> None:
     stopped.database.write_bytes(b"not a database at all" * 500)
     check(stopped, "database", "not a database", "tocsin restore")
 
 
-def test_a_damaged_database_is_found(stopped: Clinic) -> None:
+def test_a_damaged_database_is_found(stopped: Installation) -> None:
     data = bytearray(stopped.database.read_bytes())
     for page in range(4096 * 6, len(data), 4096):
         data[page + 8 : page + 1000] = b"\xff" * 992
@@ -252,13 +252,13 @@ STATES = [
 
 @pytest.mark.parametrize(("sql", "part", "text", "remedy"), STATES)
 def test_a_state_that_needs_somebody_is_found(
-    stopped: Clinic, sql: str, part: str, text: str, remedy: str
+    stopped: Installation, sql: str, part: str, text: str, remedy: str
 ) -> None:
     stopped.sql("PRAGMA foreign_keys = OFF", "DELETE FROM session_intervals", sql)
     check(stopped, part, text, remedy)
 
 
-def test_a_check_that_is_overdue_and_pages_that_are_not_written_are_found(stopped: Clinic) -> None:
+def test_a_check_that_is_overdue_and_pages_that_are_not_written_are_found(stopped: Installation) -> None:
     later = time.time() + DAY
     stopped.sql(
         "UPDATE daemon_runs SET stopped = 0, "
@@ -274,13 +274,13 @@ def test_a_daemon_that_has_just_started_is_not_blamed_for_pages_still_to_be_writ
     assert not environment.pages(config, 1000.0, 9999.0).ok
 
 
-def test_an_application_whose_clock_is_wrong_is_found(stopped: Clinic) -> None:
+def test_an_application_whose_clock_is_wrong_is_found(stopped: Installation) -> None:
     stopped.sql("UPDATE sessions SET clock_offset = -300, ended_at = NULL, live = 1, interval = 3600")
     check(stopped, "clock", "+300 s off", "timedatectl")
 
 
 def test_errors_that_dead_processes_left_here_are_found(
-    patient: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    patient: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOCSIN_SPOOL", str(tmp_path))
     patient.application("shop", f"ipc://{patient.place}/nobody", tmp_path, 0.1, 1)

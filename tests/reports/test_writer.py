@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from markup import Markup
 from report_data import NOW, correction, error, plain, ticket
-from support import crowd
+from support import busy_database
 
 from tocsin.daemon import queries
 from tocsin.daemon.cli import tocsin
@@ -275,7 +275,7 @@ def test_every_ticket_and_every_correction_stands_on_some_page(make_site: Callab
 
 def test_a_change_among_many_is_followed_cheaply(make_site: Callable[..., Any]) -> None:
     site = make_site()
-    crowd.fill(site.store, errors=120, occurrences=12_000, tickets=60, now=NOW)
+    busy_database.fill(site.store, errors=120, occurrences=12_000, tickets=60, now=NOW)
     site.write()
     with site.store.transaction():
         ErrorLog.update(occurrences=77_777).where(ErrorLog.id == 40).execute()

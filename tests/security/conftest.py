@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.house import House
 from support.running import short_place
+from support.secured_daemon import SecuredDaemon
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
+def house() -> Iterator[SecuredDaemon]:
     with short_place() as place:
-        made = House(place)
+        made = SecuredDaemon(place)
         yield made
         made.close()
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[House]:
+def running() -> Iterator[SecuredDaemon]:
     """A running daemon that a module's tests share."""
     with short_place() as place:
-        made = House(place).start()
+        made = SecuredDaemon(place).up()
         yield made
         made.close()

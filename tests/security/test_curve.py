@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import zmq
-from support.house import House
 from support.peer import Peer, curve, event, peer
+from support.secured_daemon import SecuredDaemon
 
 from tocsin.daemon.config import Daemon
 from tocsin.daemon.config_file import ConfigError
@@ -25,22 +25,22 @@ REFUSED_WITHIN = 1.0
 """Seconds in which a handshake that may succeed would have."""
 
 
-def known(house: House) -> dict[str, Any]:
+def known(house: SecuredDaemon) -> dict[str, Any]:
     return curve(*read_pair(house.key), house.server_key)
 
 
-def test_a_known_key_is_served_over_tcp(running: House) -> None:
+def test_a_known_key_is_served_over_tcp(running: SecuredDaemon) -> None:
     with peer(running.tcp, **known(running)) as client:
         assert isinstance(client.hello(), wire.Welcome)
 
 
-def test_a_unix_socket_needs_no_key_beside_tcp_with_keys(running: House) -> None:
+def test_a_unix_socket_needs_no_key_beside_tcp_with_keys(running: SecuredDaemon) -> None:
     with peer(running.ipc) as client:
         assert isinstance(client.hello(), wire.Welcome)
 
 
 @pytest.mark.parametrize("what", ["unknown key", "wrong server key", "no key", "plain"])
-def test_nobody_else_is_accepted_over_tcp(running: House, what: str) -> None:
+def test_nobody_else_is_accepted_over_tcp(running: SecuredDaemon, what: str) -> None:
     options = {
         "unknown key": curve(*zmq.curve_keypair(), running.server_key),
         "wrong server key": curve(*read_pair(running.key), zmq.curve_keypair()[0].decode()),
@@ -51,12 +51,12 @@ def test_nobody_else_is_accepted_over_tcp(running: House, what: str) -> None:
         assert not client.accepted(REFUSED_WITHIN)
 
 
-def test_a_real_handler_with_its_key_is_counted_over_tcp(house: House) -> None:
-    house.start().log_errors("a", "b", over=house.tcp, key=str(house.key), server_key=house.server_key)
+def test_a_real_handler_with_its_key_is_counted_over_tcp(house: SecuredDaemon) -> None:
+    house.up().log_errors("a", "b", over=house.tcp, key=str(house.key), server_key=house.server_key)
     assert house.counted() == 2
 
 
-def test_a_session_belongs_to_the_key_that_opened_it(running: House) -> None:
+def test_a_session_belongs_to_the_key_that_opened_it(running: SecuredDaemon) -> None:
     public, secret = zmq.curve_keypair()
     (running.clients / "other.pub").write_text(f'public-key = "{public.decode()}"\n')
     running.reload()
@@ -69,8 +69,8 @@ def test_a_session_belongs_to_the_key_that_opened_it(running: House) -> None:
     assert [answer.reason for answer in answers if isinstance(answer, wire.Refusal)] == ["not_allowed"] * 2
 
 
-def test_a_key_made_while_the_daemon_runs_is_admitted_after_a_reload(house: House) -> None:
-    house.start()
+def test_a_key_made_while_the_daemon_runs_is_admitted_after_a_reload(house: SecuredDaemon) -> None:
+    house.up()
     make_client("late", house.place / "late.key", house.clients)
     house.reload()
     pair = read_pair(house.place / "late.key")
@@ -78,8 +78,10 @@ def test_a_key_made_while_the_daemon_runs_is_admitted_after_a_reload(house: Hous
         assert isinstance(client.hello(), wire.Welcome)
 
 
-def test_a_revoked_key_is_refused_after_a_reload_on_open_connections_and_new_ones(house: House) -> None:
-    house.start()
+def test_a_revoked_key_is_refused_after_a_reload_on_open_connections_and_new_ones(
+    house: SecuredDaemon,
+) -> None:
+    house.up()
     options = known(house)
     with peer(house.tcp, **options) as before:
         assert isinstance(before.hello(), wire.Welcome)
@@ -154,7 +156,7 @@ def test_the_daemon_ends_when_the_admitting_thread_has_died(doorman: Doorman) ->
     assert isinstance(doorman.intake.failure, IntakeError)
 
 
-def test_the_daemon_does_not_listen_to_the_network_without_keys(house: House) -> None:
+def test_the_daemon_does_not_listen_to_the_network_without_keys(house: SecuredDaemon) -> None:
     house.configure('listen = ["tcp://0.0.0.0:7571"]\n')
     done = house.tocsin("daemon")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done
@@ -179,7 +181,7 @@ def test_a_missing_key_file_says_how_to_make_it(tmp_path: Path) -> None:
         gate_for(Daemon(key=str(tmp_path / "daemon.key"), clients=str(tmp_path)))
 
 
-def test_loopback_needs_no_key(house: House) -> None:
+def test_loopback_needs_no_key(house: SecuredDaemon) -> None:
     house.configure(f'listen = ["{house.tcp}"]\n')
-    with peer(house.start().tcp) as client:
+    with peer(house.up().tcp) as client:
         assert isinstance(client.hello(), wire.Welcome)

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from support.house import House
 from support.peer import curve, frame, peer, raw_connection, shake_hands
 from support.running import until
+from support.secured_daemon import SecuredDaemon
 
 from tocsin.daemon.ingest.keys import read_pair
 from tocsin.handler.protocol import wire
@@ -32,13 +32,13 @@ SERVED_WITHIN = 2.0 if LONG else 10.0
 
 
 @pytest.fixture
-def plain(house: House) -> House:
+def plain(house: SecuredDaemon) -> SecuredDaemon:
     """The daemon on loopback without keys: whoever is on the machine gets through the handshake."""
     house.configure(f'listen = ["{house.ipc}", "{house.tcp}"]\n')
-    return house.start()
+    return house.up()
 
 
-def served(house: House, endpoint: str, **options: object) -> bool:
+def served(house: SecuredDaemon, endpoint: str, **options: object) -> bool:
     """A valid client gets its answer in time, on this connection or, where that was cut, on the next."""
     begun = time.monotonic()
     while time.monotonic() - begun < SERVED_WITHIN:
@@ -83,7 +83,7 @@ def pour(address: str | tuple[str, int], blocks: Iterator[bytes], over: threadin
 
 
 @pytest.mark.parametrize("over_tcp", [False, True], ids=["unix socket", "tcp"])
-def test_unfinished_messages_do_not_fill_the_memory(plain: House, over_tcp: bool) -> None:
+def test_unfinished_messages_do_not_fill_the_memory(plain: SecuredDaemon, over_tcp: bool) -> None:
     address = ("127.0.0.1", plain.port) if over_tcp else f"{plain.place}/s"
     part = frame(bytes(MEGABYTE - 1), more=True)
     sent = threading.Event()
@@ -100,7 +100,7 @@ def test_unfinished_messages_do_not_fill_the_memory(plain: House, over_tcp: bool
     assert served(plain, plain.ipc)
 
 
-def test_a_gigabyte_frame_is_cut_off_at_its_header(plain: House) -> None:
+def test_a_gigabyte_frame_is_cut_off_at_its_header(plain: SecuredDaemon) -> None:
     def blocks() -> Iterator[bytes]:
         yield frame(b"", claimed=1024 * MEGABYTE)
         while True:
@@ -112,8 +112,8 @@ def test_a_gigabyte_frame_is_cut_off_at_its_header(plain: House) -> None:
     assert plain.memory() < SMALL
 
 
-def test_thousands_of_silent_connections_keep_nobody_out(house: House) -> None:
-    house.start()
+def test_thousands_of_silent_connections_keep_nobody_out(house: SecuredDaemon) -> None:
+    house.up()
     client = curve(*read_pair(house.key), house.server_key)
     with contextlib.ExitStack() as silent:
         for _ in range(SILENT):
@@ -123,8 +123,8 @@ def test_thousands_of_silent_connections_keep_nobody_out(house: House) -> None:
         assert house.memory() < SMALL
 
 
-def test_mutated_bytes_on_the_port_disturb_nobody(house: House) -> None:
-    house.start()
+def test_mutated_bytes_on_the_port_disturb_nobody(house: SecuredDaemon) -> None:
+    house.up()
     client = curve(*read_pair(house.key), house.server_key)
     chance = random.Random(20)
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + bytes(32)
@@ -150,7 +150,7 @@ def test_mutated_bytes_on_the_port_disturb_nobody(house: House) -> None:
     assert house.memory() < SMALL
 
 
-def test_mutated_messages_disturb_nobody(plain: House) -> None:
+def test_mutated_messages_disturb_nobody(plain: SecuredDaemon) -> None:
     chance = random.Random(21)
     with peer(plain.ipc) as client:
         hello = wire.encode(wire.Hello(client.header, 0, 0, time.time(), True))
@@ -167,17 +167,17 @@ def test_mutated_messages_disturb_nobody(plain: House) -> None:
     assert plain.process.poll() is None
 
 
-def test_messages_of_other_shapes_are_dropped_and_the_peer_goes_on(plain: House) -> None:
+def test_messages_of_other_shapes_are_dropped_and_the_peer_goes_on(plain: SecuredDaemon) -> None:
     with peer(plain.ipc) as client:
         assert client.accepted(20)
         client.socket.send_multipart([b"a", b"b"])
         client.socket.send(b"")
         client.socket.send(b"\x01" + b"\x91" * 100_000)
         assert isinstance(client.hello(), wire.Welcome)
-    assert until(lambda: "message_dropped" in plain.log)
+    assert until(lambda: "message_dropped" in plain.written())
 
 
-def test_a_batch_of_endless_empty_frames_costs_no_memory(plain: House) -> None:
+def test_a_batch_of_endless_empty_frames_costs_no_memory(plain: SecuredDaemon) -> None:
     with peer(plain.ipc) as client:
         client.hello()
         frames = b"\xdd" + (340_000).to_bytes(4, "big") + b"\x92\x00\xc0" * 340_000

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import Raw
-from support.house import House
 from support.peer import event, header, peer
 from support.running import short_place, until
+from support.secured_daemon import SecuredDaemon
 from support.world import World
 
 from tocsin.daemon.ingest.digest import Received
@@ -61,7 +61,7 @@ POISON = {
 
 
 @pytest.mark.parametrize("name", POISON)
-def test_poison_is_acknowledged_and_the_record_behind_it_is_stored(running: House, name: str) -> None:
+def test_poison_is_acknowledged_and_the_record_behind_it_is_stored(running: SecuredDaemon, name: str) -> None:
     text = f"behind {name}"
     with peer(running.ipc) as client:
         client.hello()
@@ -90,21 +90,21 @@ class TestOnPostgres:
             assert Quarantined.select().count() >= 8
 
 
-def test_a_spools_record_that_is_no_msgpack_does_not_hold_back_the_next(house: House) -> None:
+def test_a_spools_record_that_is_no_msgpack_does_not_hold_back_the_next(house: SecuredDaemon) -> None:
     with short_place() as spool_of:
         spool = Spool(str(spool_of / "spool"), header(endpoints=(house.ipc,)))
         for payload in (POISON["bad msgpack"], POISON["cut off"], wire.encode_record(event("behind them"))):
             spool.append(payload)
         spool.stop()
         spool.detach()
-        house.start()
+        house.up()
         done = house.tocsin("ship", str(spool_of / "spool"), "--json")
         assert [one["shipped"] for one in json.loads(done.stdout)] == [True], done
     assert house.ask("SELECT message FROM error_logs") == [("behind them",)]
     assert house.ask("SELECT count(*) FROM quarantine") == [(2,)]
 
 
-def test_a_field_of_two_megabytes_takes_its_own_connection_only(running: House) -> None:
+def test_a_field_of_two_megabytes_takes_its_own_connection_only(running: SecuredDaemon) -> None:
     with peer(running.ipc) as client:
         client.hello()
         client.socket.send(b"\x01" + client.batch(raw(message="x" * 2_000_000)).frames[0][1])
@@ -114,8 +114,8 @@ def test_a_field_of_two_megabytes_takes_its_own_connection_only(running: House) 
     assert running.process.poll() is None
 
 
-def test_what_could_not_be_read_is_counted_and_shown(house: House) -> None:
-    house.start()
+def test_what_could_not_be_read_is_counted_and_shown(house: SecuredDaemon) -> None:
+    house.up()
     with peer(house.ipc) as client:
         client.hello()
         assert client.ask(client.batch(POISON["wrong type"], POISON["unknown kind"], event("fine")))

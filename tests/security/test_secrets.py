@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.house import House
 from support.running import short_place, until
 from support.secrets_corpus import PLANTED, needle
+from support.secured_daemon import SecuredDaemon
 
 HERE = Path(__file__).parent
 SINK = HERE.parents[1] / "examples" / "smtp_sink.py"
@@ -19,7 +19,7 @@ NOBODY = "ipc:///nonexistent/socket"
 
 
 @pytest.fixture(scope="module")
-def lived() -> Iterator[House]:
+def lived() -> Iterator[SecuredDaemon]:
     """A house in which a careless program failed with every secret: tickets, mails and pages came of it."""
     with short_place() as place:
         (place / "planted.json").write_text(json.dumps(PLANTED))
@@ -28,7 +28,7 @@ def lived() -> Iterator[House]:
         )
         assert sink.stdout is not None
         port = sink.stdout.readline().rsplit(":", 1)[1].strip()
-        house = House(place)
+        house = SecuredDaemon(place)
         house.smtp = {
             "SMTP_HOST": "127.0.0.1", "SMTP_PORT": port, "SMTP_SECURITY": "none", "SMTP_FROM": "t@s.example",
         }  # fmt: skip
@@ -38,7 +38,7 @@ def lived() -> Iterator[House]:
             '[[client]]\nid = "martin"\nemail = "contact@martin.example"\n'
         )
         try:
-            house.start()
+            house.up()
             for endpoint in (NOBODY, house.ipc):
                 program = [sys.executable, str(HERE / "secrets_app.py"), endpoint]
                 spool = "left" if endpoint == NOBODY else "spool"
@@ -51,11 +51,11 @@ def lived() -> Iterator[House]:
             sink.wait()
 
 
-def files(house: House, *patterns: str) -> list[Path]:
+def files(house: SecuredDaemon, *patterns: str) -> list[Path]:
     return [file for pattern in patterns for file in sorted(house.place.glob(pattern)) if file.is_file()]
 
 
-def found(house: House, *patterns: str) -> list[tuple[str, str]]:
+def found(house: SecuredDaemon, *patterns: str) -> list[tuple[str, str]]:
     """(secret, file) of each that is in a file after all."""
     contents = {file.name: file.read_bytes() for file in files(house, *patterns)}
     assert contents, patterns
@@ -71,27 +71,27 @@ def test_forty_secrets_are_planted() -> None:
     assert len({needle(secret) for _, _, secret in PLANTED}) == 40
 
 
-def test_no_secret_is_in_the_spool(lived: House) -> None:
+def test_no_secret_is_in_the_spool(lived: SecuredDaemon) -> None:
     assert not found(lived, "left/*", "spool/**/*")
 
 
-def test_no_secret_is_in_the_database(lived: House) -> None:
+def test_no_secret_is_in_the_database(lived: SecuredDaemon) -> None:
     assert lived.counted() == 3 * len(PLANTED)
     assert not found(lived, "state/tocsin.db*")
 
 
-def test_no_secret_is_in_a_mail(lived: House) -> None:
+def test_no_secret_is_in_a_mail(lived: SecuredDaemon) -> None:
     tickets = lived.ask("SELECT count(*) FROM support_tickets")[0][0]
     assert tickets > 10
     assert until(lambda: len(files(lived, "mail/*.eml")) >= 2 * tickets)
     assert not found(lived, "mail/*.eml")
 
 
-def test_no_secret_is_on_a_page(lived: House) -> None:
+def test_no_secret_is_on_a_page(lived: SecuredDaemon) -> None:
     errors = lived.ask("SELECT count(*) FROM error_logs")[0][0]
     assert until(lambda: len(files(lived, "state/report/**/*.html")) > errors)
     assert not found(lived, "state/report/**/*")
 
 
-def test_no_secret_is_in_the_daemons_log(lived: House) -> None:
+def test_no_secret_is_in_the_daemons_log(lived: SecuredDaemon) -> None:
     assert not found(lived, "daemon.log")

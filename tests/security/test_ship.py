@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from support.house import House
+from support.secured_daemon import SecuredDaemon
 
 DIE = """
 import logging, os, sys
@@ -22,7 +22,7 @@ os.kill(os.getpid(), 9)
 """
 
 
-def leave_behind(house: House) -> str:
+def leave_behind(house: SecuredDaemon) -> str:
     """A program logged five errors while no daemon was there, and was killed."""
     spool = str(house.place / "left")
     died = subprocess.run([sys.executable, "-c", DIE, house.ipc, spool], env=house.environ, timeout=60)
@@ -30,9 +30,9 @@ def leave_behind(house: House) -> str:
     return spool
 
 
-def test_what_a_killed_program_left_is_counted_and_nothing_stays(house: House) -> None:
+def test_what_a_killed_program_left_is_counted_and_nothing_stays(house: SecuredDaemon) -> None:
     spool = leave_behind(house)
-    house.start()
+    house.up()
     done = house.tocsin("ship", spool)
     assert done.returncode == 0, done
     assert "shop" in done.stdout
@@ -41,7 +41,7 @@ def test_what_a_killed_program_left_is_counted_and_nothing_stays(house: House) -
     assert not [name for name in os.listdir(spool) if name.endswith(".seg")]
 
 
-def test_without_a_daemon_it_stays_and_the_exit_code_says_so(house: House) -> None:
+def test_without_a_daemon_it_stays_and_the_exit_code_says_so(house: SecuredDaemon) -> None:
     spool = leave_behind(house)
     done = house.tocsin("ship", spool, "--patience", "0.5", "--json")
     assert done.returncode == 1
@@ -49,7 +49,7 @@ def test_without_a_daemon_it_stays_and_the_exit_code_says_so(house: House) -> No
     assert house.ipc in json.loads(done.stdout)[0]["reason"]
 
 
-def test_a_directory_that_is_not_there_is_named(house: House) -> None:
+def test_a_directory_that_is_not_there_is_named(house: SecuredDaemon) -> None:
     done = house.tocsin("ship", str(house.place / "nowhere"))
     assert done.returncode == 1
     assert "nowhere" in done.stderr

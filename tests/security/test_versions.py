@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 import zmq
-from support.house import House
 from support.peer import event, header, peer
 from support.running import short_place, until
+from support.secured_daemon import SecuredDaemon
 
 from tocsin.handler import TocsinHandler
 from tocsin.handler.protocol import wire
@@ -20,7 +20,7 @@ from tocsin.handler.protocol.event import Event
 
 
 @pytest.mark.parametrize("version", [0, 2, 255])
-def test_an_unknown_version_is_told_ours(running: House, version: int) -> None:
+def test_an_unknown_version_is_told_ours(running: SecuredDaemon, version: int) -> None:
     with peer(running.ipc) as client:
         answer = client.ask(bytes([version]) + b"whatever it says")
     assert isinstance(answer, wire.Refusal)
@@ -51,7 +51,7 @@ def test_a_handler_that_is_told_so_keeps_its_spool_and_says_why(tmp_path: Path) 
             context.term()
 
 
-def test_a_newer_handlers_additional_fields_are_passed_over(running: House) -> None:
+def test_a_newer_handlers_additional_fields_are_passed_over(running: SecuredDaemon) -> None:
     with peer(running.ipc) as client:
         welcome = client.ask(_longer(wire.Hello(client.header, 0, 0, 1.0, True)))
         assert isinstance(welcome, wire.Welcome)
@@ -65,7 +65,7 @@ def test_an_older_handlers_missing_fields_are_the_defaults() -> None:
     assert wire.decode_record(msgspec.msgpack.encode(shortest)) == Event(*shortest[1:])
 
 
-def test_an_older_handlers_batch_without_backlog_and_time_is_taken(running: House) -> None:
+def test_an_older_handlers_batch_without_backlog_and_time_is_taken(running: SecuredDaemon) -> None:
     with peer(running.ipc) as client:
         client.hello()
         batch = _array(client.batch(event("short")))[:5]
@@ -96,7 +96,7 @@ def _longer(message: wire.FromHandler) -> bytes:
     return bytes([wire.VERSION]) + msgspec.msgpack.encode([*_array(message), "a field of later"])
 
 
-def test_a_newer_handlers_header_is_read(running: House) -> None:
+def test_a_newer_handlers_header_is_read(running: SecuredDaemon) -> None:
     with peer(running.ipc) as client:
         longer = [*_array(header(client.header.session)), "a field of later"]
         hello = _array(wire.Hello(client.header, 0, 0, 1.0, True))

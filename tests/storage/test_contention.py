@@ -101,7 +101,7 @@ def test_nobody_meets_a_lock_and_acknowledgements_come_soon(place: Path, daemon:
     finally:
         store.close()
     assert not [fault for fault in faults if "locked" in fault], faults
-    assert not daemon.said("not_stored"), daemon.log.read_text()
+    assert not daemon.said("not_stored"), daemon.written()
     assert wal[0] < 64 * 1024**2
     slow = sorted(waits)[int(len(waits) * 0.99)]
     print(

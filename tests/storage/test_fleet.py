@@ -84,7 +84,7 @@ def one_after_the_other_dies(
         assert max(Counter(tally.open_pairs).values()) == 1
         assert max(Counter(tally.mails).values()) == 1
         # A mail that a daemon was killed over stays leased for a while: nobody knows whether it was sent.
-        assert until(lambda: not unleased(store)), members[0].log.read_text()
+        assert until(lambda: not unleased(store)), members[0].written()
         assert {one for one, _ in box.mails} <= set(tally.message_ids)
         assert len(set(box.mails)) >= len(tally.message_ids) - len(members)
         assert len(tally.message_ids) == 10

@@ -31,7 +31,7 @@ def test_after_room_is_back_every_event_is_counted(place: Path, small_disk: Path
     try:
         application = Application(place / "spool", [daemon.endpoint], 300, kinds=300)
         fill(ballast)
-        assert until(lambda: daemon.said("not_stored")), daemon.log.read_text()
+        assert until(lambda: daemon.said("not_stored")), daemon.written()
         refused = daemon.said("not_stored")
         assert until(lambda: daemon.said("not_stored") > refused)
         ballast.unlink()

@@ -35,7 +35,7 @@ def counted_exactly(url: str, application: Application, daemon: Member) -> None:
         tally = Tally(store)
     finally:
         store.close()
-    assert tally.is_exactly(logged), (vars(tally), logged, daemon.log.read_text()[-3000:])
+    assert tally.is_exactly(logged), (vars(tally), logged, daemon.written()[-3000:])
     assert len(set(tally.open_pairs)) == len(tally.open_pairs)
 
 

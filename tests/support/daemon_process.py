@@ -1,69 +1,116 @@
-"""`tocsin`, with room for an error per record, so that tests can tell each record from every other.
-
-Usage: daemon_process.py POINT ARGUMENTS... At POINT ("before commit", ..., "" for nowhere) it kills itself.
-"""
+"""The real daemon as a process that tests configure, start, await, kill and start again."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
-from tocsin.daemon.__main__ import main
-from tocsin.daemon.ingest import new_errors
-from tocsin.daemon.ingest.digest import Digest
-from tocsin.daemon.ingest.intake import Intake
-from tocsin.daemon.store.database import Store
+from support.waiting import until
+from tocsin.handler import failpoints
 
-TIMES = 5
-"""Times a point is passed before the process dies there."""
-
-
-def die_at(point: str) -> None:
-    """The process dies when it has come to the point so often while it digests."""
-    passed = itertools.count(1)
-
-    def here(where: str) -> None:
-        if where == point and next(passed) >= TIMES:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    transaction, answer, take = Store.transaction, Intake._answer, Digest._together
-    digesting = [False]
-
-    @contextlib.contextmanager
-    def mortal_transaction(self: Store) -> Iterator[Any]:
-        mine = digesting[0]
-        with transaction(self) as inner:
-            yield inner
-            if mine:
-                here("before commit")
-        if mine:
-            here("after commit")
-
-    def mortal_take(self: Digest, received: Any, now: float) -> Any:
-        digesting[0] = True
-        try:
-            return take(self, received, now)
-        finally:
-            digesting[0] = False
-
-    def mortal_answer(self: Intake, peer: bytes, message: Any) -> None:
-        here("before ack")
-        answer(self, peer, message)
-        here("after ack")
-
-    Store.transaction = mortal_transaction  # type: ignore[method-assign]
-    Digest._together = mortal_take  # type: ignore[method-assign]
-    Intake._answer = mortal_answer  # type: ignore[method-assign]
+PROGRAM = Path(__file__).with_name("daemon_program.py")
+"""`tocsin` without the limit on new errors, so that tests can tell each record from every other."""
+TOCSIN = (sys.executable, "-m", "tocsin.daemon")
 
 
-if __name__ == "__main__":
-    new_errors.ERRORS_PER_PLACE = new_errors.ERRORS_PER_SERVICE = 10**9
-    if sys.argv[1]:
-        die_at(sys.argv[1])
-    sys.argv[1:] = sys.argv[2:]
-    main()
+def undisturbed_environ() -> dict[str, str]:
+    """This process's environment without the developer's own settings of Tocsin."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "SMTP_"))}
+
+
+class DaemonProcess:
+    """`tocsin daemon` in `place`: its configuration is `place/tocsin.toml`, its database `place/state`.
+
+    As a context manager it is up inside and killed at the end.
+    """
+
+    program: Sequence[str | Path] = TOCSIN
+    """What its command begins with."""
+
+    def __init__(self, place: Path, config: str = "", name: str = "daemon") -> None:
+        """`config`: the text of its configuration file."""
+        self.place = place
+        self.config = place / ("tocsin.toml" if name == "daemon" else f"{name}.toml")
+        self.log_path = place / f"{name}.log"
+        self.log = self.log_path.open("ab")
+        """Open, for the output of other processes too."""
+        self.process: subprocess.Popen[bytes] | None = None
+        if config:
+            self.config.write_text(config)
+
+    def __enter__(self) -> Self:
+        return self.up()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the daemon and its commands see."""
+        return undisturbed_environ()
+
+    def command(self, *arguments: str) -> list[str | Path]:
+        """`tocsin ARGUMENTS...` with this daemon's configuration."""
+        return [*self.program, "--config", self.config, *arguments]
+
+    def tocsin(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The command, done; its exit code is the caller's to look at."""
+        return subprocess.run(
+            self.command(*arguments), env=self.environ, cwd=self.place,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def start(self, **environ: str) -> Self:
+        """Starts it, with more in its environment, and does not wait."""
+        self.process = subprocess.Popen(
+            self.command("daemon"), env={**self.environ, **environ}, cwd=self.place,
+            stdout=self.log, stderr=self.log,
+        )  # fmt: skip
+        return self
+
+    def up(self, **environ: str) -> Self:
+        """Starts it and waits until it takes connections."""
+        before = self.said("daemon_up")
+        process = self.start(**environ).process
+        assert process is not None
+        assert until(lambda: self.said("daemon_up") > before or process.poll() is not None)
+        assert process.poll() is None, self.written()
+        return self
+
+    def dies_at(self, point: str, times: int = 1) -> None:
+        """Starts it and waits until it has killed itself at that point of its work, at that passing of it."""
+        mark = self.place / "failpoint"
+        mark.unlink(missing_ok=True)
+        process = self.start(**{failpoints.VARIABLE: f"{point}:{times}:{mark}"}).process
+        assert process is not None
+        assert until(lambda: process.poll() is not None), f"{point} was not reached {times} times"
+        assert process.returncode == -signal.SIGKILL, self.written()
+        assert mark.read_text() == point
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Ends it by a signal, if it runs, and waits for its end."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGCONT)
+                self.process.send_signal(number)
+            self.process.wait(30)
+            self.process = None
+
+    def close(self) -> None:
+        """Kills it and closes its log."""
+        self.kill()
+        self.log.close()
+
+    def written(self) -> str:
+        """All that it has logged."""
+        return self.log_path.read_text(errors="replace")
+
+    def said(self, event: str) -> int:
+        """How often it has logged that event."""
+        return self.written().count(f'"event": "{event}"')

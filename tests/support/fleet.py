@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,16 +10,16 @@ from types import MappingProxyType
 
 from peewee import fn
 
-from support.running import until
+from support.daemon_process import TOCSIN, DaemonProcess, undisturbed_environ
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, HourCount, Loss, Mail, Quarantined, Ticket
 
 APPLICATION = Path(__file__).parent.parent / "storage" / "application.py"
-ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(("TOCSIN_", "SMTP_"))}
+ENVIRON = undisturbed_environ()
 
 
-class Member:
-    """One daemon with a state directory of its own; `prefix` is what its command begins with."""
+class Member(DaemonProcess):
+    """One daemon of several, with a state directory of its own."""
 
     def __init__(
         self,
@@ -33,51 +32,19 @@ class Member:
         environ: Mapping[str, str] = MappingProxyType({}),
         prefix: Sequence[str] = (),
     ) -> None:
-        """`keys`: lines of the section [daemon]."""
+        """`keys`: lines of the section [daemon]. `prefix`: what its command begins with."""
         self.name, self.endpoint = name, endpoint
-        self._environ = {**ENVIRON, **environ}
-        self._prefix = list(prefix)
-        self._config = place / f"{name}.toml"
-        self.log = place / f"{name}.log"
-        self._config.write_text(
+        self.program = [*prefix, *TOCSIN]
+        self._environ = environ
+        config = (
             f'[daemon]\nlisten = ["{endpoint}"]\nstate_dir = "{place}/{name}"\n{keys}\n'
             f'[database]\nurl = "{url}"\n[report]\nevery = "1h"\n[mail]\nadmin = ["ops@example.org"]\n'
         )
-        self.process: subprocess.Popen[bytes] | None = None
+        super().__init__(place, config, name)
 
-    def command(self, *arguments: str) -> list[str]:
-        return [
-            *self._prefix,
-            sys.executable,
-            "-m",
-            "tocsin.daemon",
-            "--config",
-            str(self._config),
-            *arguments,
-        ]
-
-    def start(self) -> Member:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command("daemon"), env=self._environ, stdout=log, stderr=log)
-        return self
-
-    def up(self) -> Member:
-        """Starts it and waits until it takes connections."""
-        before = self.said("daemon_up")
-        self.start()
-        assert until(lambda: self.said("daemon_up") > before), self.log.read_text()
-        return self
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def said(self, event: str) -> int:
-        """How often it has logged that event."""
-        return self.log.read_text().count(f'"event": "{event}"') if self.log.exists() else 0
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**super().environ, **self._environ}
 
 
 class Application:

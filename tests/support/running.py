@@ -1,99 +1,44 @@
-"""The real daemon as a process that tests kill, stop and start again, and what its database says."""
+"""The daemon as applications meet it: its endpoint and spool, and what its database says of them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-import shutil
-import signal
 import sqlite3
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import zmq
 
+from support.daemon_process import PROGRAM, DaemonProcess
+from support.waiting import short_place, until
+
+__all__ = ["SOAK", "Daemon", "connects", "short_place", "unbalanced", "until"]
+
 SOAK = int(os.environ.get("TOCSIN_SOAK", "1"))
 """How many times as long as usual a test lasts: `make soak` sets it."""
-PROGRAM = Path(__file__).with_name("daemon_process.py")
 _SEQUENCE = re.compile(r"(\S+)#(\d+)")
 
 
-def until(fact: Callable[[], object], seconds: float = 60.0) -> bool:
-    """Polls until `fact()` holds; False when it did not in time."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not (held := bool(fact())):
-        if time.monotonic() > deadline:
-            return False
-        pause.wait(0.02)
-    return held
-
-
-@contextlib.contextmanager
-def short_place() -> Iterator[Path]:
-    """A directory with a short path: a socket's name has 107 bytes."""
-    directory = Path(tempfile.mkdtemp(prefix="tocsin-"))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-class Daemon:
+class Daemon(DaemonProcess):
     """`tocsin daemon` on SQLite in `place`; the socket is `place/s`, the handlers' spool `place/spool`."""
 
+    program = (sys.executable, PROGRAM)
+
     def __init__(self, place: Path) -> None:
-        self.place = place
         self.endpoint = f"ipc://{place}/s"
         self.spool = place / "spool"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.log = (place / "daemon.log").open("ab")
-        (place / "tocsin.toml").write_text(
-            f'[daemon]\nlisten = ["{self.endpoint}"]\nstate_dir = "{place}/state"\n[report]\nevery = "1h"\n'
+        super().__init__(
+            place,
+            f'[daemon]\nlisten = ["{self.endpoint}"]\nstate_dir = "{place}/state"\n[report]\nevery = "1h"\n',
         )
 
     @property
     def environ(self) -> dict[str, str]:
         """What both sides need to find each other, and nothing of the developer's own settings."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "SMTP_"))}
-        return {**kept, "TOCSIN_ENDPOINT": self.endpoint, "TOCSIN_SPOOL": str(self.spool)}
-
-    def start(self, point: str = "") -> None:
-        """Starts it; `point`: where it kills itself, as `daemon_process` names it."""
-        command = [sys.executable, str(PROGRAM), point, "--config", str(self.place / "tocsin.toml"), "daemon"]
-        self.process = subprocess.Popen(command, env=self.environ, stdout=self.log, stderr=self.log)
-
-    def up(self) -> Daemon:
-        """Starts it and waits until it takes connections."""
-        self.start()
-        assert until(lambda: connects(self.endpoint)), (self.place / "daemon.log").read_text()
-        return self
-
-    def died(self) -> None:
-        """Waits until it has ended by itself."""
-        process = self.process
-        assert process is not None
-        assert until(lambda: process.poll() is not None)
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Ends it, if it runs."""
-        if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(signal.SIGCONT)
-                self.process.send_signal(number)
-            self.process.wait(30)
-            self.process = None
-
-    def close(self) -> None:
-        self.kill()
-        self.log.close()
+        return {**super().environ, "TOCSIN_ENDPOINT": self.endpoint, "TOCSIN_SPOOL": str(self.spool)}
 
     def counted(self) -> Counter[str]:
         """Occurrences by the newest text of each error."""

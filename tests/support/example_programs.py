@@ -19,7 +19,8 @@ from typing import Any
 
 import psutil
 
-from support.running import Daemon, until
+from support.running import Daemon
+from support.waiting import until
 from tocsin.daemon.store.bodies import SampleBody, decode_body
 from tocsin.handler.protocol.event import Event
 
@@ -42,8 +43,10 @@ def commands(example: Path) -> list[list[str]]:
     return [line.split() for line in text.splitlines() if line.startswith("    ")]
 
 
-class Tocsin(Daemon):
+class ExamplesDaemon(Daemon):
     """`tocsin daemon` as it is, and the examples copied beside it."""
+
+    program = (PROGRAMS / "tocsin",)
 
     def __init__(self, place: Path) -> None:
         super().__init__(place)
@@ -56,10 +59,6 @@ class Tocsin(Daemon):
     def environ(self) -> dict[str, str]:
         path = f"{PROGRAMS}:{os.environ['PATH']}"
         return {**super().environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.place)}
-
-    def start(self, point: str = "") -> None:
-        command = [PROGRAMS / "tocsin", "--config", self.place / "tocsin.toml", "daemon"]
-        self.process = subprocess.Popen(command, env=self.environ, stdout=self.log, stderr=self.log)
 
     def run(self, *command: str | Path, under: str = ".") -> str:
         """What the command said; it must end well."""
@@ -75,14 +74,16 @@ class Tocsin(Daemon):
         return done.stdout
 
     @contextlib.contextmanager
-    def serving(self, *command: str | Path, under: str = ".", end: int = signal.SIGTERM) -> Iterator[Server]:
+    def serving(
+        self, *command: str | Path, under: str = ".", end: int = signal.SIGTERM
+    ) -> Iterator[RunningProgram]:
         """The command while it runs; at the end it is asked to stop, by the signal `end`, and waited for."""
         log = self.place / f"{Path(command[0]).name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [*command], cwd=self.examples / under, env=self.environ, stdout=out, stderr=out
             )
-        server = Server(process, log)
+        server = RunningProgram(process, log)
         try:
             yield server
         finally:
@@ -142,7 +143,7 @@ class Tocsin(Daemon):
             return database.execute(sql, (service,)).fetchall()
 
 
-class Server:
+class RunningProgram:
     """A running program with workers."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:

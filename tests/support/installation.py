@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -18,7 +19,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from support.running import until
+from support.daemon_process import DaemonProcess
+from support.waiting import until
 from tocsin.daemon.operations import doctor
 from tocsin.daemon.operations.environment import Finding
 
@@ -62,36 +64,35 @@ def _known(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) 
     return AuthResult(success=data.password == PASSWORD.encode(), handled=False)
 
 
-class Clinic:
-    """One installation in a directory. `environ` is what the commands see."""
+class Installation(DaemonProcess):
+    """One installation in a directory. `settings` is what its environment says."""
 
     def __init__(self, place: Path) -> None:
-        self.place = place
+        super().__init__(place)
         self.endpoint = f"ipc://{place}/s"
         self.state = place / "state"
-        self.config = place / "tocsin.toml"
         self.database = self.state / "tocsin.db"
         self.mails = AnyPort(
             Sink(), hostname="127.0.0.1", port=0, authenticator=_known, auth_require_tls=False
         )
         self.mails.start()
-        self.environ = {
+        self.settings = {
             "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mails.port), "SMTP_SECURITY": "none",
             "SMTP_FROM": "tocsin@tocsin.example", "TOCSIN_SPOOL": str(place / "spool"),
         }  # fmt: skip
-        self.process: subprocess.Popen[bytes] | None = None
         self.configure()
 
     def configure(self, daemon: str = "", mail: str = "", more: str = "") -> None:
         text = TOML.format(endpoint=self.endpoint, place=self.place, daemon=daemon, mail=mail, more=more)
         self.config.write_text(text)
 
-    def start(self) -> None:
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, **self.settings}
+
+    def heard(self) -> None:
         """The daemon is up, has written its pages and checked its watches; the application was heard."""
-        with (self.place / "daemon.log").open("ab") as log:
-            command = [sys.executable, "-m", "tocsin.daemon", "--config", str(self.config), "daemon"]
-            self.process = subprocess.Popen(command, env={**os.environ, **self.environ}, stderr=log)
-        assert until(lambda: "daemon_up" in (self.place / "daemon.log").read_text())
+        self.up()
         self.application("shop", self.endpoint, self.place / "spool", 20.0, 3)
         assert until(lambda: (self.state / "report/admin/status.json").exists())
         assert until(lambda: all(finding.ok for finding in self.examine())), self.examine()
@@ -101,19 +102,8 @@ class Clinic:
         subprocess.run([sys.executable, "-c", APPLICATION, *arguments], check=True, timeout=60)
 
     def examine(self, now: float | None = None, **environ: str) -> list[Finding]:
-        seen = {**self.environ, **environ}
+        seen = {**self.settings, **environ}
         return doctor.examine(str(self.config), time.time() if now is None else now, seen)
-
-    def tocsin(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tocsin.daemon", "--config", str(self.config), *arguments]
-        return subprocess.run(
-            command,
-            env={**os.environ, **self.environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
 
     def ask(self, *arguments: str) -> Any:
         done = self.tocsin(*arguments, "--json")
@@ -126,19 +116,15 @@ class Clinic:
                 database.execute(statement)
 
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(30)
+        self.kill(signal.SIGTERM)
 
     def close(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        super().close()
         self.mails.stop()
 
-    def twin(self, place: Path) -> Clinic:
+    def twin(self, place: Path) -> Installation:
         """The same installation elsewhere, its daemon not running."""
-        other = Clinic(place)
+        other = Installation(place)
         other.state.mkdir(mode=0o700)
         with (
             closing(sqlite3.connect(self.database)) as source,

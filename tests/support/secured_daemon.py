@@ -1,10 +1,9 @@
-"""A house for guests, hostile ones too: the real daemon as a process, on a unix socket and TCP with keys."""
+"""A daemon for guests, hostile ones too: the real daemon as a process, on a unix socket and TCP with keys."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import sqlite3
@@ -15,7 +14,8 @@ from typing import Any
 
 import psutil
 
-from support.running import until
+from support.daemon_process import DaemonProcess
+from support.waiting import until
 from tocsin.daemon.ingest.keys import make_client, make_pair
 
 LOG_ERRORS = """
@@ -34,11 +34,11 @@ handler.destination.await_delivery(20)
 """
 
 
-class House:
+class SecuredDaemon(DaemonProcess):
     """A directory with a configuration, keys, and the processes that use them."""
 
     def __init__(self, place: Path) -> None:
-        self.place = place
+        super().__init__(place)
         self.ipc = f"ipc://{place}/s"
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -49,45 +49,23 @@ class House:
         self.key = self.keys / "shop.key"
         make_client("shop", self.key, self.clients)
         self.smtp: dict[str, str] = {}
-        self.process: subprocess.Popen[bytes] | None = None
         self.configure()
 
     def configure(self, daemon: str | None = None, more: str = "") -> None:
         guarded = f'key = "{self.keys}/daemon.key"\nclients = "{self.clients}"\n'
         listen = f'listen = ["{self.ipc}", "{self.tcp}"]\n'
         daemon = listen + guarded if daemon is None else daemon
-        (self.place / "tocsin.toml").write_text(
-            f'[daemon]\nstate_dir = "{self.place}/state"\n{daemon}\n{more}\n'
-        )
+        self.config.write_text(f'[daemon]\nstate_dir = "{self.place}/state"\n{daemon}\n{more}\n')
 
     @property
     def environ(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "SMTP_"))}
-        return {**kept, "TOCSIN_CONFIG": str(self.place / "tocsin.toml"), **self.smtp}
-
-    def tocsin(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tocsin.daemon", *arguments]
-        return subprocess.run(
-            command, env=self.environ, cwd=self.place, capture_output=True, text=True, timeout=60
-        )
-
-    def start(self) -> House:
-        """The daemon is up."""
-        with (self.place / "daemon.log").open("ab") as log:
-            command = [sys.executable, "-m", "tocsin.daemon", "daemon"]
-            self.process = subprocess.Popen(command, env=self.environ, cwd=self.place, stdout=log, stderr=log)
-        assert until(lambda: "daemon_up" in self.log), self.log
-        return self
-
-    @property
-    def log(self) -> str:
-        return (self.place / "daemon.log").read_text()
+        return {**super().environ, "TOCSIN_CONFIG": str(self.config), **self.smtp}
 
     def reload(self) -> None:
-        before = self.log.count('"client_keys"')
+        before = self.written().count('"client_keys"')
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
-        assert until(lambda: self.log.count('"client_keys"') > before)
+        assert until(lambda: self.written().count('"client_keys"') > before)
 
     def status(self) -> Any:
         done = self.tocsin("status", "--json")
@@ -120,8 +98,3 @@ class House:
     def memory_now(self) -> int:
         assert self.process is not None
         return int(psutil.Process(self.process.pid).memory_info().rss)
-
-    def close(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()

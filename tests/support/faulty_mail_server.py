@@ -12,7 +12,7 @@ TALK = {b"EHLO": b"250 here\r\n", b"MAIL": b"250 ok\r\n", b"RCPT": b"250 ok\r\n"
         b"RSET": b"250 ok\r\n", b"QUIT": b"221 bye\r\n"}  # fmt: skip
 
 
-class Bad:
+class FaultyMailServer:
     """Accepts connections and treats each as `talk` says, until closed. `held` counts the open ones."""
 
     def __init__(self, talk: Callable[[socket.socket, threading.Event], None]) -> None:
@@ -89,9 +89,9 @@ FAULTS: dict[str, Callable[[socket.socket, threading.Event], None]] = {
 
 
 @contextlib.contextmanager
-def broken(fault: str) -> Iterator[Bad]:
+def broken(fault: str) -> Iterator[FaultyMailServer]:
     """A mail server with that fault."""
-    server = Bad(FAULTS[fault])
+    server = FaultyMailServer(FAULTS[fault])
     try:
         yield server
     finally:

@@ -1,6 +1,7 @@
 """`tocsin` without the time that its imports take: each call is a fork of one process that has made them.
 
-Usage: warm.py SOCKET. A call comes from `warm_client.py`, with its directory, environment, input and outputs.
+Usage: command_server.py SOCKET. A call comes from `command_client.py`, with its directory, environment, input
+and outputs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Usage: warm_client.py SOCKET ARGUMENTS... Runs `tocsin ARGUMENTS...` in a fork of `warm.py`."""
+"""Usage: command_client.py SOCKET ARGUMENTS... Runs `tocsin ARGUMENTS...` in a fork of `command_server.py`."""
 
 from __future__ import annotations
 

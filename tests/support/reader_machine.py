@@ -16,8 +16,9 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
+from support.daemon_process import DaemonProcess
 from support.markdown import ROOT, Block
-from support.running import until
+from support.waiting import until
 
 STANDS_FOR = (
     (r"/etc/(?:tocsin|shop)\b", "{root}/etc"),
@@ -59,7 +60,7 @@ OUTSIDE = re.compile(
 FOREGROUND = re.compile(r"^tocsin daemon\b[^\n]*$", re.MULTILINE)
 
 
-class CodeLocation:
+class ReaderMachine:
     """Commands run in `work`; `close` ends the daemon, if one was started.
 
     `tools`: a directory with the `tocsin` that they call.
@@ -72,7 +73,7 @@ class CodeLocation:
             directory.mkdir(exist_ok=True)
         self.state = self.home / ".local" / "state" / "tocsin"
         self.log = root / "daemon.log"
-        self.daemon: subprocess.Popen[bytes] | None = None
+        self.daemon: DaemonProcess | None = None
 
     @property
     def environ(self) -> dict[str, str]:
@@ -121,24 +122,19 @@ class CodeLocation:
     def start(self, directory: Path | None = None) -> None:
         """`tocsin daemon`, as in a terminal of its own, in place of the one that runs."""
         self.close()
-        with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "tocsin.daemon", "daemon"]
-            self.daemon = subprocess.Popen(
-                command, cwd=directory or self.work, env=self.environ, stdout=log, stderr=log
-            )
-        assert until(lambda: b"daemon_up" in self.log.read_bytes()), self.log.read_text()
+        self.daemon = _TerminalDaemon(self, directory or self.work).up()
 
     def close(self) -> None:
         if self.daemon is not None:
-            self.daemon.send_signal(signal.SIGTERM)
-            self.daemon.wait(30)
+            self.daemon.kill(signal.SIGTERM)
+            self.daemon.close()
             self.daemon = None
 
-    def moved(self, root: Path) -> CodeLocation:
+    def moved(self, root: Path) -> ReaderMachine:
         """A copy of a closed place, with its daemon running."""
         ours_alone = shutil.ignore_patterns("*.sock", self.log.name)
         shutil.copytree(self.root, root, dirs_exist_ok=True, ignore=ours_alone)
-        copy = CodeLocation(root, self.tools)
+        copy = ReaderMachine(root, self.tools)
         copy.start()
         return copy
 
@@ -173,6 +169,22 @@ class CodeLocation:
         self.shell("python3 example.py")
         if re.search(r"\.(error|exception|critical)\(", text) and "tcp://" not in text:
             assert until(lambda: self.counted() > before), f"{text}\nlogged an error that was not counted"
+
+
+class _TerminalDaemon(DaemonProcess):
+    """The daemon of a machine, which looks for its configuration in the directory it is started in."""
+
+    def __init__(self, machine: ReaderMachine, directory: Path) -> None:
+        super().__init__(machine.root)
+        self.place = directory
+        self._machine = machine
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return self._machine.environ
+
+    def command(self, *arguments: str) -> list[str | Path]:
+        return [*self.program, *arguments]
 
 
 def _squeezed(text: str) -> str:
