@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "resolve": Entry("errors", "resolve", "Mark an error resolved by hand; its open tickets close."),
         "mute": Entry("errors", "mute", "Mute an error: it is counted, but nobody is told."),
         "unmute": Entry("errors", "unmute", "End a mute."),
+        "split": Entry("errors", "split", "Tell an error's events apart from now on; `merge` undoes it."),
         "merge": Entry(
             "errors", "merge",
             "Make an error part of another: counts, samples, tickets and corrections move.",

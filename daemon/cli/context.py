@@ -79,10 +79,10 @@ pass_context_to_change = _passing(changes=True)
 as_json = click.option("--json", "as_json", is_flag=True, help="A stable JSON shape, for scripts.")
 
 
-by_option = click.option("--by", default=lambda: _user(), help="Who does it, for the history.")
+by_option = click.option("--by", default=lambda: user_name(), help="Who does it, for the history.")
 
 
-def _user() -> str:
+def user_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):

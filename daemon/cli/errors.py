@@ -15,11 +15,13 @@ from tocsin.daemon.cli.context import (
     say_changed,
     say_json,
     say_table,
+    user_name,
 )
 from tocsin.daemon.cli.naming import error_name
 from tocsin.daemon.config import Duration
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.tickets import merge as merging
+from tocsin.daemon.tickets import split as splitting
 from tocsin.daemon.tickets.manual import Manual
 from tocsin.daemon.tickets.mute import parse_rate
 
@@ -133,3 +135,13 @@ def merge(context: Context, error_id: int, into_id: int, by: str) -> None:
     tickets = ", ".join(map(str, closed))
     said = f"error {error_id} is part of error {into_id}" + (f"; closed: ticket {tickets}" if closed else "")
     say_changed(context, said, error_name(context, error_id), error_name(context, into_id))
+
+
+@click.command()
+@click.argument("error_id", type=int)
+@click.option("--by", "what", metavar="WHAT", required=True, help="client, route or text:REGEX.")
+@pass_context
+def split(context: Context, error_id: int, what: str) -> None:
+    """Tell an error's events apart from now on; `merge` undoes it."""
+    splitting.split(context.store, error_id, what, user_name(), clock.now())
+    say(f"from now on the events of error {error_id} are told apart by {what}")

@@ -11,13 +11,14 @@ from hashlib import blake2b
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.daemon.grouping import rule1, rule2
-from tocsin.daemon.grouping.rule1 import DEFAULT, Code, CodeLocations, Where, encode, logged_at
+from tocsin.daemon.grouping.rule1 import DEFAULT, TITLE_LIMIT, Code, CodeLocations, Where, encode, logged_at
 from tocsin.daemon.grouping.speakers import KNOWN, Speakers
 from tocsin.handler.protocol.event import Event
 
-__all__ = ["VERSION", "CodeLocations", "Signature", "Where", "cache_key", "sign"]
+__all__ = ["VERSION", "CodeLocations", "Signature", "Where", "cache_key", "part_of", "sign"]
 
 VERSION = 2
 
@@ -65,6 +66,13 @@ def sign(
     at = key.where or logged_at(event, code)
     fine, coarse = _hash(version, components), _hash(version, ["coarse", *key.coarse])
     return Signature(fine, coarse, components, key.title, at, before)
+
+
+def part_of(signature: Signature, by: str, value: str) -> Signature:
+    """The signature of those of its events that people told apart by `by`, where this has `value`."""
+    components = ["split", signature.components, by, value]
+    title = f"{signature.title} ({value or 'none'})"[:TITLE_LIMIT]
+    return replace(signature, fine=_hash(VERSION, components), components=components, title=title, older="")
 
 
 def cache_key(

@@ -169,6 +169,17 @@ def _context(event: Event) -> dict[str, str]:
     return held or {}
 
 
+def value_of(by: str, event: Event, client: str) -> str:
+    """What `tocsin split` tells events apart by: `client`, `route` or `text:REGEX`; '' where there is none."""
+    if by == "client":
+        return client[:_PART]
+    if by == "route":
+        context = _context(event)
+        return context.get("route", context.get("path", ""))[:_PART]
+    match = _compiled(by.removeprefix("text:")).search(event.message[:_TEXT])
+    return " ".join(filter(None, match.groups() or (match[0],)))[:_PART] if match else ""
+
+
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)

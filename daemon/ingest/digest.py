@@ -17,16 +17,16 @@ from msgspec import Raw
 from peewee import IntegrityError, InterfaceError, OperationalError
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.grouping.sign import Signature
+from tocsin.daemon.grouping.sign import Signature, part_of
 from tocsin.daemon.grouping.signatures import Signatures
-from tocsin.daemon.grouping.speakers import Speaker, Speakers
+from tocsin.daemon.grouping.speakers import Speaker, Speakers, value_of
 from tocsin.daemon.ingest import outcome, printed_lines
 from tocsin.daemon.ingest.known_clients import NAME_LIMIT, KnownClients
 from tocsin.daemon.ingest.new_errors import FullLocations
 from tocsin.daemon.ingest.printed_lines import Run
 from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
 from tocsin.daemon.ingest.versions import Versions
-from tocsin.daemon.store import errors, sessions
+from tocsin.daemon.store import errors, sessions, signatures
 from tocsin.daemon.store.alive_intervals import AliveIntervals
 from tocsin.daemon.store.database import Store, StoreError
 from tocsin.daemon.store.errors import Key
@@ -245,6 +245,8 @@ class _Work:
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
         self._sums: dict[Key, Sum] = {}
+        self._splits = signatures.splits()
+        self._parts: dict[str, tuple[Signature, Key]] = {}
         self._known_spots: dict[tuple[str, str | None, int], _Known] = {}
         """By session, client and the signature object, which they keep alive."""
         self._clients = KnownClients(config)
@@ -274,6 +276,8 @@ class _Work:
         """Writes everything that came together."""
         sums = {key: total for key, total in self._sums.items() if total.count}
         outcome.write(self._store, self._config, sums, self._sessions, self._full, self._now)
+        for part, (_, origin) in self._parts.items():
+            signatures.note_part(origin, part)
         signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._heard}
         for total in sums.values():
             for (_, session_id), hits in total.hits.items():
@@ -444,7 +448,7 @@ class _Work:
 
     def _known(self, session: Session, event: EventOutline, places: CodeLocations) -> _Known:
         """Where the event's occurrences are counted."""
-        signature = self._signatures.of(session.id, event, places)
+        signature = self._part(session, event, self._signatures.of(session.id, event, places))
         spot = (session.id, event.client, id(signature))
         known = self._known_spots.get(spot)
         if known is None:
@@ -455,6 +459,21 @@ class _Work:
             known = _Known(total, total.hit(client, session.id), signature, client or named[:NAME_LIMIT])
             self._known_spots[spot] = known
         return known
+
+    def _part(self, session: Session, event: EventOutline, signature: Signature) -> Signature:
+        """The event's signature where people split its error."""
+        if not self._splits:
+            return signature
+        key = Key(session.service, session.environment, signature.fine, signature.older)
+        origin = key.now if key.now in self._splits else key.before
+        by = self._splits.get(origin)
+        if by is None:
+            return signature
+        part = part_of(signature, by, value_of(by, event, event.client or ""))
+        if part.fine not in self._parts:
+            signatures.keep_first(origin, part.fine)
+            self._parts[part.fine] = part, origin
+        return self._parts[part.fine][0]
 
     def _sum(self, session: Session, signature: Signature, event: EventOutline, places: CodeLocations) -> Sum:
         key = Key(session.service, session.environment, signature.fine, signature.older)

@@ -7,8 +7,8 @@ from typing import Any
 
 from peewee import fn
 
-from tocsin.daemon.store.errors import Key, chunks
-from tocsin.daemon.store.models import Signature, Ticket
+from tocsin.daemon.store.errors import Key, chunks, point
+from tocsin.daemon.store.models import Signature, Split, Ticket
 
 
 def unpoint(key: Key) -> None:
@@ -67,3 +67,47 @@ def _is(key: Key) -> Any:
         & (Signature.environment == key.environment)
         & (Signature.signature == key.signature)
     )
+
+
+def splits() -> dict[Key, str]:
+    """By what the events of these signatures are told apart."""
+    query = Split.select(Split.service, Split.environment, Split.signature, Split.by)
+    return {Key(*row[:3]): row[3] for row in query.tuples()}
+
+
+def split(error_id: int, by: str, created_by: str, now: float) -> None:
+    """Tells the events of all of an error's signatures apart from now on."""
+    for known in Signature.select().where(Signature.error == error_id):
+        identity = {"service": known.service, "environment": known.environment, "signature": known.signature}
+        Split.delete().where((Split.service == known.service) & (Split.environment == known.environment)
+                             & (Split.signature == known.signature)).execute()  # fmt: skip
+        Split.create(**identity, by=by, created_by=created_by, created_at=now)
+
+
+def keep_first(origin: Key, part: str) -> None:
+    """Lets the first part after a split be the error itself, so that its tickets go on with that one."""
+    known = Signature.get_or_none(_is(origin))
+    parts = (Signature.service == origin.service) & (Signature.environment == origin.environment)
+    if known is None or Signature.select().where(parts & (Signature.split_of == origin.signature)).exists():
+        return
+    point(origin._replace(signature=part), known.error, split_of=origin.signature)
+
+
+def note_part(origin: Key, part: str) -> None:
+    """Remembers what a part was split from."""
+    Signature.update({Signature.split_of: origin.signature}).where(
+        _is(origin._replace(signature=part)) & (Signature.split_of == "")
+    ).execute()
+
+
+def end_splits(error_id: int) -> None:
+    """Ends the splits of an error of which every part is again the error."""
+    for known in Signature.select().where(Signature.error == error_id):
+        parts = (
+            (Signature.service == known.service)
+            & (Signature.environment == known.environment)
+            & (Signature.split_of == known.signature)
+        )
+        if not Signature.select().where(parts & (Signature.error != error_id)).exists():
+            Split.delete().where((Split.service == known.service) & (Split.environment == known.environment)
+                                 & (Split.signature == known.signature)).execute()  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from peewee import fn
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.store import errors
+from tocsin.daemon.store import errors, signatures
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import (
@@ -42,6 +42,7 @@ def merge(store: Store, config: Config, error_id: int, into_id: int, by: str, no
             )
         closed = _close_duplicates(config, error, into, by, now)
         _move(store, error, into)
+        signatures.end_splits(into.id)
         _move_tickets(error, into, by, now)
         _add_up(error, into)
     return closed
