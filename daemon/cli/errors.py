@@ -140,7 +140,7 @@ def merge(context: Context, error_id: int, into_id: int, by: str) -> None:
 @click.command()
 @click.argument("error_id", type=int)
 @click.option("--by", "what", metavar="WHAT", required=True, help="client, route or text:REGEX.")
-@pass_context
+@pass_context_to_change
 def split(context: Context, error_id: int, what: str) -> None:
     """Tell an error's events apart from now on; `merge` undoes it."""
     splitting.split(context.store, error_id, what, user_name(), clock.now())
