@@ -210,7 +210,13 @@ def mails(stage: Stage) -> list[Row]:
 def subject_kind(subject: str) -> str:
     if "Erreur détectée sur votre site" in subject or "Error detected on your site" in subject:
         return "!"
-    return "✅" if subject.endswith(("Incident résolu ✅", "Incident resolved ✅")) else subject
+    return (
+        "✅"
+        if subject.endswith(
+            ("Incident résolu ✅", "Incident resolved ✅", "no longer occurs", "ne se produit plus")
+        )
+        else subject
+    )
 
 
 def read_mail(path: Path) -> email.message.EmailMessage:

@@ -128,9 +128,22 @@ def closing(facts: Facts, voice: RenderContext) -> RenderedMail:
         "chance": facts.get("chance"),
         "watched": _watched(facts, voice),
     }
-    return voice.letter(
-        "closing", facts, voice.ticket(facts, voice._("Incident resolved ✅")), "good", **more
-    )
+    subject, heading, preheader = _closed(str(more["resolution"]), facts, voice)
+    more |= {"heading": heading, "preheader": preheader}
+    return voice.letter("closing", facts, voice.ticket(facts, subject), "good", **more)
+
+
+def _closed(resolution: str, facts: Facts, voice: RenderContext) -> tuple[str, str, str]:
+    """Subject, heading and first glimpse: mere silence resolves nothing, and a person may close anything."""
+    service = _service(facts, voice)
+    if resolution == "corrected":
+        said = voice._("The error in %(service)s is resolved.", service=service)
+        return voice._("Incident resolved ✅"), voice._("The incident is resolved"), said
+    if resolution == "no_reappearance":
+        heading = voice._("The incident no longer occurs")
+        return heading, heading, voice._("The error in %(service)s no longer occurs.", service=service)
+    heading = voice._("The ticket is closed")
+    return heading, heading, voice._("Our team has closed the ticket.")
 
 
 def inconclusive(facts: Facts, voice: RenderContext) -> RenderedMail:

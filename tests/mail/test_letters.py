@@ -144,9 +144,26 @@ def test_the_closing_mail_tells_the_watch_and_the_evidence():
 
 def test_a_mail_of_a_closing_by_hand_claims_no_watch():
     text = write("closing", resolution="manual", evidence="manual", watched_seconds=0).text
-    assert "by our team" in text
+    assert "Our team has closed the ticket." in text
+    assert "resolved" not in text
     assert "watched" not in text
     assert "No reappearance since" not in text
+
+
+@pytest.mark.parametrize(
+    ("resolution", "english", "french"),
+    [
+        ("corrected", "Incident resolved ✅", "Incident résolu ✅"),
+        ("no_reappearance", "The incident no longer occurs", "L’incident ne se produit plus"),
+        ("manual", "The ticket is closed", "Le ticket est fermé"),
+    ],
+)
+def test_a_closing_says_no_more_than_its_resolution(resolution, english, french):
+    for spoken, subject in (("en", english), ("fr", french)):
+        letter = write("closing", spoken=spoken, resolution=resolution)
+        assert letter.subject == f"[Ticket #42] {subject}"
+        claims = "résolu" in letter.text + letter.html or "resolved" in letter.text + letter.html
+        assert claims == (resolution == "corrected")
 
 
 BY_HAND = {"manual": True, "error_id": None, "occurrences": 0, "title": "The payment page is slow"}

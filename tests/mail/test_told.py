@@ -88,7 +88,7 @@ def test_a_ticket_closed_by_hand_tells_the_client_of_no_watch(world):
     Manual(world.store, world.config).close(world.tickets()[0].id, "ada", world.now + 60)
     row = Mail.get((Mail.kind == "closing") & (Mail.audience == "client"))
     letter = mail.write("closing", row.facts, audience="client", spoken="en", templates=Templates())
-    assert "marked as resolved by our team" in letter.text
+    assert "Our team has closed the ticket" in letter.text
     for claim in ("watched", "No reappearance", "seen alive", "has not come back"):
         assert claim not in letter.text + letter.html
 
