@@ -43,6 +43,8 @@ class RaisedFacts(Struct, frozen=True):
     errno: str | None
     syntax: list[str] | None
     """Of a SyntaxError: path, message, text."""
+    notes: list[str] = []
+    """Added to the exception with `add_note`."""
 
 
 class EventFacts(Struct, frozen=True):
@@ -104,6 +106,7 @@ def _chain(
         omitted=raised.omitted,
         errno=raised.errno,
         syntax=[raised.syntax.path, raised.syntax.message, raised.syntax.text] if raised.syntax else None,
+        notes=list(raised.notes),
     )
     for member in raised.group:
         yield from _chain(member, "group", depth + 1, places)

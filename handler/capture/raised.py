@@ -238,6 +238,10 @@ class Traces:
         raise _NotPlain
 
 
+_NOTES = 8
+"""Notes of one exception that are kept, at most."""
+
+
 class _NotPlain(Exception):
     """An argument that cannot be written down and read back as it was."""
 
@@ -275,7 +279,18 @@ class _Reading:
             errno=_symbol(error) if issubclass(cls, OSError) else None,
             syntax=self._syntax(error) if issubclass(cls, SyntaxError) else None,
             recursive=self._recursive(spine) if issubclass(cls, RecursionError) else (),
+            notes=self._notes(error),
         )
+
+    def _notes(self, error: BaseException) -> tuple[str, ...]:
+        """The first notes, and how many there are besides."""
+        given = dict.get(values.attributes_of(error) or {}, "__notes__")
+        if type(given) is not list:
+            return ()
+        texts = [values.text_of(note)[: values.ROOM] for note in given[:_NOTES]]
+        if len(given) > _NOTES:
+            texts.append(f"… {len(given) - _NOTES} more notes")
+        return tuple(values.clean(self._traces._scrub.text(text)) for text in texts)
 
     def _text(self, error: BaseException) -> str:
         text = self._texts.get(id(error))

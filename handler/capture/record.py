@@ -128,6 +128,8 @@ class Capture:
             given = bound.get("fingerprint") if bound else None
             if not ordinary and type(plain.msg) is dict and (named := plain.msg.get("client")) is not None:
                 client = _client(named) or client
+            if caught is None and plain.exc_text is not None:
+                message += _printed(plain.exc_text)
             fields = plain.__dict__
             if len(fields) > _ORDINARY_COUNT:
                 ordinary = False
@@ -326,10 +328,17 @@ def _caught(plain: logging.LogRecord) -> Caught | None:
         given = msg.get("exc_info")
     if given is True:
         given = sys.exc_info()
+    if (given is None or given is False) and issubclass(type(msg), BaseException):
+        given = msg  # `logger.error(exception)`: what would be written is its text alone.
     error, traceback = given, None
     if type(given) is tuple:
         error, traceback = given[1:] if len(given) == 3 else (None, None)
     return Caught(error, traceback) if error is not None and issubclass(type(error), BaseException) else None
+
+
+def _printed(text: object) -> str:
+    """The traceback that a `SocketHandler` has printed in place of the exception it took off the record."""
+    return "\n" + _cut(values.exact(text) or "") if text else ""
 
 
 def _client(given: object) -> str | None:

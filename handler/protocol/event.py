@@ -67,6 +67,8 @@ class Raised(Struct, frozen=True, array_like=True, omit_defaults=True):
     syntax: Syntax | None = None
     recursive: tuple[tuple[str, str], ...] = ()
     """Of a RecursionError: the (module, function) pairs seen at least 3 times in the whole traceback."""
+    notes: tuple[str, ...] = ()
+    """Added with `add_note` (PEP 678)."""
 
 
 class Event(Struct, frozen=True, array_like=True, tag=1):

@@ -95,6 +95,7 @@ def _raised(raised: RaisedFacts) -> list[str]:
         text.append(f"... {between} more calls ...")
     text += [line for frame in tail for line in _frame(frame, id(frame) in sourced)]
     text.append(f"{raised.type}: {raised.text}")
+    text.extend(raised.notes)
     return lines + _fenced("\n".join(text), 3 * _BLOCK)
 
 
