@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TOPS = ("handler", "daemon", "reports")
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 FLAT = {"tocsin.handler", "tocsin.daemon"}
 """Packages whose modules each stand for themselves: the top of a part (`emit`, `run`) and its base (`config`)."""
 
@@ -90,3 +92,22 @@ def test_only_the_daemon_and_its_commands_import_the_pages() -> None:
         and any(u.startswith("tocsin.reports") for u in imports(name))
     }
     assert users <= {"tocsin.daemon.run"} | {name for name in FILES if name.startswith("tocsin.daemon.cli")}
+
+
+def log_events(name: str) -> Iterator[str]:
+    """What a module's log calls name their events."""
+    for node in ast.walk(ast.parse(FILES[name].read_text("utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in LEVELS
+            and ast.unparse(node.func.value) in ("log", "self.log")
+        ):
+            event = node.args[0]
+            yield event.value if isinstance(event, ast.Constant) else ast.unparse(event)
+
+
+def test_log_events_are_snake_case_names() -> None:
+    events = {f"{name}: {event}" for name in FILES for event in log_events(name)}
+    assert events, "no log call was found"
+    assert not {event for event in events if not re.fullmatch(r"\S+: [a-z]+(_[a-z0-9]+)*", event)}

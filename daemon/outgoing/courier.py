@@ -109,7 +109,7 @@ class Courier:
         try:
             return work()
         except Exception as error:  # a database that is away, say: the next look may succeed
-            self.log.error("courier stumbled, it goes on", error=f"{type(error).__name__}: {error}")
+            self.log.error("courier_failed", error=f"{type(error).__name__}: {error}")
             self.close()
             self.store.disconnect()
             return False
@@ -126,14 +126,14 @@ class Courier:
             total += 1
             if len(items) < mail.DIGEST_LIMIT:
                 items.append(self._item(row))
-        self.log.info("mails folded into a digest", recipient=rows[0].recipient, mails=total)
+        self.log.info("mails_folded", recipient=rows[0].recipient, mails=total)
         return outbox.fold(rows, items[: mail.DIGEST_LIMIT], total, now)
 
     def _item(self, row: Mail) -> dict[str, Any]:
         try:
             return mail.digest_item(row, self.templates)
         except mail.MailError as error:
-            self.log.error("mail cannot be written", mail=row.id, kind=row.kind, reason=str(error))
+            self.log.error("mail_not_written", mail=row.id, kind=row.kind, reason=str(error))
             return {
                 "kind": row.kind,
                 "subject": row.kind,
@@ -151,14 +151,14 @@ class Courier:
         with self.store.transaction():
             outbox.mark_sent(row.id, now)
             tickets.record_mails("email_sent", _told(row), now)
-        self.log.info("mail sent", mail=row.id, kind=row.kind, ticket=row.ticket_id, recipient=row.recipient)
+        self.log.info("mail_sent", mail=row.id, kind=row.kind, ticket=row.ticket_id, recipient=row.recipient)
         return True
 
     def _failed(self, row: Mail, error: SendError, now: float) -> bool:
         self.close()
         self._again(row, _reason(error), error.permanent, now, uncertain=error.uncertain)
         self.log.warning(
-            "mail not sent", mail=row.id, kind=row.kind, ticket=row.ticket_id, recipient=row.recipient,
+            "mail_not_sent", mail=row.id, kind=row.kind, ticket=row.ticket_id, recipient=row.recipient,
             reason=str(error), remedy=error.remedy, permanent=error.permanent,
         )  # fmt: skip
         if not error.server:
@@ -169,9 +169,7 @@ class Courier:
 
     def _give_up(self, row: Mail, reason: str, now: float) -> None:
         self._again(row, reason, True, now)
-        self.log.error(
-            "mail cannot be written", mail=row.id, kind=row.kind, ticket=row.ticket_id, reason=reason
-        )
+        self.log.error("mail_not_written", mail=row.id, kind=row.kind, ticket=row.ticket_id, reason=reason)
 
     def _again(self, row: Mail, reason: str, permanent: bool, now: float, *, uncertain: bool = False) -> None:
         """Notes a failure; a mail that is given up shows in its ticket's history."""

@@ -59,7 +59,7 @@ class Templates:
         line = f"mail.templates: {name} does not work, the built-in one is used: {reason}"
         if self.problems.get(name) != line:
             self.problems[name] = line
-            log.error("mail template does not work, the built-in one is used", template=name, reason=reason)
+            log.error("mail_template_unusable", template=name, reason=reason)
 
 
 @cache
