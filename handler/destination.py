@@ -13,16 +13,16 @@ import threading
 import weakref
 from typing import Protocol
 
-from tocsin.handler import paths, process
+from tocsin.handler import process
 from tocsin.handler.capture.record import Capture, RecordSummary
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.process import monotonic
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import DuplicateReference, Header
-from tocsin.handler.session import Session, describe
+from tocsin.handler.session import Session, describe, open_spool
 from tocsin.handler.settings import Settings, complain
 from tocsin.handler.settling import settling
-from tocsin.handler.spool.files import Spool, Unusable
+from tocsin.handler.spool.files import Spool
 from tocsin.handler.spool.losses import Tally
 from tocsin.handler.spool.recent_events import FULL
 from tocsin.handler.spool.segments import sessions
@@ -163,7 +163,7 @@ class Destination:
             if len(sessions(spool.directory)) >= SILENT:
                 session.shipper.drain(self.settings.flush_timeout, UNANSWERED)
                 return
-        session.shipper.leave()
+        session.shipper.end_here()
 
     def after_fork(self) -> None:
         """In a forked child: lets go of the parent's session; its own begins when it logs or has settled."""
@@ -210,14 +210,14 @@ class Destination:
     def _append(self, session: Session, spool: Spool, summary: RecordSummary, quota_level: int) -> None:
         """The event, or its repetition when its body stands in this segment. Raises OSError."""
         key, now = summary.key, summary.occurred_at
-        told = session.recent.page(spool.segment, now)
-        count = told.get(key, 0)
+        written = session.recent.page(spool.segment, now)
+        count = written.get(key, 0)
         if count >= FULL or (count and quota_level):
             spool.append(wire.encode_record(DuplicateReference(key, now)))
         else:
             capture = self._lean if quota_level else self._capture
             spool.append(capture.payload(summary))
-            told[key] = count + 1
+            written[key] = count + 1
 
     def _write_in_new_session(self, summary: RecordSummary) -> None:
         """The session has just ended.
@@ -284,22 +284,11 @@ class Destination:
             session.shipper.start()
 
     def _open_spool(self, header: Header) -> Spool | None:
-        reason = ""
-        for directory in self._directories():
-            try:
-                return Spool(directory, header, sync=self.settings.durability == "fsync")
-            except Unusable as error:
-                reason = reason or str(error)
-            except OSError as error:
-                reason = reason or f"{directory}: {error.strerror}"
-        self._complain(f"errors are kept in memory only: {reason}")
-        return None
-
-    def _directories(self) -> tuple[str, ...]:
-        """Where the spool may be; a user without a home of its own has one for the default directory."""
-        if self.settings.spool_given:
-            return (self.settings.spool,)
-        return self.settings.spool, str(paths.homeless_directory() / "spool")
+        opened = open_spool(self.settings, header)
+        if isinstance(opened, str):
+            self._complain(f"errors are kept in memory only: {opened}")
+            return None
+        return opened
 
     def _complain(self, text: str) -> None:
         if text not in self._complained and len(self._complained) < 10:

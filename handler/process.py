@@ -14,12 +14,10 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-# Partial objects of the system's own clocks: what freezes time in tests replaces the functions of `time`, also where
+# A partial object of the system's own clock: what freezes time in tests replaces the functions of `time`, also where
 # a module has bound them.
 monotonic: Callable[[], float] = functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
 """Seconds of a clock that nobody sets."""
-wall: Callable[[], float] = functools.partial(time.clock_gettime, time.CLOCK_REALTIME)
-"""Seconds of the epoch."""
 
 _WIPEONFORK = 18
 """MADV_WIPEONFORK (Linux 4.14): a forked child finds the page full of zeros. The module `mmap` has no name for it."""
@@ -27,6 +25,14 @@ _UWSGI_THREADS = {"enable-threads", "enable-thread", "threads", "thread", "geven
 """Options of uWSGI with which it lets the interpreter's other threads run."""
 _STEP = 0.002
 """Seconds between two looks at what is waited for."""
+
+
+def wall() -> float:
+    """Seconds of the epoch, by the clock that stamps the application's records, whoever has set or frozen it.
+
+    Only to be told; nothing waits by it.
+    """
+    return time.time()
 
 
 class Identity(NamedTuple):

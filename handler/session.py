@@ -9,7 +9,7 @@ import socket
 import sys
 import uuid
 
-from tocsin.handler import process
+from tocsin.handler import paths, process
 from tocsin.handler.capture.values import clean
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header
@@ -17,7 +17,7 @@ from tocsin.handler.settings import Settings
 from tocsin.handler.shipping.adoption import places_of
 from tocsin.handler.shipping.connection import is_key
 from tocsin.handler.shipping.shipper import Shipper, Work
-from tocsin.handler.spool.files import Spool
+from tocsin.handler.spool.files import Spool, Unusable
 from tocsin.handler.spool.losses import Losses, Tally
 from tocsin.handler.spool.memory import Memory
 from tocsin.handler.spool.quota import Quota
@@ -94,3 +94,22 @@ def describe(settings: Settings) -> Header:
         namespace=me.namespace,
         born=me.born,
     )
+
+
+def open_spool(settings: Settings, header: Header) -> Spool | str:
+    """The files of a new session, or why there are none.
+
+    A user without a home of its own has another directory for the default one.
+    """
+    directories = [settings.spool]
+    if not settings.spool_given:
+        directories.append(str(paths.homeless_directory() / "spool"))
+    reason = ""
+    for directory in directories:
+        try:
+            return Spool(directory, header, sync=settings.durability == "fsync")
+        except Unusable as error:
+            reason = reason or str(error)
+        except OSError as error:
+            reason = reason or f"{directory}: {error.strerror}"
+    return reason

@@ -31,9 +31,17 @@ from tocsin.daemon.store.alive_intervals import AliveIntervals
 from tocsin.daemon.store.database import Store, StoreError
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import Session
+from tocsin.handler import process
 from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import AggregatedEvents, CodeLocation, DuplicateReference, Event, Lost
+from tocsin.handler.protocol.event import (
+    AggregatedEvents,
+    CodeLocation,
+    DuplicateReference,
+    Event,
+    Header,
+    Lost,
+)
 from tocsin.handler.protocol.outline import EventOutline, outline, outline_event
 from tocsin.handler.protocol.wire import (
     Ack,
@@ -52,6 +60,7 @@ OFFSET_NOISE = 1.0
 CLOCK_SET = 60.0
 """Seconds by which a heartbeat's clock differs from what is known before one of the two was set meanwhile."""
 HOST = platform.node()
+BOOT = process.identity().boot
 TRIES = 5
 """Of a transaction that met another daemon's, or a server that restarts."""
 PAUSE = 0.05
@@ -213,6 +222,16 @@ class _Memory(NamedTuple):
     """By session: the tracebacks logged line by line that its last batch broke off."""
 
 
+def _clock(header: Header) -> str:
+    """Whose clock a session goes by: `HOST` where it is ours.
+
+    The kernel's boot tells. A host's name proves nothing; it is believed of handlers that do not say the boot.
+    """
+    if header.boot and BOOT:
+        return HOST if header.boot == BOOT else ""
+    return header.host
+
+
 class _Known(NamedTuple):
     """What a key stands for in one batch: repeats of it are counted as this event is."""
 
@@ -301,11 +320,11 @@ class _Work:
                 pid=header.pid,
                 python=header.python[:50],
                 peer_key=peer_key,
-                started_at=self._moment(header.started_at, self._offset(hello.sent_at, header.host)),
+                started_at=self._moment(header.started_at, self._offset(hello.sent_at, _clock(header))),
                 first_heard=self._now,
                 last_heard=self._now,
                 interval=min(max(header.interval, 0.1), 3600.0),
-                clock_offset=self._offset(hello.sent_at, header.host),
+                clock_offset=self._offset(hello.sent_at, _clock(header)),
                 live=hello.live,
             )
         elif not _may_speak(session, peer_key, hello.live):
@@ -315,7 +334,7 @@ class _Work:
         session.backlog = hello.backlog
         if hello.live:
             session.ended_at = None
-            session.clock_offset = self._offset(hello.sent_at, header.host)
+            session.clock_offset = self._offset(hello.sent_at, _clock(header))
             self._heard.add(session.id)
         if hello.oldest > session.watermark:
             self._gone(session, hello)
@@ -346,7 +365,7 @@ class _Work:
         if session.live:
             session.ended_at = None
             self._heard.add(session.id)
-            offset = self._offset(message.sent_at, session.host)
+            offset = self._offset(message.sent_at, "" if session.clock_offset else session.host)
             if abs(offset - session.clock_offset) > CLOCK_SET:
                 session.clock_offset = offset
 

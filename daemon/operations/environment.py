@@ -21,7 +21,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import sqlite_path
 from tocsin.handler.protocol import wire
 from tocsin.handler.settings import resolve_settings
-from tocsin.handler.shipping.adoption import Adopted, take
+from tocsin.handler.shipping.adoption import Adopted, claim_session
 from tocsin.handler.spool.segments import sessions
 
 FREE_LEAST = 500 * 1024**2
@@ -242,9 +242,9 @@ def leftovers() -> Iterator[Finding]:
 
 
 def _is_left(directory: str, session: str) -> bool:
-    taken = take(directory, session)
+    taken = claim_session(directory, session)
     if isinstance(taken, Adopted):
-        taken.leave()
+        taken.give_back()
     return taken is not None
 
 

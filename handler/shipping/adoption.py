@@ -55,7 +55,7 @@ class Adopted:
         self.stream.delete()
         self._claim.release(remove=True)
 
-    def leave(self) -> None:
+    def give_back(self) -> None:
         """Gives it back as it is, for another try or another process."""
         self.stream.close()
         self._claim.release(remove=False)
@@ -94,7 +94,7 @@ class Adoptions:
         for adopted in list(self._adopted):
             if adopted.delivery.refused is not None or not self._leads(adopted, endpoint, database):
                 self._passed[adopted.session] = now + LATER
-                adopted.leave()
+                adopted.give_back()
                 self._adopted.remove(adopted)
             elif adopted.delivery.done:
                 yield adopted.goodbye()
@@ -108,10 +108,10 @@ class Adoptions:
                 sweep(self.directory)
                 self._adopt_more(endpoint, database)
 
-    def leave(self) -> None:
+    def give_back(self) -> None:
         """Gives all of them back."""
         for adopted in self._adopted:
-            adopted.leave()
+            adopted.give_back()
 
     def detach(self) -> None:
         """In a forked child: they are the parent's."""
@@ -145,17 +145,17 @@ def adopt(
     Locks without any segment are cleared away. `passed`: sessions not to look at.
     """
     for session in sorted(sessions(directory)):
-        taken = None if session in passed else take(directory, session)
+        taken = None if session in passed else claim_session(directory, session)
         if isinstance(taken, Adopted):
             if wanted(taken):
                 return taken
-            taken.leave()
+            taken.give_back()
     return None
 
 
-def take(directory: str, session: str) -> Adopted | str | None:
+def claim_session(directory: str, session: str) -> Adopted | str | None:
     """A dead owner's session in our hands; why it cannot be; or None: its owner lives, or nothing is left."""
-    claim = Claim.take(directory, session)
+    claim = Claim.acquire(directory, session)
     if claim is None:
         return None
     state = claim.read()
@@ -176,7 +176,7 @@ def take(directory: str, session: str) -> Adopted | str | None:
         return "neither its lock file nor a segment says whose it is"
     stream.places = places_of(header, live=False)
     try:
-        return Adopted(claim, stream, _told(claim, stream, state or State(header)))
+        return Adopted(claim, stream, _reported(claim, stream, state or State(header)))
     except OSError as error:
         stream.close()
         claim.release(remove=False)
@@ -189,22 +189,22 @@ def _gone(owner: Identity, directory: str) -> bool:
     return not lives if guards(directory).locks else lives is False
 
 
-def _told(claim: Claim, stream: Stream, state: State) -> State:
-    """Has the dead owner's shortfall told in its last segment, once, whoever died while doing so.
+def _reported(claim: Claim, stream: Stream, state: State) -> State:
+    """Reports what the dead owner dropped in its last segment, once, whoever died while doing so.
 
     Raises OSError.
     """
     counted = dropped.count(stream.directory, stream.session)
     if not counted:
         return state
-    untold = counted - state.told
-    if state.telling and not stream.reports_dropped(state.told_at):
-        untold += state.telling
-    if untold <= 0:
+    new = counted - state.reported
+    if state.reporting and not stream.reports_dropped(state.reported_at):
+        new += state.reporting
+    if new <= 0:
         return state
-    state = replace(state, told=counted, telling=untold, told_at=stream.end)
+    state = replace(state, reported=counted, reporting=new, reported_at=stream.end)
     claim.write(state)
-    stream.note(wire.encode_record(Lost(dropped.REASON, untold)))
+    stream.note(wire.encode_record(Lost(dropped.REASON, new)))
     return state
 
 

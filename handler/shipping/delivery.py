@@ -44,7 +44,8 @@ class Source(Protocol):
 class Delivery:
     """One session's talk with the daemon.
 
-    Times are seconds of a monotonic clock (`now`) and of the epoch (`wall`).
+    Times are seconds of a monotonic clock (`now`) and of the epoch (`wall`). It has many attributes because it is the
+    protocol's state: what was said, what is owed, and since when; no part of it changes without the others.
     """
 
     def __init__(self, source: Source, header: Header, *, live: bool, database: str | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tocsin.handler.process import monotonic, wall
 from tocsin.handler.protocol import wire
-from tocsin.handler.shipping.adoption import Adopted, take
+from tocsin.handler.shipping.adoption import Adopted, claim_session
 from tocsin.handler.shipping.connection import Connection
 from tocsin.handler.shipping.unanswered import no_answer
 from tocsin.handler.spool.segments import sessions, sweep
@@ -40,7 +40,7 @@ def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None =
     sweep(directory)
     for session in sorted(sessions(directory)):
         try:
-            taken = take(directory, session)
+            taken = claim_session(directory, session)
             if isinstance(taken, str):
                 yield Outcome(session, "?", 0, 0, taken)
             elif taken is not None:
@@ -53,54 +53,54 @@ def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None =
 def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> Outcome:
     header, size = adopted.header, adopted.delivery.backlog
     adopted.delivery.window = WINDOW
-    link = Connection(endpoints, header.server_key, header.key_file)
+    connection = Connection(endpoints, header.server_key, header.key_file)
     reason = "no endpoint is known"
     try:
         for _ in endpoints:
-            reason = _deliver(adopted, link, patience)
+            reason = _deliver(adopted, connection, patience)
             if not reason:
                 break
-            link.next()
+            connection.next()
             adopted.delivery.restart()
     finally:
         if reason:
-            adopted.leave()
+            adopted.give_back()
         else:
             adopted.finish()
-        link.close()
+        connection.close()
     return Outcome(adopted.session, header.service, header.pid, size, reason)
 
 
-def _deliver(adopted: Adopted, link: Connection, patience: float) -> str:
+def _deliver(adopted: Adopted, connection: Connection, patience: float) -> str:
     """'' when the daemon has acknowledged all, else why not."""
     delivery = adopted.delivery
     until = monotonic() + patience
     connected = False
     while (now := monotonic()) < until:
         said = False
-        was, connected = connected, link.open() and link.connected
+        was, connected = connected, connection.open() and connection.connected
         if connected and not was:
             delivery.restart()
         if connected and (message := delivery.next(now, wall())):
-            said = _say(link, message)
+            said = _say(connection, message)
             if not said:
                 delivery.restart()
-        for answer in link.received():
+        for answer in connection.received():
             # A daemon that cannot read our version cannot name our session either.
             if answer.session in ("", adopted.session):
                 delivery.hear(answer, now)
                 until = now + patience
         if delivery.refused:
-            return f"{link.endpoint}: {delivery.refused.text}"
+            return f"{connection.endpoint}: {delivery.refused.text}"
         if delivery.done:
             adopted.keep()
-            link.send(adopted.goodbye())
+            connection.send(adopted.goodbye())
             return ""
-        link.wait(0 if said else 0.05, -1, connecting=not link.connected)
-    return link.trouble or no_answer([link.endpoint])
+        connection.wait(0 if said else 0.05, -1, connecting=not connection.connected)
+    return connection.trouble or no_answer([connection.endpoint])
 
 
-def _say(link: Connection, message: wire.FromHandler) -> bool:
+def _say(connection: Connection, message: wire.FromHandler) -> bool:
     with contextlib.suppress(wire.WireError):
-        return link.send(message)
+        return connection.send(message)
     return False

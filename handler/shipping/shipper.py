@@ -98,7 +98,7 @@ class Work:
 
     def report(self) -> None:
         """Puts counts of lost events where they are shipped from."""
-        for reason, count in self._losses.told():
+        for reason, count in self._losses.report():
             self._memory.lose(reason, count)
 
     def end(self) -> None:
@@ -113,14 +113,14 @@ class Work:
                 self.spool.stop()
                 sealed = self.spool.sealed(self._stream.segments[-1])
                 talk.part(talk.live)
-                drained = talk.live.done and sealed and not self._losses.untold()
+                drained = talk.live.done and sealed and not self._losses.unreported()
                 if drained:
                     self._stream.delete()
                 self._stream.close()
                 self.spool.claim.release(remove=drained)
             if talk.spare.welcomed:
                 talk.part(talk.spare)
-            talk.adoptions.leave()
+            talk.adoptions.give_back()
         finally:
             talk.connection.close()
 
@@ -200,9 +200,9 @@ class Shipper:
 
         self.ask()
         wait(seconds, over)
-        self.leave()
+        self.end_here()
 
-    def leave(self) -> None:
+    def end_here(self) -> None:
         """Ends the session in the calling thread, as it is: what is not acknowledged stays for adoption."""
         self.ended = True
         self._alive[0] = 0

@@ -25,12 +25,12 @@ class State(Struct, frozen=True, array_like=True):
     header: Header
     database: str | None = None
     """Id of the only database this session may be shipped to, once it is known."""
-    told: int = 0
-    """Events of the shortfall that are told of, the last time included."""
-    telling: int = 0
-    """How many the last time tells of: it is written down here first, then told."""
-    told_at: int = 0
-    """Position at or after which the last telling stands, when it came to that."""
+    reported: int = 0
+    """Dropped events that are reported, the last report included."""
+    reporting: int = 0
+    """How many the last report names: it is written down here first, then reported."""
+    reported_at: int = 0
+    """Position at or after which the last report stands, when it came to that."""
     ended_at: float = 0.0
     """When its owner ended it in order, by the owner's clock; 0 while it is open or where the owner just died."""
 
@@ -59,7 +59,7 @@ class Claim:
         return cls(path, fd)
 
     @classmethod
-    def take(cls, directory: str, session: str) -> Claim | None:
+    def acquire(cls, directory: str, session: str) -> Claim | None:
         """The lock of a dead owner's session; None while the owner lives or another process was quicker."""
         path = os.path.join(directory, f"{session}.lock")
         try:

@@ -1,7 +1,7 @@
 """Events that were only counted, because the directory is full: one byte each in a file of their session.
 
-The size of the file is the count: adding needs no lock, and what was added outlives a kill. What is told of
-it stands in the spool as `Lost` records; the lock file says up to which count, before it is told.
+The size of the file is the count: adding needs no lock, and what was added outlives a kill. What is reported
+of it stands in the spool as `Lost` records; the lock file says up to which count, before it is reported.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ def path(directory: str, session: str) -> str:
 
 
 def count(directory: str, session: str) -> int:
-    """Events counted so far, told or not."""
+    """Events counted so far, reported or not."""
     try:
         return os.stat(path(directory, session), follow_symlinks=False).st_size
     except OSError:
         return 0
 
 
-def told(payloads: Iterable[bytes]) -> bool:
-    """Whether one of these records tells of a shortfall."""
+def reported(payloads: Iterable[bytes]) -> bool:
+    """Whether one of these records reports dropped events."""
     for payload in payloads:
         try:
             record = wire.decode_record(payload)

@@ -65,7 +65,6 @@ class Spool:
     def __init__(self, directory: str, header: Header, *, sync: bool = False) -> None:
         """`sync`: each event is on the disk when `append` returns. Raises Unusable or OSError."""
         prepare(directory)
-        self.directory = directory
         self.header = header
         self.segment = header.segment
         self.state = State(header)
@@ -114,6 +113,11 @@ class Spool:
         append(self.descriptor.checked(), frames.encode(0, payload))
 
     @property
+    def directory(self) -> str:
+        """Where its files are."""
+        return os.path.dirname(self.claim.path)
+
+    @property
     def stopped(self) -> bool:
         """Its session is over."""
         return self.state.ended_at > 0
@@ -159,7 +163,7 @@ class Spool:
         """
         prepare(self.directory)
         if not self.claim.held:
-            claim = Claim.take(self.directory, self.header.session)
+            claim = Claim.acquire(self.directory, self.header.session)
             if claim is None:
                 return False
             claim.write(self.state)

@@ -1,5 +1,5 @@
-"""Events of a session that are known to have happened and whose record is gone: counted here, by reason, and told in
-the session itself.
+"""Events of a session that are known to have happened and whose record is gone: counted here, by reason, and
+reported in the session itself.
 """
 
 from __future__ import annotations
@@ -65,16 +65,16 @@ class Losses:
         if spool is not None and self._counter is None and not spool.stopped:
             self._counter = DroppedCounter(spool.directory, spool.header.session)
 
-    def untold(self) -> int:
-        """Events counted in the file that nothing tells of yet."""
+    def unreported(self) -> int:
+        """Events counted in the file that no record reports yet."""
         if self._spool is None or self._counter is None:
             return 0
-        return dropped.count(self._spool.directory, self._spool.header.session) - self._spool.state.told
+        return dropped.count(self._spool.directory, self._spool.header.session) - self._spool.state.reported
 
-    def told(self) -> list[tuple[str, int]]:
-        """Has losses told in the session's file; those that it does not take are returned: (reason, how many)."""
+    def report(self) -> list[tuple[str, int]]:
+        """Reports losses in the session's file; those that it does not take are returned: (reason, how many)."""
         with contextlib.suppress(OSError):
-            self._tell_of_drops()
+            self._report_drops()
         elsewhere = []
         for reason, tally in (
             (dropped.REASON, self._full),
@@ -96,17 +96,17 @@ class Losses:
             with contextlib.suppress(OSError):
                 self._counter.park()
 
-    def _tell_of_drops(self) -> None:
+    def _report_drops(self) -> None:
         """A record of the events counted in the file since the last time. Raises OSError.
 
-        That it is told of is written down first: whoever goes on after a kill sees whether it was.
+        That it is reported is written down first: whoever goes on after a kill sees whether it was.
         """
-        new, spool = self.untold(), self._spool
+        new, spool = self.unreported(), self._spool
         if spool is None or new <= 0:
             return
         state = spool.state
         at = position(spool.segment, os.fstat(spool.fd).st_size)
-        spool.keep(replace(state, told=state.told + new, telling=new, told_at=at))
+        spool.keep(replace(state, reported=state.reported + new, reporting=new, reported_at=at))
         try:
             spool.note(wire.encode_record(Lost(dropped.REASON, new)))
         except OSError:

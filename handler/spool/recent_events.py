@@ -1,4 +1,4 @@
-"""Which events have been told in full lately, so that a like one need only be named. Pure; lockless."""
+"""Which events have been written in full lately, so that a like one need only be named. Pure; lockless."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ KEYS = 4096
 
 
 class RecentEvents:
-    """Keys of events that stand in one segment of the spool, and how often they were told since a window
+    """Keys of events that stand in one segment of the spool, and how often they were written in full since a window
     began.
 
-    A race between threads costs a full sample too many, no more: what is told of another segment stands on
+    A race between threads costs a full sample too many, no more: what is known of another segment stands on
     another page.
     """
 
@@ -22,13 +22,13 @@ class RecentEvents:
         self._page: tuple[int, float, dict[int, int]] = (-1, 0.0, {})
 
     def page(self, segment: int, now: float) -> dict[int, int]:
-        """How often each key was told in full in this segment and window; to be read and added to.
+        """How often each key was written in full in this segment and window; to be read and added to.
 
         A reader needs no other file than the segment for an event that is only named.
         """
-        at, began, told = self._page
-        if at == segment and 0 <= now - began < WINDOW and len(told) < KEYS:
-            return told
-        told = {}
-        self._page = segment, now, told
-        return told
+        at, began, written = self._page
+        if at == segment and 0 <= now - began < WINDOW and len(written) < KEYS:
+            return written
+        written = {}
+        self._page = segment, now, written
+        return written

@@ -142,14 +142,14 @@ class Stream:
             os.close(fd)
 
     def reports_dropped(self, since: int) -> bool:
-        """Whether a record at or after `since` tells of a shortfall, or did and is acknowledged."""
+        """Whether a record at or after `since` reports dropped events, or did and is acknowledged."""
         number, offset = split(since)
         if not any(segment.number == number for segment in self.segments):
             return True
         for segment in self.segments:
             if segment.number >= number:
                 data = self._bytes(segment, 0, self._size(segment))
-                if dropped.told(frames.payloads(data, offset if segment.number == number else 0)):
+                if dropped.reported(frames.payloads(data, offset if segment.number == number else 0)):
                     return True
         return False
 

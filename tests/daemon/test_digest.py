@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 from peewee import OperationalError, fn
 from support.world import App, World, an_error, an_exception
 
-from tocsin.daemon.ingest.digest import HOST, Received
+from tocsin.daemon.ingest.digest import BOOT, HOST, Received
 from tocsin.daemon.store.database import StoreError
 from tocsin.daemon.store.models import (
     AliveInterval,
@@ -167,6 +168,21 @@ class DigestContract:
         app = world.app(clock=-7200.0)
         app.log(an_error(at=world.now - 7200.0))
         assert abs(world.errors()[0].last_seen - world.now) < 1.0
+
+    def test_another_machine_of_this_host_s_name_has_a_clock_of_its_own(self, world: World):
+        app = world.app(clock=-3600.0)
+        app.header = replace(app.header, session="b" * 32, host=HOST, boot="another machine's")
+        app.hello()
+        app.heartbeat()
+        app.log(an_error(at=world.now - 3600.0))
+        assert abs(world.errors()[0].last_seen - world.now) < 1.0
+
+    def test_a_container_of_this_machine_has_our_clock(self, world: World):
+        app = world.app(clock=-3600.0)
+        app.header = replace(app.header, session="b" * 32, host="a-container", boot=BOOT)
+        app.hello()
+        app.log(an_error(at=world.now - 3600.0))
+        assert world.errors()[0].last_seen == world.now - 3600.0
 
     def test_samples_stay_within_their_bound_with_the_first_and_a_late_one(self, world: World):
         world.configure({"retention": {"samples": 5}})

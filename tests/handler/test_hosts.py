@@ -18,7 +18,7 @@ from support.running import until
 from tocsin.handler import paths, process
 from tocsin.handler.session import describe
 from tocsin.handler.settings import Settings, resolve_settings
-from tocsin.handler.shipping.adoption import take
+from tocsin.handler.shipping.adoption import claim_session
 from tocsin.handler.shipping.connection import Connection
 from tocsin.handler.spool import guards
 from tocsin.handler.spool.claim import Claim
@@ -181,14 +181,14 @@ def test_a_spool_directory_that_was_removed_is_made_again(spool: Spool) -> None:
 
 def test_a_session_that_another_process_holds_by_now_is_left_to_it(spool: Spool) -> None:
     os.unlink(spool.claim.path)
-    other = Claim.take(spool.directory, spool.header.session)
+    other = Claim.acquire(spool.directory, spool.header.session)
     assert other is not None
     assert not spool.restore()
 
 
 def test_a_living_owners_session_is_not_adopted_although_its_lock_is_gone(spool: Spool) -> None:
     os.unlink(spool.claim.path)
-    assert take(spool.directory, spool.header.session) is None
+    assert claim_session(spool.directory, spool.header.session) is None
     assert spool.restore()
 
 
@@ -265,7 +265,7 @@ HOSTS = {
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_application_starts_whatever_the_host_lacks(host: str) -> None:
+def test_the_application_starts_whatever_the_host_lacks(host: str, place: Path) -> None:
     environ, before = HOSTS[host]
     code = f"""
 import logging, os, pwd, tempfile, encodings.ascii, encodings.idna
@@ -279,7 +279,7 @@ print("runs", flush=True)
 os._exit(0)
 """
     ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.stdout == "runs\n", ended.stderr
 

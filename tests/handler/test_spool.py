@@ -185,9 +185,9 @@ def test_a_segment_is_sealed_only_when_nobody_has_it_open_for_writing(spool: Spo
 
 
 def test_the_lock_of_a_living_owner_is_not_taken(spool: Spool) -> None:
-    assert Claim.take(spool.directory, spool.header.session) is None
+    assert Claim.acquire(spool.directory, spool.header.session) is None
     dead(spool)
-    assert Claim.take(spool.directory, spool.header.session) is not None
+    assert Claim.acquire(spool.directory, spool.header.session) is not None
 
 
 def test_a_forked_child_that_lets_go_does_not_free_its_parents_lock(spool: Spool) -> None:
@@ -196,7 +196,7 @@ def test_a_forked_child_that_lets_go_does_not_free_its_parents_lock(spool: Spool
         spool.detach()
         os._exit(0)
     os.waitpid(pid, 0)
-    assert Claim.take(spool.directory, spool.header.session) is None
+    assert Claim.acquire(spool.directory, spool.header.session) is None
 
 
 def test_a_lock_whose_owner_died_before_it_was_named_is_swept_away(spool: Spool) -> None:
