@@ -29,6 +29,7 @@ from tocsin.daemon.queries.rows import first
 from tocsin.daemon.queries.tickets import ClientFacts
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Run
+from tocsin.handler.failpoints import reach
 from tocsin.reports import content_hash
 from tocsin.reports.content_hash import ContentHasher, ContentHashes
 from tocsin.reports.pages import SAMPLES, Pages, script, stamp
@@ -355,6 +356,7 @@ class ReportWriter:
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(passing, data)
+        reach("in_page")
         os.replace(passing, path)
         self._written += 1
 

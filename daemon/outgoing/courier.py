@@ -23,6 +23,7 @@ from tocsin.daemon.runtime.liveness import Beat
 from tocsin.daemon.store import outbox, tickets
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Mail
+from tocsin.handler.failpoints import reach
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at an outbox that had nothing to send."""
@@ -143,7 +144,10 @@ class Courier:
 
     def _send(self, row: Mail, message: EmailMessage, sender: str, now: float) -> bool:
         try:
-            self._connected(now).send(message, sender, mail.mail_address(row.recipient))
+            connection = self._connected(now)
+            reach("before_mail_handover")
+            connection.send(message, sender, mail.mail_address(row.recipient))
+            reach("after_mail_handover")
         except SendError as error:
             return self._failed(row, error, now)
         self._used_at = now

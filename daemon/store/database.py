@@ -30,6 +30,7 @@ from tocsin.daemon.store import copies, schema
 from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.models import MODELS, KeyValue
 from tocsin.daemon.store.url import shown, sqlite_path
+from tocsin.handler.failpoints import reach
 
 BACKUPS = "backup"
 """Directory of backups in the state directory."""
@@ -305,6 +306,7 @@ def _migrate(store: Store, names: Sequence[str], backup: Path | None) -> None:
         with store.transaction():
             for current in names:
                 runner.up(current)
+                reach("in_migration")
             KeyValue.insert(key="database_id", value=uuid.uuid4().hex).on_conflict_ignore().execute()
             if fault := schema.lacking(store.database) or _dangling(store):
                 raise _unusable(store, fault)

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tocsin.daemon.store import outbox
+from tocsin.handler import failpoints
 
 START = 1_790_000_000.0
 MAILS = 3
@@ -97,3 +98,24 @@ def test_a_courier_killed_at_any_point_loses_no_mail_and_doubles_one_only_under_
     delivered += [message["Message-ID"] for message in sound.desk.messages]
     assert len(set(delivered)) == MAILS == outbox.counts()["sent"]
     assert len(delivered) == MAILS + (point == "when the server has taken it and before it is marked so")
+
+
+@pytest.mark.parametrize(("point", "copies"), [("before_mail_handover", 1), ("after_mail_handover", 2)])
+def test_a_courier_killed_around_a_handover_doubles_a_mail_only_under_the_same_id(
+    serve, courier, store, facts, tmp_path, point, copies
+):
+    with store.transaction():
+        outbox.queue("notice", audience="admin", recipient="ops@example.org", language="en",
+                     ticket_id=None, facts=facts(), now=START)  # fmt: skip
+    server = serve("none", auth=False)
+    mark = tmp_path / "mark"
+    environ = {**os.environ, failpoints.VARIABLE: f"{point}:1:{mark}"}
+    command = [sys.executable, "-c", COURIER, store.url, str(server.port)]
+    assert subprocess.run(command, env=environ, timeout=60, check=False).returncode == -signal.SIGKILL
+    assert mark.read_text() == point
+    successor = courier(server.smtp("none", user=None, password=None))
+    successor.recover()
+    while successor.step(START + 1):
+        pass
+    delivered = [message["Message-ID"] for message in server.desk.messages]
+    assert (len(delivered), len(set(delivered)), outbox.counts()["sent"]) == (copies, 1, 1)
