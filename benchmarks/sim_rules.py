@@ -249,4 +249,4 @@ def _process(worker: Worker, up: Sequence[Interval], now: float) -> Process:
     backlog = worker.backlog if worker.cut_at <= now else 0
     if worker.adopted_at <= now:
         heard, backlog = max(heard, worker.adopted_at), 0
-    return Process(f"worker on {worker.host}", worker.start, heard, INTERVAL, backlog, ended_at)
+    return Process(0, worker.host, worker.start, heard, INTERVAL, backlog, ended_at)

@@ -23,7 +23,7 @@ from tocsin.daemon.queries.metrics import MetricsFacts, TopCorrected
 from tocsin.daemon.queries.moment import to_json
 from tocsin.daemon.queries.monitor import ErrorRow
 from tocsin.daemon.queries.status import StatusFacts, problems
-from tocsin.daemon.queries.tickets import ClientFacts, TicketDetail, TicketFacts, WatchFacts
+from tocsin.daemon.queries.tickets import ClientFacts, HistoryFacts, TicketDetail, TicketFacts, WatchFacts
 from tocsin.daemon.visible_text import SHOWN, capped, shown, visible
 from tocsin.reports import code
 from tocsin.reports.charts import bars, filled, series
@@ -204,7 +204,7 @@ class Pages:
             for one in ticket.history
             if one.action in FOR_CLIENTS
             # The mails to the admins are no news of the client's.
-            and (one.action != "email_sent" or " to the admin " not in one.description)
+            and (one.action != "email_sent" or not _to_admin(one))
         ]
         return self._render(
             "client_ticket.html",
@@ -280,6 +280,10 @@ def seen_percent(watch: WatchFacts) -> int:
     return int(min(100.0, 100 * watch.seen_seconds / max(1.0, watch.required_seconds)))
 
 
+def _to_admin(one: HistoryFacts) -> bool:
+    return bool(one.details.get("audience") == "admin" or " to the admin " in one.description)
+
+
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9_]", "", text.lower())[:40]
 
@@ -311,6 +315,7 @@ def _environment(language: str) -> Environment:
         language=language, word=words.word, number=words.number, duration=words.duration, hours=words.hours,
         percent=words.percent, size=words.size, bars=bars, source=code.source, diff=code.diff,
         unified=code.unified, waiting=words.waiting,
+        history_text=words.history, happening_text=words.happening,
         plain_state=lambda ticket: words.plain_state(ticket.status),
     )  # fmt: skip
     return made

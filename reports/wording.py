@@ -5,6 +5,11 @@ from __future__ import annotations
 import gettext
 from pathlib import Path
 
+from tocsin.daemon import ticket_wording
+from tocsin.daemon.language import language as spoken
+from tocsin.daemon.queries.details import Happening
+from tocsin.daemon.queries.tickets import HistoryFacts, WatchFacts
+
 LOCALE = Path(__file__).parent / "locale"
 DOMAIN = "reports"
 
@@ -55,6 +60,8 @@ WORDS = {
     "reopened": _("Reopened"),
     "note": _("Note"),
     "changed": _("Changed"),
+    "priority_changed": _("Priority changed"),
+    "category_changed": _("Category changed"),
     "merged": _("Merged"),
     "inconclusive": _("Silence proves nothing"),
     # mails
@@ -80,16 +87,6 @@ WORDS = {
     "relation_group": _("which holds"),
 }
 
-WAITING = (
-    _("a correction whose tests pass: the last validation failed"),
-    _("the full time without the error"),
-    _("a run that begins and ends in order without the error"),
-    _("the application to be seen alive long enough"),
-    _("a longer silence: this one is still likely without any correction"),
-)
-"""What `evidence.judge` may wait for."""
-HELD_BACK = _("errors that {process} may still hold back")
-
 PLAIN_STATES = {
     "open": _("We noticed an error and are looking into it."),
     "in_progress": _("A correction is being made and tested."),
@@ -108,6 +105,7 @@ class Words:
 
     def __init__(self, language: str) -> None:
         self.language = language
+        self._language = spoken(language)
         self.catalogue = translations(language)
 
     def word(self, key: str) -> str:
@@ -119,13 +117,17 @@ class Words:
         """A client's sentence on a ticket's state."""
         return self.catalogue.gettext(PLAIN_STATES.get(status, PLAIN_STATES["open"]))
 
-    def waiting(self, text: str) -> str:
-        """What a watch waits for; the process that may hold something back keeps its name."""
-        before, after = HELD_BACK.split("{process}")
-        if text.startswith(before) and text.endswith(after):
-            process = text.removeprefix(before).removesuffix(after)
-            return self.catalogue.gettext(HELD_BACK).replace("{process}", process)
-        return self.catalogue.gettext(text) if text in WAITING else text
+    def waiting(self, watch: WatchFacts) -> str:
+        """What a watch waits for."""
+        return ticket_wording.waiting(watch.waiting, self._language) or watch.waiting_for
+
+    def history(self, row: HistoryFacts) -> str:
+        """What happened to a ticket, besides its action."""
+        return ticket_wording.history(row.action, row.details, row.description, self._language)
+
+    def happening(self, line: Happening) -> str:
+        """What a timeline says, besides its kind."""
+        return ticket_wording.history(line.kind, line.details, line.text, self._language)
 
     def number(self, value: float) -> str:
         """1234.5 as `1,234.5` or `1 234,5` (narrow no-break space)."""

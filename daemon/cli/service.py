@@ -16,10 +16,13 @@ from tocsin.daemon.cli.context import (
     say_json,
     say_table,
 )
+from tocsin.daemon.language import Language, language
 from tocsin.daemon.queries.status import SessionFacts
 from tocsin.daemon.run import run
 from tocsin.daemon.runtime import clock
-from tocsin.daemon.tickets.watch import WatchSweep
+from tocsin.daemon.ticket_wording import ENGLISH, waiting
+from tocsin.daemon.tickets.evidence import Finding
+from tocsin.daemon.tickets.watch import WatchSweep, facts
 
 
 @click.command()
@@ -78,9 +81,15 @@ def check(context: Context, as_json: bool) -> None:
     if as_json:
         say_json([{"error_id": error_id, **_finding(found)} for error_id, found in findings.items()])
         return
-    rows = [[error_id, *_finding(found).values()] for error_id, found in findings.items()]
+    reader = language(context.config.report_language)
+    rows = [[error_id, *_finding(found, reader).values()] for error_id, found in findings.items()]
     say_table(["error", "verdict", "seen (s)", "waiting for", "chance"], rows, "No error is being watched.")
 
 
-def _finding(found: object) -> dict[str, object]:
-    return {name: getattr(found, name) for name in ("verdict", "seen_seconds", "waiting_for", "chance")}
+def _finding(found: Finding, reader: Language = ENGLISH) -> dict[str, object]:
+    return {
+        "verdict": found.verdict,
+        "seen_seconds": found.seen_seconds,
+        "waiting_for": waiting(facts(found), reader),
+        "chance": found.chance,
+    }

@@ -17,7 +17,9 @@ from tocsin.daemon.cli.context import (
     say_table,
 )
 from tocsin.daemon.cli.naming import ticket_name
+from tocsin.daemon.language import language
 from tocsin.daemon.runtime import clock
+from tocsin.daemon.ticket_wording import history, waiting
 from tocsin.daemon.tickets.lifecycle import State
 from tocsin.daemon.tickets.manual import PRIORITIES, Manual
 
@@ -68,6 +70,7 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
     if as_json:
         say_json(found)
         return
+    reader = language(context.config.report_language)
     say(f"ticket {found.id}  {found.status}  {found.priority}  {found.subject}")
     say(f"error {found.error_id}  client {found.client_id or 'none'}  {found.created_at} {found.source}")
     if found.closed_at:
@@ -79,11 +82,14 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
             f"{watch.required_seconds:.0f} s; can close at the earliest {watch.earliest_close or 'later'}"
         )
         if watch.waiting_for:
-            say(f"waits for {watch.waiting_for}")
+            say(f"waits for {waiting(watch.waiting, reader) or watch.waiting_for}")
     say()
     say_table(
         ["moment", "action", "by", "description"],
-        [[h.created_at, h.action, h.created_by, h.description] for h in found.history],
+        [
+            [h.created_at, h.action, h.created_by, history(h.action, h.details, h.description, reader)]
+            for h in found.history
+        ],
         "",
     )
 

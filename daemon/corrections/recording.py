@@ -188,8 +188,10 @@ def _judge(
         "test_status": status,
     }
     tickets = rows.of_errors([error.id]).get(error.id, [])
-    text = str(results.get("summary", ""))[:500]
-    Tickets(config).take(error, tickets, TicketEvent(kind, at), now, by=by, description=text, details=details)
+    happened = {"summary": str(results.get("summary", ""))[:500]}
+    Tickets(config).apply(
+        error, tickets, TicketEvent(kind, at), now, by=by, happened=happened, details=details
+    )
 
 
 def inside(project: Path, file_path: str) -> Path:
@@ -296,13 +298,15 @@ def _move_on(
     config: Config, error: ErrorLog, changes: Sequence[NewCorrection], applied_at: float, now: float
 ) -> None:
     tickets = rows.of_errors([error.id]).get(error.id, [])
-    files = ", ".join(sorted({change.file_path for change in changes}))
-    text = "; ".join(filter(None, [files, *(change.description for change in changes)]))
-    Tickets(config).take(
+    happened = {
+        "files": sorted({change.file_path for change in changes}),
+        "texts": [change.description for change in changes if change.description],
+    }
+    Tickets(config).apply(
         error,
         tickets,
         TicketEvent(EventType.CORRECTED, applied_at),
         now,
         by=changes[0].applied_by,
-        description=text,
+        happened=happened,
     )

@@ -117,8 +117,7 @@ class Consequences:
     def _open(self, error: ErrorLog, client: str, *, notify_admin: bool) -> Ticket:
         new = NewTicket(error, client or None)
         if strangers := [] if client else errors.unknown_clients(error.id):
-            said = f"for no known client: {', '.join(strangers)}"
-            new = NewTicket(error, description=said, details={"unknown_clients": strangers})
+            new = NewTicket(error, details={"unknown_clients": strangers})
         return self._tickets.open(new, self._now, notify_admin=notify_admin)
 
     def _fold(self, error: ErrorLog) -> None:
@@ -129,7 +128,7 @@ class Consequences:
             return
         self._folded.add(fold.id)
         if not any(ticket.status != State.CLOSED for ticket in rows.of_errors([fold.id]).get(fold.id, [])):
-            ticket = NewTicket(fold, description=f"first folded error: {error.id}")
+            ticket = NewTicket(fold, folded=error.id)
             self._tickets.open(ticket, self._now)
 
     # Errors with tickets
@@ -166,26 +165,28 @@ class Consequences:
     ) -> None:
         event = TicketEvent(EventType.REAPPEARED, last_at, reported_at)
         late = self._now - last_at > LATE_AFTER
-        self._tickets.take(error, active, event, self._now, details=_reappeared(last_at, late))
+        happened = {"at": last_at, "late": late}
+        details = _reappeared(last_at, late)
+        self._tickets.apply(error, active, event, self._now, happened=happened, details=details)
 
     def _came_back(self, error: ErrorLog, ticket: Ticket, hit: Occurrences, session: Session) -> None:
         if self._old_code(error, session):
             self._runs_old_code(error, ticket, hit, session)
             return
         late = _late(ticket, hit)
-        text = "came back late: it happened before the ticket was closed" if late else "came back"
+        happened = {"at": hit.last_at, "late": late}
         event = TicketEvent(EventType.REAPPEARED, hit.last_at)
         details = _reappeared(hit.last_at, late)
-        self._tickets.take(error, [ticket], event, self._now, description=text, details=details)
+        self._tickets.apply(error, [ticket], event, self._now, happened=happened, details=details)
 
     def _runs_old_code(self, error: ErrorLog, ticket: Ticket, hit: Occurrences, session: Session) -> None:
         """Says once an hour that a process still runs the code from before the correction."""
         if rows.recorded_since(ticket, EventType.OLD_CODE, self._now - 3600):
             return
-        text = f"session {session.id[:8]} (pid {session.pid} on {session.host}) began before the correction"
+        happened = {"session": session.id, "pid": session.pid, "host": session.host}
         event = TicketEvent(EventType.OLD_CODE, hit.last_at)
         details = {**_reappeared(hit.last_at, _late(ticket, hit)), "session": session.id}
-        self._tickets.take(error, [ticket], event, self._now, description=text, details=details)
+        self._tickets.apply(error, [ticket], event, self._now, happened=happened, details=details)
 
     def _old_code(self, error: ErrorLog, session: Session) -> bool:
         """Whether a process older than the correction logged it, while a newer one runs."""

@@ -128,6 +128,11 @@ def _texts(words: list[str]) -> int:
             if after != before:
                 table.update(after).where(table.id == row.id).execute()
                 changed += 1
+    for entry in History.select():
+        blotted = _blotted(entry.details, "", words)
+        if blotted != entry.details:
+            History.update(details=blotted).where(History.id == entry.id).execute()
+            changed += int(FORGOTTEN not in entry.description)
     return changed
 
 

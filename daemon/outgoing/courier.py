@@ -154,7 +154,7 @@ class Courier:
         self._pause = 0.0
         with self.store.transaction():
             outbox.mark_sent(row.id, now)
-            tickets.record_mails("email_sent", _told(row), now)
+            tickets.record_mails("email_sent", _notified(row), now)
         self.log.info("mail_sent", mail=row.id, kind=row.kind, ticket=row.ticket_id, recipient=row.recipient)
         return True
 
@@ -179,8 +179,8 @@ class Courier:
         """Notes a failure; a mail that is given up shows in its ticket's history."""
         with self.store.transaction():
             if outbox.mark_retry(row.id, reason, permanent, now, uncertain=uncertain):
-                told = ((ticket, f"{description}: {reason}") for ticket, description in _told(row))
-                tickets.record_mails("email_failed", told, now)
+                failed = ((ticket, {**facts, "reason": reason}) for ticket, facts in _notified(row))
+                tickets.record_mails("email_failed", failed, now)
 
     def _connected(self, now: float) -> Connection:
         """The open connection when it still answers, else a new one. Raises SendError."""
@@ -204,11 +204,11 @@ def _reason(error: SendError) -> str:
     return f"{error}. {error.remedy}" if error.remedy else str(error)
 
 
-def _told(row: Mail) -> Iterator[tuple[int, str]]:
+def _notified(row: Mail) -> Iterator[tuple[int, dict[str, Any]]]:
     """The tickets a mail speaks of, each with what its history says of the mail."""
-    to = f"to the {row.audience} {row.recipient}"
+    facts = {"kind": row.kind, "audience": row.audience, "recipient": row.recipient, "digest": False}
     if row.ticket_id is not None:
-        yield row.ticket_id, f"{row.kind} mail {to}"
+        yield row.ticket_id, facts
     for item in row.facts.get("mails", ()) if row.kind == "digest" else ():
         if isinstance(item.get("ticket_id"), int):
-            yield item["ticket_id"], f"{item.get('kind')} mail in a digest {to}"
+            yield item["ticket_id"], {**facts, "kind": str(item.get("kind")), "digest": True}

@@ -59,6 +59,8 @@ class Happening(Struct, frozen=True):
     by: str
     ticket_id: int | None = None
     correction_id: int | None = None
+    details: dict[str, Any] = {}
+    """A history row's facts: `ticket_wording.history` says them in any language, `text` in English."""
 
 
 class ErrorDetail(ErrorFacts, frozen=True, kw_only=True):
@@ -190,7 +192,12 @@ def _timeline(
         if row.action != "correction_logged":  # the correction itself stands there already
             found.append(
                 Happening(
-                    row.created_at, row.action, row.description, row.created_by, ticket_id=row.ticket_id
+                    row.created_at,
+                    row.action,
+                    row.description,
+                    row.created_by,
+                    ticket_id=row.ticket_id,
+                    details=row.details,
                 )
             )
     if plain.resolved_at is not None:

@@ -14,11 +14,12 @@ from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, tuples
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Ticket, Watch
+from tocsin.daemon.ticket_wording import waiting
 from tocsin.daemon.tickets import watch
 
 
 class HistoryFacts(Struct, frozen=True):
-    """One action on a ticket."""
+    """One action on a ticket. `description` is English; `ticket_wording.history` says `details` in any language."""
 
     id: int
     ticket_id: int
@@ -26,6 +27,7 @@ class HistoryFacts(Struct, frozen=True):
     description: str
     created_by: str
     created_at: Moment
+    details: dict[str, Any] = {}
 
 
 class WatchFacts(Struct, frozen=True):
@@ -38,6 +40,9 @@ class WatchFacts(Struct, frozen=True):
     earliest_close: Moment
     """Not before this moment, provided that the error stays away and its service is seen alive."""
     waiting_for: str
+    """What the closing waits for, in English; '' for nothing."""
+    waiting: dict[str, Any] = {}
+    """The same as data: `kind` (one of `evidence.WaitingFor`), and with `backlog` the process's `pid` and `host`."""
     checked_at: Moment | None = None
     min_seen: float = 0.9
     inconclusive_at: Moment | None = None
@@ -136,7 +141,8 @@ def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDe
         found.watch,
         seen_seconds=judged.seen_seconds,
         earliest_close=moment(judged.earliest_close),
-        waiting_for=judged.waiting_for,
+        waiting_for=waiting(watch.facts(judged)),
+        waiting=watch.facts(judged),
     )
     return structs.replace(found, watch=as_of_now)
 
@@ -185,6 +191,7 @@ def history(store: Store, ticket_ids: Iterable[int]) -> list[HistoryFacts]:
                 row["description"],
                 row["created_by"],
                 moment(row["created_at"]),
+                row["details"] or {},
             )
             for row in dicts(rows)
         ]
@@ -222,6 +229,7 @@ def _watch(row: dict[str, Any], config: Config) -> WatchFacts:
         quiet_since=moment(row["quiet_since"]),
         earliest_close=moment(row["quiet_since"] + required),
         waiting_for=row["waiting_for"],
+        waiting=row["waiting"] or {},
         checked_at=moment(row["checked_at"]),
         min_seen=config.watch.min_seen if config.watch.evidence == "seen" else 0.0,
         inconclusive_at=moment(row["inconclusive_at"]),

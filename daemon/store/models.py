@@ -152,6 +152,9 @@ class History(Table):
     ticket = ForeignKeyField(Ticket, backref="history")
     action = CharField()
     description = TextField(default="")
+    """What happened, in English."""
+    details = JSONField(default=dict)
+    """The same as facts, worded for each reader (`ticket_wording`); empty: the description is all there is."""
     created_by = CharField(default="system")
     created_at = MomentField()
 
@@ -333,6 +336,9 @@ class Watch(Table):
     checked_at = MomentField(null=True)
     seen_seconds = DoubleField(default=0.0)
     waiting_for = TextField(default="")
+    """What the closing waits for, in English."""
+    waiting = JSONField(default=dict)
+    """The same as facts: `evidence.Waiting`, empty for nothing."""
     reappeared_at = MomentField(null=True)
     """When the last `reappeared` row was written."""
     inconclusive_at = MomentField(null=True)

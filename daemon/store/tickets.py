@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from tocsin.daemon.store.models import (
     among,
     moment,
 )
+from tocsin.daemon.ticket_wording import Facts, described, waiting
 
 
 def of_errors(error_ids: Collection[int]) -> dict[int, list[Ticket]]:
@@ -61,18 +63,33 @@ def _errors_with_open_tickets() -> Any:
     return Ticket.select(Ticket.error).where((Ticket.status != "closed") & Ticket.error.is_null(False))
 
 
-def record(ticket: Ticket, action: str, now: float, description: str = "", by: str = "system") -> None:
-    """Writes a history row."""
-    History.create(ticket=ticket, action=action, description=description, created_by=by, created_at=now)
+def record(
+    ticket: Ticket, action: str, now: float, details: Facts | None = None, by: str = "system", text: str = ""
+) -> None:
+    """Writes a history row of facts, worded by `ticket_wording`; `text` is what somebody wrote, as it is."""
+    History.create(
+        ticket=ticket,
+        action=action,
+        description=text or described(action, details or {}),
+        details=details or {},
+        created_by=by,
+        created_at=now,
+    )
 
 
-def record_mails(action: str, told: Iterable[tuple[int, str]], now: float) -> None:
-    """Writes history rows of (ticket id, description); tickets that are gone are passed over."""
-    told = list(told)
-    known = {row.id for row in Ticket.select(Ticket.id).where(Ticket.id << [one for one, _ in told])}
+def record_mails(action: str, sent: Iterable[tuple[int, Facts]], now: float) -> None:
+    """Writes history rows of (ticket id, facts); tickets that are gone are passed over."""
+    sent = list(sent)
+    known = {row.id for row in Ticket.select(Ticket.id).where(Ticket.id << [one for one, _ in sent])}
     rows = [
-        {"ticket": ticket_id, "action": action, "description": description, "created_at": now}
-        for ticket_id, description in told
+        {
+            "ticket": ticket_id,
+            "action": action,
+            "description": described(action, details),
+            "details": details,
+            "created_at": now,
+        }
+        for ticket_id, details in sent
         if ticket_id in known
     ]
     if rows:
@@ -88,7 +105,7 @@ def recorded_since(ticket: Ticket, action: str, since: float) -> bool:
     )
 
 
-def watch_anew(error: ErrorLog, quiet_since: float) -> None:
+def restart_watch(error: ErrorLog, quiet_since: float) -> None:
     """Begins the error's watch, or restarts it when `quiet_since` is later."""
     watch = Watch.get_or_none(Watch.error == error)
     if watch is None:
@@ -101,7 +118,7 @@ def watch_anew(error: ErrorLog, quiet_since: float) -> None:
 
 
 def restart_watches(store: Store, quiet_since: Mapping[int, float]) -> None:
-    """Begins these errors' watches anew where the moment is later than the watch's own."""
+    """Restarts these errors' watches where the moment is later than the watch's own."""
     store.run_many(
         "UPDATE watches SET quiet_since = ?, seen_seconds = 0, inconclusive_at = NULL "
         "WHERE error_id = ? AND quiet_since < ?",
@@ -139,12 +156,15 @@ def last_tests(error_ids: Collection[int] | None) -> dict[int, str]:
     return dict(query.tuples())
 
 
-def note_checks(store: Store, checks: Collection[tuple[int, float, float, str]], now: float) -> None:
-    """Notes (error, quiet since, seconds seen, waiting for) of watches that did not begin anew meanwhile."""
+def note_checks(store: Store, checks: Collection[tuple[int, float, float, Facts]], now: float) -> None:
+    """Notes (error, quiet since, seconds seen, waiting for) of watches that were not restarted meanwhile."""
     store.run_many(
-        "UPDATE watches SET checked_at = ?, seen_seconds = ?, waiting_for = ? "
+        "UPDATE watches SET checked_at = ?, seen_seconds = ?, waiting_for = ?, waiting = ? "
         "WHERE error_id = ? AND quiet_since = ?",
-        [(moment(now), seen, waiting, error_id, moment(since)) for error_id, since, seen, waiting in checks],
+        [
+            (moment(now), seen, waiting(waits), json.dumps(waits), error_id, moment(since))
+            for error_id, since, seen, waits in checks
+        ],
     )
 
 

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, intersection, length
@@ -31,11 +33,36 @@ class Rule(Struct, frozen=True):
     batch: bool = False
 
 
+class WaitingFor(StrEnum):
+    """What may stand between a silence and its closing."""
+
+    PASSING_TESTS = "passing_tests"
+    DURATION = "duration"
+    BACKLOG = "backlog"
+    RUN = "run"
+    SEEN_ALIVE = "seen_alive"
+    CHANCE = "chance"
+
+
+class Waiting(Struct, frozen=True, omit_defaults=True):
+    """What a closing waits for; `ticket_wording.waiting` says it to people. Stored with the watch as JSON."""
+
+    kind: WaitingFor
+    pid: int = 0
+    """With BACKLOG: the process that may hold something back, on `host`."""
+    host: str = ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As plain data."""
+        return msgspec.to_builtins(self)
+
+
 class Process(Struct, frozen=True):
     """A session of the error's service, as far as its silence is concerned."""
 
-    name: str
-    """For people: `process 77 on web1`."""
+    pid: int
+    host: str
     started_at: float
     last_heard: float
     interval: float
@@ -56,8 +83,8 @@ class Silence(Struct, frozen=True):
     """Where the service was seen alive while a daemon was up."""
     last_seen_alive: float | None
     """Last sign of life of the service."""
-    held_back: str = ""
-    """Which session may still hold occurrences, '' when none does."""
+    held_back: Process | None = None
+    """Which process may still hold occurrences, None when none does."""
     failed_tests: bool = False
     runs_ended: int = 0
     """Of a batch service: runs that began after `quiet_since` and said goodbye."""
@@ -73,8 +100,8 @@ class Finding(Struct, frozen=True):
     """Since the error was last heard of, counting only while a daemon was up."""
     seen_seconds: float
     """Of them, how many the application was seen alive."""
-    waiting_for: str
-    """'' when nothing is left to wait for."""
+    waiting: Waiting | None
+    """None when nothing is left to wait for."""
     chance: float | None
     """Probability of the same silence without any correction: e^(-rate * seen)."""
     earliest_close: float
@@ -99,23 +126,23 @@ def judge(silence: Silence, rule: Rule, now: float) -> Finding:
     return Finding(verdict, quiet, seen, waiting, chance, earliest)
 
 
-def _waiting(silence: Silence, rule: Rule, quiet: float, seen: float, chance: float | None) -> str:
-    """What the closing waits for, '' when nothing is left."""
+def _waiting(silence: Silence, rule: Rule, quiet: float, seen: float, chance: float | None) -> Waiting | None:
+    """What the closing waits for, None when nothing is left."""
     if silence.failed_tests:
-        return "a correction whose tests pass: the last validation failed"
+        return Waiting(WaitingFor.PASSING_TESTS)
     if quiet < rule.duration:
-        return "the full time without the error"
+        return Waiting(WaitingFor.DURATION)
     if rule.by_clock:
-        return ""
-    if silence.held_back:
-        return f"errors that {silence.held_back} may still hold back"
+        return None
+    if silence.held_back is not None:
+        return Waiting(WaitingFor.BACKLOG, silence.held_back.pid, silence.held_back.host)
     if rule.batch:
-        return "" if silence.runs_ended else "a run that begins and ends in order without the error"
+        return None if silence.runs_ended else Waiting(WaitingFor.RUN)
     if seen < rule.min_seen * rule.duration:
-        return "the application to be seen alive long enough"
+        return Waiting(WaitingFor.SEEN_ALIVE)
     if rule.max_chance < 1 and (chance is None or chance > rule.max_chance):
-        return "a longer silence: this one is still likely without any correction"
-    return ""
+        return Waiting(WaitingFor.CHANCE)
+    return None
 
 
 def _earliest(silence: Silence, rule: Rule, quiet: float, seen: float, now: float) -> float:
@@ -132,8 +159,8 @@ def _earliest(silence: Silence, rule: Rule, quiet: float, seen: float, now: floa
 
 def held_back(
     processes: Iterable[Process], up: Sequence[Interval], since: float, gone_after: float = math.inf
-) -> str:
-    """Which process may still hold occurrences of a silence that began at `since`, '' when none does.
+) -> Process | None:
+    """Which process may still hold occurrences of a silence that began at `since`, None when none does.
 
     One does whose last word was a backlog, or that was alive when a daemon went down and was not heard since
     (docs/evidence.md). One not heard for `gone_after` seconds before the silence began is taken for gone:
@@ -143,8 +170,8 @@ def held_back(
         if process.last_heard < since - gone_after:
             continue
         if process.backlog or (process.ended_at is None and _outlived_a_daemon(process, up, since)):
-            return process.name
-    return ""
+            return process
+    return None
 
 
 def _outlived_a_daemon(process: Process, up: Sequence[Interval], since: float) -> bool:

@@ -12,6 +12,7 @@ from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
+from tocsin.daemon.ticket_wording import Facts
 from tocsin.daemon.tickets.lifecycle import EventType, LifecycleError, State, TicketEvent
 from tocsin.daemon.tickets.steps import MANUAL, NewTicket, Tickets
 
@@ -57,7 +58,7 @@ class Manual:
         with self._store.transaction():
             error = self._error(error_id)
             errors.set_mute(error, until, rate)
-            how = f"for {until - now:.0f} s" if until is not None else f"until it exceeds {rate} an hour"
+            how = {"seconds": until - now} if until is not None else {"rate": rate}
             self._record(error, "muted", now, how, by)
 
     def unmute(self, error_id: int, by: str, now: float) -> None:
@@ -67,11 +68,11 @@ class Manual:
             if error.muted_rate is None and (error.muted_until is None or error.muted_until <= now):
                 raise ManualError(f"error {error_id} is not muted")
             errors.set_mute(error, now, None)
-            self._record(error, "unmuted", now, "", by)
+            self._record(error, "unmuted", now, None, by)
 
-    def _record(self, error: ErrorLog, action: str, now: float, description: str, by: str) -> None:
+    def _record(self, error: ErrorLog, action: str, now: float, details: Facts | None, by: str) -> None:
         for ticket in rows.of_errors([error.id]).get(error.id, []):
-            rows.record(ticket, action, now, description, by)
+            rows.record(ticket, action, now, details, by)
 
     def open(
         self,
@@ -105,8 +106,8 @@ class Manual:
         with self._store.transaction():
             ticket = self._ticket(ticket_id)
             try:
-                self._tickets.take(
-                    ticket.error, [ticket], TicketEvent(EventType.REOPENED, now), now, by=by, description=note
+                self._tickets.apply(
+                    ticket.error, [ticket], TicketEvent(EventType.REOPENED, now), now, by=by, text=note
                 )
             except (LifecycleError, IntegrityError) as error:
                 raise ManualError(f"ticket {ticket_id} cannot be reopened: {error}") from None
@@ -127,7 +128,8 @@ class Manual:
                 self.reopen(ticket_id, by, now)
             ticket = self._ticket(ticket_id)
             if ticket.status != status:
-                rows.record(ticket, "status_changed", now, f"{ticket.status} -> {status}", by)
+                changed = {"before": ticket.status, "after": status}
+                rows.record(ticket, "status_changed", now, changed, by)
                 ticket.status = status
                 ticket.save(only=[Ticket.status])
 
@@ -138,7 +140,8 @@ class Manual:
         with self._store.transaction():
             ticket = self._ticket(ticket_id)
             for column, value in columns.items():
-                rows.record(ticket, f"{column}_changed", now, f"{getattr(ticket, column)} -> {value}", by)
+                changed = {"before": getattr(ticket, column), "after": value}
+                rows.record(ticket, f"{column}_changed", now, changed, by)
                 setattr(ticket, column, value)
             ticket.save()
 
@@ -147,7 +150,7 @@ class Manual:
         if not text.strip():
             raise ManualError("the note is empty")
         with self._store.transaction():
-            rows.record(self._ticket(ticket_id), "note", now, text, by)
+            rows.record(self._ticket(ticket_id), "note", now, by=by, text=text)
 
     def _close(self, error: ErrorLog | None, tickets: list[Ticket], by: str, now: float, note: str) -> None:
         details: dict[str, Any] = {
@@ -161,9 +164,9 @@ class Manual:
             "resolution": "manual",
         }
         try:
-            self._tickets.take(
+            self._tickets.apply(
                 error, tickets, TicketEvent(EventType.RESOLVED, now), now,
-                by=by, description=note or "resolved by hand", details=details, resolution="manual",
+                by=by, happened={"note": note}, details=details, resolution="manual",
             )  # fmt: skip
         except LifecycleError as problem:
             raise ManualError(str(problem)) from None

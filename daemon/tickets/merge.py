@@ -63,11 +63,11 @@ def _close_duplicates(config: Config, error: ErrorLog, into: ErrorLog, by: str, 
     for client in sorted(open_[0].keys() & open_[1].keys()):
         kept, younger = sorted((one[client] for one in open_), key=lambda t: (t.created_at, t.id))
         details: dict[str, Any] = {"quiet_since": now, "resolution": DUPLICATE, "duplicate_of": kept.id}
-        Tickets(config).take(
+        Tickets(config).apply(
             None, [younger], TicketEvent(EventType.MERGED, now), now, by=by, details=details, resolution=DUPLICATE,
-            description=f"the same error as ticket {kept.id}",
+            happened={"kept": kept.id},
         )  # fmt: skip
-        rows.record(kept, EventType.MERGED, now, f"ticket {younger.id} was about the same error", by)
+        rows.record(kept, EventType.MERGED, now, {"younger": younger.id}, by)
         closed.append(int(younger.id))
     return closed
 
@@ -89,12 +89,10 @@ def _move_tickets(error: ErrorLog, into: ErrorLog, by: str, now: float) -> None:
         ticket.error, ticket.error_signature = into, into.signature
         ticket.save(only=[Ticket.error, Ticket.error_signature])
         if ticket.status != State.CLOSED:
-            rows.record(
-                ticket, EventType.MERGED, now, f"error {error.id} was merged into error {into.id}", by
-            )
+            rows.record(ticket, EventType.MERGED, now, {"error": error.id, "into": into.id}, by)
     watch = rows.watches([error.id]).get(error.id)
     if watch is not None:
-        rows.watch_anew(into, watch.quiet_since)
+        rows.restart_watch(into, watch.quiet_since)
         Watch.delete().where(Watch.error == error.id).execute()
 
 

@@ -15,6 +15,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.store import errors, outbox
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.models import Client, ErrorLog, Ticket, Watch
+from tocsin.daemon.ticket_wording import Facts
 from tocsin.daemon.tickets import lifecycle
 from tocsin.daemon.tickets.lifecycle import Action, EventType, State, Step, TicketEvent
 
@@ -34,10 +35,10 @@ class NewTicket(Struct, frozen=True):
     message: str = ""
     source: str = AUTOMATIC
     by: str = "system"
-    description: str = ""
-    """Of the history's first row."""
+    folded: int | None = None
+    """The first error that it stands for beside its own."""
     details: dict[str, Any] = {}
-    """What its mails say beside."""
+    """What its mails say beside; `unknown_clients` also stands in the history."""
 
 
 class Tickets:
@@ -65,14 +66,22 @@ class Tickets:
             metadata={"service": error.service, "environment": error.environment} if error else {},
         )
         step = lifecycle.step(None, TicketEvent(EventType.CREATED, now))
-        rows.record(ticket, EventType.CREATED, now, new.description, new.by)
+        created = {
+            "ticket": ticket.id,
+            "error": error.id if error else None,
+            "service": error.service if error else "",
+            "client": new.client_id,
+            "folded": new.folded,
+            "strangers": new.details.get("unknown_clients", []),
+        }
+        rows.record(ticket, EventType.CREATED, now, created, new.by)
         if error is not None:
-            rows.watch_anew(error, now)
+            rows.restart_watch(error, now)
             errors.unresolve(error)
         self._mail(step, error, ticket, client, now, new.details, tell_admin=notify_admin)
         return ticket
 
-    def take(
+    def apply(
         self,
         error: ErrorLog | None,
         tickets: Sequence[Ticket],
@@ -80,24 +89,26 @@ class Tickets:
         now: float,
         *,
         by: str = "system",
-        description: str = "",
+        happened: Facts | None = None,
+        text: str = "",
         details: dict[str, Any] | None = None,
         resolution: str | None = None,
     ) -> None:
-        """Takes the error's tickets through the step `fact` makes; the admins are told once for all of them.
+        """Takes the error's tickets through the step `fact` makes; the admins are notified once for all of them.
 
-        `details` goes into the mails; with a closing it is kept in the ticket's metadata as its evidence.
+        `happened` are the facts of the history row, `text` what somebody wrote instead. `details` goes into the
+        mails; with a closing it is kept in the ticket's metadata as its evidence.
         Raises LifecycleError, before anything is written, when a ticket cannot take the fact.
         """
         steps = [lifecycle.step(State(ticket.status), fact) for ticket in tickets]
         if error is not None and steps and all(step.actions == (Action.WATCH,) for step in steps):
-            rows.watch_anew(error, fact.at)
+            rows.restart_watch(error, fact.at)
             return
         details = {"quiet_since": fact.at, **(details or {})}
         for ticket, step in zip(tickets, steps, strict=True):
-            self._carry_out(ticket, step, fact, now, by, description, details, resolution)
+            self._carry_out(ticket, step, fact, now, by, happened, text, details, resolution)
             if error is not None and Action.WATCH in step.actions:
-                rows.watch_anew(error, fact.at)
+                rows.restart_watch(error, fact.at)
         if error is not None:
             self._settle(error, steps, fact, now)
         told = False
@@ -113,7 +124,8 @@ class Tickets:
         fact: TicketEvent,
         now: float,
         by: str,
-        description: str,
+        happened: Facts | None,
+        text: str,
         details: dict[str, Any],
         resolution: str | None,
     ) -> None:
@@ -132,9 +144,10 @@ class Tickets:
             ticket.metadata = {k: v for k, v in ticket.metadata.items() if k != "auto_closed"}
         if Action.RECORD in step.actions:
             action = EventType.REOPENED if Action.REOPEN in step.actions else fact.kind
-            rows.record(ticket, action, now, description, by)
+            rows.record(ticket, action, now, happened, by, text)
         if ticket.status != before:
-            rows.record(ticket, "status_changed", now, f"{before} -> {ticket.status}", by)
+            changed = {"before": before, "after": ticket.status}
+            rows.record(ticket, "status_changed", now, changed, by)
         ticket.save()
 
     def _settle(self, error: ErrorLog, steps: Sequence[Step], fact: TicketEvent, now: float) -> None:
@@ -189,7 +202,7 @@ class Tickets:
         self, error: ErrorLog | None, ticket: Ticket, client: Client, now: float, facts: dict[str, Any]
     ) -> None:
         """Nobody knows the client's address: its ticket says so, and the mail the admins get."""
-        rows.record(ticket, "client_not_told", now, f"no mail address of {client.name or client.id} is known")
+        rows.record(ticket, "client_not_told", now, {"client": client.name or client.id})
         facts["untold"] = [client.name or client.id]
         if error is not None:
             outbox.note_untold(error.id, client.name or client.id, now)

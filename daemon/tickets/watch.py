@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from msgspec import Struct
 
+from tocsin.daemon import ticket_wording
 from tocsin.daemon.config import Config
 from tocsin.daemon.store import errors, intervals, sessions
 from tocsin.daemon.store import tickets as rows
@@ -71,9 +72,15 @@ def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: K
     )
 
 
+def facts(finding: Finding) -> dict[str, Any]:
+    """What the closing waits for, as the tables keep it."""
+    return finding.waiting.facts if finding.waiting is not None else {}
+
+
 def _process(session: Session) -> Process:
     return Process(
-        f"process {session.pid} on {session.host}",
+        session.pid,
+        session.host,
         session.started_at,
         session.last_heard,
         session.interval,
@@ -125,7 +132,7 @@ class WatchSweep:
         with self._store.transaction():
             rows.note_checks(
                 self._store,
-                [(w.error_id, w.quiet_since, f.seen_seconds, f.waiting_for) for w, f in waiting], now,
+                [(w.error_id, w.quiet_since, f.seen_seconds, facts(f)) for w, f in waiting], now,
             )  # fmt: skip
             rows.remember_fact(LAST_CHECK, repr(now))
         return findings
@@ -163,7 +170,8 @@ class WatchSweep:
         silence = silence_of(error, watch.quiet_since, last_test, of)
         finding = evidence.judge(silence, of.rule, now)
         watch.checked_at, watch.seen_seconds = now, finding.seen_seconds
-        watch.waiting_for = finding.waiting_for
+        watch.waiting = facts(finding)
+        watch.waiting_for = ticket_wording.waiting(watch.waiting)
         watch.save()
         if finding.verdict is Verdict.CLOSE:
             self._close(error, tickets, watch, corrections, finding, now)
@@ -191,14 +199,13 @@ class WatchSweep:
             "verified_by_tests": verified,
         }
         resolution = "corrected" if corrections else "no_reappearance"
-        text = (
-            f"quiet for {finding.quiet_seconds:.0f} s, the application seen alive "
-            f"for {finding.seen_seconds:.0f} s of them"
-        )
-        if corrections and not verified:
-            text += "; the correction was not verified by tests"
-        self._tickets.take(
-            error, tickets, TicketEvent(EventType.QUIET, now), now, description=text,
+        happened = {
+            "quiet_seconds": finding.quiet_seconds,
+            "seen_seconds": finding.seen_seconds,
+            "unverified": bool(corrections) and not verified,
+        }
+        self._tickets.apply(
+            error, tickets, TicketEvent(EventType.QUIET, now), now, happened=happened,
             details={**details, "resolution": resolution}, resolution=resolution,
         )  # fmt: skip
 
@@ -214,11 +221,11 @@ class WatchSweep:
         unseen_since = max(silence.last_seen_alive or 0.0, watch.quiet_since)
         watch.inconclusive_at = now
         watch.save()
-        self._tickets.take(
+        self._tickets.apply(
             error,
             tickets,
             TicketEvent(EventType.UNSEEN, now),
             now,
-            description=f"silence proves nothing yet: waiting for {finding.waiting_for}",
+            happened={"waiting": facts(finding)},
             details={"unseen_since": unseen_since, "seen_seconds": finding.seen_seconds},
         )

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.daemon.store.intervals import extended, intersection, length, union
-from tocsin.daemon.tickets.evidence import Rule, Silence, Verdict, judge, rate_before
+from tocsin.daemon.tickets.evidence import (
+    Process,
+    Rule,
+    Silence,
+    Verdict,
+    Waiting,
+    WaitingFor,
+    judge,
+    rate_before,
+)
 
 DAY = 86400.0
 RULE = Rule(duration=DAY, min_seen=0.9, max_chance=1.0, unseen_after=3 * DAY)
@@ -53,7 +62,7 @@ def test_a_full_day_quiet_and_seen_closes():
 def test_a_second_less_than_the_full_time_waits():
     found = judge(silence(), RULE, DAY - 1)
     assert found.verdict is Verdict.WAIT
-    assert "full time" in found.waiting_for
+    assert found.waiting == Waiting(WaitingFor.DURATION)
 
 
 def test_less_than_ninety_percent_seen_waits_and_exactly_ninety_closes():
@@ -73,9 +82,9 @@ def test_an_application_not_seen_for_three_days_makes_the_watch_inconclusive():
 
 
 def test_a_session_that_may_hold_something_back_stops_the_closing():
-    found = judge(silence(held_back="process 7 on web1"), RULE, DAY)
+    found = judge(silence(held_back=Process(7, "web1", 0.0, 9.0, 1.0, 100)), RULE, DAY)
     assert found.verdict is Verdict.WAIT
-    assert "process 7 on web1" in found.waiting_for
+    assert found.waiting == Waiting(WaitingFor.BACKLOG, 7, "web1")
 
 
 def test_a_failed_validation_stops_the_closing_however_long_it_is_quiet():

@@ -350,7 +350,11 @@ def test_the_compiled_french_catalogue_is_fresh():
 def test_every_text_of_the_mails_has_its_french():
     with PO.open("rb") as file:
         catalogue = read_po(file, locale="fr")
-    methods = [("outgoing/mail.py", "python"), ("outgoing/templates/mail/**", "jinja2")]
+    methods = [
+        ("outgoing/mail.py", "python"),
+        ("ticket_wording.py", "python"),
+        ("outgoing/templates/mail/**", "jinja2"),
+    ]
     options = {
         "outgoing/templates/mail/**": {
             "extensions": "jinja2.ext.i18n",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tocsin.daemon.tickets.evidence import Rule, Silence, judge
+from tocsin.daemon.queries.moment import Moment
+from tocsin.daemon.queries.tickets import WatchFacts
+from tocsin.daemon.tickets.evidence import Process, Rule, Silence, judge
 from tocsin.reports.wording import Words
 
 DAY = 86400.0
@@ -12,7 +16,7 @@ QUIET = {"quiet_since": 0.0, "seen": [(0.0, DAY)], "up": [(0.0, DAY)], "last_see
 CASES = {
     "tests": ({"failed_tests": True}, {}),
     "time": ({}, {"duration": 2 * DAY}),
-    "backlog": ({"held_back": "process 7 on web1"}, {}),
+    "backlog": ({"held_back": Process(7, "web1", 0.0, 9.0, 1.0, 100)}, {}),
     "run": ({}, {"batch": True}),
     "seen": ({"seen": []}, {}),
     "chance": ({"rate": 1 / DAY}, {"max_chance": 0.01}),
@@ -23,13 +27,20 @@ CASES = {
 def test_what_a_watch_waits_for_is_said_in_french(case: str) -> None:
     known, settings = CASES[case]
     rule = Rule(**{"duration": DAY, "min_seen": 0.9, "max_chance": 1.0, "unseen_after": 9 * DAY, **settings})
-    waiting = judge(Silence(**{**QUIET, **known}), rule, DAY).waiting_for
-    french = Words("fr").waiting(waiting)
-    assert waiting
-    assert french != waiting
-    assert Words("en").waiting(waiting) == waiting
-    assert ("process 7 on web1" in french) is ("process" in waiting)
+    waiting = judge(Silence(**{**QUIET, **known}), rule, DAY).waiting
+    assert waiting is not None
+    watch = watched(waiting_for="", waiting=waiting.facts)
+    english, french = (Words(one).waiting(watch) for one in ("en", "fr"))
+    assert english
+    assert french != english
+    assert ("processus 7 sur web1" in french) is ("process 7 on web1" in english)
 
 
-def test_a_text_nobody_knows_is_shown_as_it_is() -> None:
-    assert Words("fr").waiting("errors that nobody has seen") == "errors that nobody has seen"
+def test_a_watch_noted_by_an_older_version_is_shown_as_it_was_stored() -> None:
+    watch = watched(waiting_for="errors that nobody has seen")
+    assert Words("fr").waiting(watch) == "errors that nobody has seen"
+
+
+def watched(**more: Any) -> WatchFacts:
+    at = Moment(DAY)
+    return WatchFacts(at, DAY, 0.0, at, at, **more)

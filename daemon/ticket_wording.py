@@ -1,0 +1,204 @@
+"""What a ticket's history and its watch say, in the reader's language: facts in, a sentence out.
+
+Knows no database. Facts are what the columns `support_ticket_history.details` and `watches.waiting` hold; the
+English sentence is also kept beside them, for those who read the tables with SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tocsin.daemon.language import Language, language
+
+Facts = Mapping[str, Any]
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogue; it is translated where it is said."""
+    return text
+
+
+ENGLISH = language("en")
+
+_WAITING = {
+    "passing_tests": _("a correction whose tests pass: the last validation failed"),
+    "duration": _("the full time without the error"),
+    "backlog": _("errors that process %(pid)s on %(host)s may still hold back"),
+    "run": _("a run that begins and ends in order without the error"),
+    "seen_alive": _("the application to be seen alive long enough"),
+    "chance": _("a longer silence: this one is still likely without any correction"),
+}
+_STATES = {
+    "open": _("open"),
+    "in_progress": _("in_progress"),
+    "monitoring": _("monitoring"),
+    "closed": _("closed"),
+    "low": _("low"),
+    "medium": _("medium"),
+    "high": _("high"),
+    "critical": _("critical"),
+}
+_MAILS = {
+    "detection": _("detection"),
+    "notice": _("notice"),
+    "closing": _("closing"),
+    "reopened": _("reopened"),
+    "reappeared": _("reappeared"),
+    "validated": _("validated"),
+    "validation_failed": _("validation_failed"),
+    "inconclusive": _("inconclusive"),
+    "old_code": _("old_code"),
+    "digest": _("digest"),
+}
+_SENT = {
+    ("client", False): _("%(kind)s mail to the client %(recipient)s"),
+    ("admin", False): _("%(kind)s mail to the admin %(recipient)s"),
+    ("client", True): _("%(kind)s mail in a digest to the client %(recipient)s"),
+    ("admin", True): _("%(kind)s mail in a digest to the admin %(recipient)s"),
+}
+
+
+def waiting(facts: Facts | None, reader: Language = ENGLISH) -> str:
+    """What a closing waits for (`evidence.Waiting` as data), '' for nothing."""
+    if not facts:
+        return ""
+    return _said(reader, _WAITING[facts["kind"]], pid=facts.get("pid", 0), host=facts.get("host", ""))
+
+
+def history(action: str, facts: Facts | None, stored: str, reader: Language = ENGLISH) -> str:
+    """What a history row says besides its action; `stored` where it has no facts, or ones not known here."""
+    say = _ACTIONS.get(action)
+    if not facts or say is None:
+        return stored
+    try:
+        return say(facts, reader)
+    except (KeyError, TypeError, ValueError):  # written by another version
+        return stored
+
+
+def described(action: str, facts: Facts) -> str:
+    """The English sentence that is stored beside the facts."""
+    return history(action, facts, "")
+
+
+def _said(reader: Language, text: str, **values: object) -> str:
+    return reader.gettext(text) % values
+
+
+def _word(words: Mapping[str, str], name: str, reader: Language) -> str:
+    return reader.gettext(words[name]) if name in words else name
+
+
+def _created(facts: Facts, reader: Language) -> str:
+    parts = [_said(reader, _("ticket %(ticket)s"), ticket=facts["ticket"])]
+    if facts.get("error"):
+        text = _("error %(error)s of %(service)s")
+        parts.append(_said(reader, text, error=facts["error"], service=facts["service"]))
+    if facts.get("client"):
+        parts.append(_said(reader, _("client %(client)s"), client=facts["client"]))
+    if facts.get("folded"):
+        parts.append(_said(reader, _("first folded error: %(error)s"), error=facts["folded"]))
+    if facts.get("strangers"):
+        text = _("for no known client: %(clients)s")
+        parts.append(_said(reader, text, clients=", ".join(facts["strangers"])))
+    return ", ".join(parts)
+
+
+def _changed(facts: Facts, reader: Language) -> str:
+    before, after = (_word(_STATES, str(facts[key]), reader) for key in ("before", "after"))
+    return f"{before} -> {after}"
+
+
+def _reappeared(facts: Facts, reader: Language) -> str:
+    if not facts.get("late"):
+        return ""
+    return _said(reader, _("told late: it happened on %(moment)s"), moment=reader.moment(facts["at"]))
+
+
+def _reopened(facts: Facts, reader: Language) -> str:
+    if "note" in facts:
+        return str(facts["note"])
+    if facts["late"]:
+        return reader.gettext(_("came back late: it happened before the ticket was closed"))
+    return reader.gettext(_("came back"))
+
+
+def _old_code(facts: Facts, reader: Language) -> str:
+    text = _("session %(session)s (pid %(pid)s on %(host)s) began before the correction")
+    session = str(facts["session"])[:8]
+    return _said(reader, text, session=session, pid=facts["pid"], host=facts["host"])
+
+
+def _correction(facts: Facts, reader: Language) -> str:
+    return "; ".join(filter(None, [", ".join(facts["files"]), *facts["texts"]]))
+
+
+def _summary(facts: Facts, reader: Language) -> str:
+    return str(facts["summary"])
+
+
+def _quiet(facts: Facts, reader: Language) -> str:
+    text = _("quiet for %(quiet)s, the application seen alive for %(seen)s of them")
+    quiet, seen = (reader.duration(facts[key]) for key in ("quiet_seconds", "seen_seconds"))
+    said = [_said(reader, text, quiet=quiet, seen=seen)]
+    if facts.get("unverified"):
+        said.append(reader.gettext(_("the correction was not verified by tests")))
+    return "; ".join(said)
+
+
+def _inconclusive(facts: Facts, reader: Language) -> str:
+    text = _("silence proves nothing yet: waiting for %(what)s")
+    return _said(reader, text, what=waiting(facts["waiting"], reader))
+
+
+def _resolved(facts: Facts, reader: Language) -> str:
+    return str(facts.get("note") or reader.gettext(_("resolved by hand")))
+
+
+def _merged(facts: Facts, reader: Language) -> str:
+    if "kept" in facts:
+        return _said(reader, _("the same error as ticket %(ticket)s"), ticket=facts["kept"])
+    if "younger" in facts:
+        return _said(reader, _("ticket %(ticket)s was about the same error"), ticket=facts["younger"])
+    text = _("error %(error)s was merged into error %(into)s")
+    return _said(reader, text, error=facts["error"], into=facts["into"])
+
+
+def _muted(facts: Facts, reader: Language) -> str:
+    if "seconds" in facts:
+        return _said(reader, _("for %(duration)s"), duration=reader.duration(facts["seconds"]))
+    return _said(reader, _("until it exceeds %(rate)s an hour"), rate=facts["rate"])
+
+
+def _mail(facts: Facts, reader: Language) -> str:
+    text = _SENT[facts["audience"], bool(facts.get("digest"))]
+    kind = _word(_MAILS, facts["kind"], reader)
+    said = _said(reader, text, kind=kind, recipient=facts["recipient"])
+    return f"{said}: {facts['reason']}" if facts.get("reason") else said
+
+
+def _client_not_told(facts: Facts, reader: Language) -> str:
+    return _said(reader, _("no mail address of %(client)s is known"), client=facts["client"])
+
+
+_ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
+    "created": _created,
+    "status_changed": _changed,
+    "priority_changed": _changed,
+    "category_changed": _changed,
+    "reappeared": _reappeared,
+    "reopened": _reopened,
+    "old_code_running": _old_code,
+    "correction_logged": _correction,
+    "validated": _summary,
+    "validation_failed": _summary,
+    "auto_closed": _quiet,
+    "inconclusive": _inconclusive,
+    "resolved": _resolved,
+    "merged": _merged,
+    "muted": _muted,
+    "email_sent": _mail,
+    "email_failed": _mail,
+    "client_not_told": _client_not_told,
+}
