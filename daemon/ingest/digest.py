@@ -23,7 +23,6 @@ from tocsin.daemon.grouping.speakers import Speaker, Speakers, value_of
 from tocsin.daemon.ingest import outcome, printed_lines
 from tocsin.daemon.ingest.known_clients import NAME_LIMIT, KnownClients
 from tocsin.daemon.ingest.new_errors import FullLocations
-from tocsin.daemon.ingest.printed_lines import Run
 from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
 from tocsin.daemon.ingest.versions import Versions
 from tocsin.daemon.store import errors, sessions, signatures
@@ -61,6 +60,8 @@ CLOCK_SET = 60.0
 """Seconds by which a heartbeat's clock differs from what is known before one of the two was set meanwhile."""
 HOST = platform.node()
 BOOT = process.identity().boot
+UNHEARD = 60.0
+"""Seconds without a word of a session after which the rest of what it broke off is not waited for any more."""
 TRIES = 5
 """Of a transaction that met another daemon's, or a server that restarts."""
 PAUSE = 0.05
@@ -85,7 +86,8 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
-        self._memory = _Memory(Signatures(_speakers(config)), AliveIntervals(store), set(), {})
+        self._memory = _Memory(Signatures(_speakers(config)), AliveIntervals(store), set())
+        self._swept_at = 0.0
         self._versions = Versions()
 
     def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
@@ -125,12 +127,12 @@ class Digest:
             self._memory.signatures.both = self._versions.both(now)
             work = _Work(self._store, self._config, received, self._identity, self._memory, now)
             answers = [work.take(one) for one in received]
+            if now - self._swept_at > UNHEARD:
+                self._swept_at = now
+                work.give_up_unheard()
             work.settle()
             reach("before_commit")
         reach("after_commit")
-        self._memory.unfinished.update(work.unfinished)
-        for session_id in [one for one, runs in work.unfinished.items() if not runs]:
-            del self._memory.unfinished[session_id]
         return answers
 
     def _carefully(self, one: Received, now: float) -> FromDaemon | None:
@@ -218,8 +220,6 @@ class _Memory(NamedTuple):
     signatures: Signatures
     stretches: AliveIntervals
     full: FullLocations
-    unfinished: dict[str, tuple[Run, ...]]
-    """By session: the tracebacks logged line by line that its last batch broke off."""
 
 
 def _clock(header: Header) -> str:
@@ -257,9 +257,7 @@ class _Work:
         self._store = store
         self._config = config
         self._identity = identity
-        self._signatures, self._stretches, self._full, self._broken_off = memory
-        self.unfinished: dict[str, tuple[Run, ...]] = {}
-        """What becomes of `_Memory.unfinished` when this transaction is committed."""
+        self._signatures, self._stretches, self._full = memory
         self._now = now
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
@@ -400,26 +398,30 @@ class _Work:
         self, session: Session, frames: list[tuple[int, Raw]], definitions: list[Raw]
     ) -> list[tuple[int, Raw]]:
         """The records with each traceback that was logged line by line as one event."""
-        pending = self._unfinished_of(session)
+        pending = printed_lines.decode(session.broken_off)
         if not pending and not printed_lines.concerns([*definitions, *(raw for _, raw in frames)]):
             return frames
         joined = printed_lines.join(frames, definitions, pending)
         session.events += joined.absorbed
-        self.unfinished[session.id] = joined.pending
+        session.broken_off = printed_lines.encode(joined.pending)
         return joined.frames
-
-    def _unfinished_of(self, session: Session) -> tuple[Run, ...]:
-        return self.unfinished.get(session.id, self._broken_off.get(session.id, ()))
 
     def _give_up_waiting(self, session: Session, *, ends: bool) -> None:
         """Makes events of tracebacks whose rest does not come."""
-        runs = self._unfinished_of(session)
-        for run in runs:
+        waiting = []
+        for run in printed_lines.decode(session.broken_off):
             if ends or self._now - self._moment(run.newest, session.clock_offset) > printed_lines.STALE:
-                self._record(session, *printed_lines.unfinished(run), {}, {})
-                self.unfinished[session.id] = tuple(
-                    one for one in self._unfinished_of(session) if one is not run
-                )
+                places = self._signatures.tell(session.id, ())
+                self._record(session, *printed_lines.unfinished(run), places, {})
+            else:
+                waiting.append(run)
+        session.broken_off = printed_lines.encode(tuple(waiting))
+
+    def give_up_unheard(self) -> None:
+        """Makes events of tracebacks that the silent sessions broke off: their processes may be gone for good."""
+        for session in sessions.broken_off(self._now - UNHEARD):
+            known = self._sessions.setdefault(session.id, session)
+            self._give_up_waiting(known, ends=True)
 
     def _define(self, session: Session, raw: Raw, places: CodeLocations, known: dict[int, _Known]) -> None:
         try:

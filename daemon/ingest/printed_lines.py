@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -36,6 +37,10 @@ _LINK = re.compile(
     r"^(?:During handling of the above exception, another exception occurred|"
     r"The above exception was the direct cause of the following exception):$"
 )
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[list[bytes], int, bool]]).decode
 
 
 class Run(NamedTuple):
@@ -78,6 +83,21 @@ def join(frames: Sequence[Position], definitions: Iterable[Raw], pending: tuple[
 def unfinished(run: Run) -> Position:
     """What came of a traceback whose rest has not."""
     return run.at, Raw(wire.encode_record(_event(run)))
+
+
+def encode(runs: tuple[Run, ...]) -> bytes | None:
+    """What a session keeps of them until its next batch, None when there is nothing to keep."""
+    if not runs:
+        return None
+    return _encode([([wire.encode_record(line) for line in run.lines], run.at, run.ended) for run in runs])
+
+
+def decode(kept: bytes | None) -> tuple[Run, ...]:
+    """The tracebacks that `encode` was given."""
+    return tuple(
+        Run(tuple(outline_event(Raw(line)) for line in lines), at, ended)
+        for lines, at, ended in (_decode(kept) if kept else ())
+    )
 
 
 class _Joining:

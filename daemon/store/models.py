@@ -270,6 +270,8 @@ class Session(Table):
     """Last heard from the process itself, not from one that adopted its spool."""
     ended_at = MomentField(null=True)
     """When it said goodbye."""
+    broken_off = BlobField(null=True)
+    """Tracebacks logged line by line that its last batch broke off (`ingest.printed_lines`)."""
 
     class Meta:
         table_name = "sessions"

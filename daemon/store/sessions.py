@@ -40,13 +40,19 @@ def save(store: Store, known: Iterable[Session]) -> None:
     """Writes what a transaction may have changed of these sessions."""
     store.run_many(
         "UPDATE sessions SET last_heard = ?, clock_offset = ?, watermark = ?, events = ?, backlog = ?, "
-        "live = ?, ended_at = ? WHERE id = ?",
+        "live = ?, ended_at = ?, broken_off = ? WHERE id = ?",
         [
             (moment(one.last_heard), one.clock_offset, one.watermark, one.events, one.backlog, one.live,
-             moment(one.ended_at), one.id)
+             moment(one.ended_at), one.broken_off, one.id)
             for one in known
         ],
     )  # fmt: skip
+
+
+def broken_off(unheard_since: float) -> list[Session]:
+    """Sessions with lines of a traceback whose rest has not come, and that said nothing since (epoch seconds)."""
+    rows = Session.select().where(Session.broken_off.is_null(False) & (Session.last_heard < unheard_since))
+    return list(rows)
 
 
 def extend(session: Session, signs: Iterable[float]) -> None:

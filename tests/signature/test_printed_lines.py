@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.world import App, World, an_error
 
+from tocsin.daemon.ingest.digest import Digest
 from tocsin.daemon.store.models import Session
 from tocsin.handler.protocol.event import DuplicateReference, Event
 
@@ -121,3 +122,26 @@ def test_two_sessions_lines_are_never_joined(world: World) -> None:
     other.log(*events[3:6])
     assert ("EOFError", 1) in known(world)
     assert not any(title.startswith("SSHException") for title, _ in known(world))
+
+
+class TestAcrossRestarts:
+    """A daemon that is killed between two batches has forgotten nothing that it acknowledged."""
+
+    def test_the_lines_are_joined_by_the_next_daemon(self, world: World) -> None:
+        app, events = world.app(), logged(world.now - 1)
+        app.log(*events[:5])
+        world.digest = Digest(world.store, world.config)
+        app.log(*events[5:])
+        assert known(world) == [(TITLE, 1)]
+
+    def test_what_its_process_never_finishes_is_counted_once(self, world: World) -> None:
+        app = world.app()
+        app.log(*logged(world.now)[:5])
+        world.digest = Digest(world.store, world.config)
+        world.now += 200
+        world.app().log(an_error(at=world.now))
+        assert sorted(count for _, count in known(world)) == [1, 1]
+
+
+class TestAcrossRestartsOnPostgres(TestAcrossRestarts):
+    database = "postgres"
