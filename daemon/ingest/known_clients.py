@@ -37,7 +37,8 @@ class KnownClients:
         return found
 
     def _find(self, name: str) -> str:
-        if len(name) > NAME_LIMIT:
+        # No client's id holds NUL, and Postgres cannot even be asked for one.
+        if len(name) > NAME_LIMIT or "\0" in name:
             return ""
         if name in self._own or rows.client(name) is not None:
             return name
