@@ -102,7 +102,7 @@ class CodeLocations:
             template=scrub.literal(template.text) if template else None,
             in_app=ours,
             first=first,
-            source=tuple(scrub.code(text[:LINE_LIMIT]) for text in source.lines[first - 1 : line + AROUND]),
+            source=scrub.lines([text[:LINE_LIMIT] for text in source.lines[first - 1 : line + AROUND]]),
             module=name,
             translated=template is not None and template.translated,
         )

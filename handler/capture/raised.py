@@ -227,8 +227,10 @@ class Traces:
                 if text == value == self._scrub.text(value):
                     return value
         elif cls is list:
+            if self._scrub.names_an_item(value):
+                raise _NotPlain
             return [self._plain(name, item, depth - 1, budget) for item in value[:_ARGUMENT_NODES]]
-        elif cls is dict and len(value) <= _ARGUMENT_NODES:
+        elif cls is dict and len(value) <= _ARGUMENT_NODES and not self._scrub.names_its_value(value):
             return {self._key(k): self._plain(k, v, depth - 1, budget) for k, v in list(value.items())}
         raise _NotPlain
 

@@ -147,7 +147,8 @@ pieces = st.sampled_from([
     "password", "=", ":", "'", '"', "[scrubbed]", "[", "]", "://", "@", "a", "B9", "eyJ", ".", "--", "(", ")",
     ",", "{", "}", "4111111111111111", "-----BEGIN X-----", "\\", ">", "</", "token", "%3D", "?sig=",
     "abcdefgh", "é", "authorization", "AKIAABCDEFGHIJKLMNOP", "İ", "Digest", "Cookie:", "Bearer ", "passwd",
-    "pin", "_", "5500", "-", "api_key", ";", " ", "\n", "basic ",
+    "pin", "_", "5500", "-", "', '", "value", "\\n", "input_value=", "[SQL: ", "[parameters: ", "?", "-u ", "&quot;",
+    "</a><b>", "=[", "%22", "api_key", ";", " ", "\n", "basic ",
 ])
 # fmt: on
 

@@ -1,7 +1,12 @@
-"""A program that carries secrets and fails with each three times: ENDPOINT SPOOL JSON_FILE."""
+"""A program that carries secrets and fails with each: ENDPOINT SPOOL DIRECTORY.
+
+The directory holds `planted.json` (each fails three times), `surrounded.json` (each twice: in a message, in an
+exception and its variables) and `careless_lines.py`, whose source lines hold secrets.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import sys
@@ -88,15 +93,43 @@ FAILURES = {
 }
 
 
+def fail_around(around: str, text: str) -> None:
+    """Two errors, each the same one for all secrets in like surroundings."""
+    log.error(around + ": %s", text)
+    try:
+        with_command(text.splitlines(), text)
+    except ValueError:
+        log.exception(around)
+
+
+def with_command(command: list[str], target: str) -> None:
+    raise ValueError(target)
+
+
+def fail_by_lines() -> None:
+    """Runs the functions of the module beside; each fails in a line that holds a secret."""
+    module = importlib.import_module("careless_lines")
+    for name in sorted(vars(module)):
+        if name.startswith("fail"):
+            try:
+                vars(module)[name]()
+            except RuntimeError:
+                log.exception("a careless line failed")
+
+
 def main() -> None:
     """Fails with each planted secret often enough for a ticket."""
-    endpoint, spool, planted = sys.argv[1:]
+    endpoint, spool, directory = sys.argv[1:]
+    sys.path.insert(0, directory)
     handler = TocsinHandler(endpoint, "careless", spool=spool, client="martin", flush_timeout=30)
     log.addHandler(handler)
     log.propagate = False
-    for destination, around, secret in json.loads(Path(planted).read_text()):
+    for destination, around, secret in json.loads(Path(directory, "planted.json").read_text()):
         for _ in range(3):
             fail(destination, around, secret)
+    for around, text in json.loads(Path(directory, "surrounded.json").read_text()):
+        fail_around(around, text)
+    fail_by_lines()
     if endpoint != NOBODY and not handler.destination.await_delivery(60):
         sys.exit(f"not delivered: {handler.destination.trouble}")
 

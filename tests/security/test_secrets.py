@@ -6,15 +6,25 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
+from support.planted_secrets import PLANTED as SURROUNDED
+from support.planted_secrets import WORDS
 from support.running import short_place, until
 from support.secrets_corpus import PLANTED, needle
 from support.secured_daemon import SecuredDaemon
 
 HERE = Path(__file__).parent
 SINK = HERE.parents[1] / "examples" / "smtp_sink.py"
+CARELESS = [
+    'stop(auth=("user", "{secret}"))',
+    'stop(command=["deploy", "--password", "{secret}"])',
+    'stop(password="{secret}")',
+    'stop(headers=dict([("X-Api-Key", "{secret}")]))',
+]
+"""Lines of code that hold a secret."""
 NOBODY = "ipc:///nonexistent/socket"
 
 
@@ -23,6 +33,8 @@ def lived() -> Iterator[SecuredDaemon]:
     """A house in which a careless program failed with every secret: tickets, mails and pages came of it."""
     with short_place() as place:
         (place / "planted.json").write_text(json.dumps(PLANTED))
+        (place / "surrounded.json").write_text(json.dumps([(one.where, one.text) for one in SURROUNDED]))
+        (place / "careless_lines.py").write_text(careless_lines())
         sink = subprocess.Popen(
             [sys.executable, str(SINK), str(place / "mail"), "0"], stdout=subprocess.PIPE, text=True
         )
@@ -42,7 +54,7 @@ def lived() -> Iterator[SecuredDaemon]:
             for endpoint in (NOBODY, house.ipc):
                 program = [sys.executable, str(HERE / "secrets_app.py"), endpoint]
                 spool = "left" if endpoint == NOBODY else "spool"
-                arguments = [str(place / spool), str(place / "planted.json")]
+                arguments = [str(place / spool), str(place)]
                 subprocess.run([*program, *arguments], env=house.environ, check=True, timeout=100)
             yield house
         finally:
@@ -55,15 +67,25 @@ def files(house: SecuredDaemon, *patterns: str) -> list[Path]:
     return [file for pattern in patterns for file in sorted(house.place.glob(pattern)) if file.is_file()]
 
 
+def careless_lines() -> str:
+    """A module of functions that fail, each with a secret word in its own line."""
+    functions = [
+        f"def fail_{number}():\n    {line.format(secret=secret)}\n"
+        for number, (line, secret) in enumerate(product(CARELESS, WORDS.values()))
+    ]
+    return "def stop(**given):\n    raise RuntimeError(len(given))\n\n\n" + "\n\n".join(functions)
+
+
 def found(house: SecuredDaemon, *patterns: str) -> list[tuple[str, str]]:
     """(secret, file) of each that is in a file after all."""
     contents = {file.name: file.read_bytes() for file in files(house, *patterns)}
     assert contents, patterns
+    needles = {needle(secret) for _, _, secret in PLANTED} | {one.secret.encode() for one in SURROUNDED}
     return [
-        (secret, name)
-        for _, _, secret in PLANTED
+        (secret.decode(), name)
         for name, content in contents.items()
-        if needle(secret) in content
+        for secret in sorted(needles)
+        if secret in content
     ]
 
 
@@ -76,7 +98,7 @@ def test_no_secret_is_in_the_spool(lived: SecuredDaemon) -> None:
 
 
 def test_no_secret_is_in_the_database(lived: SecuredDaemon) -> None:
-    assert lived.counted() == 3 * len(PLANTED)
+    assert lived.counted() == 3 * len(PLANTED) + 2 * len(SURROUNDED) + len(CARELESS) * len(WORDS)
     assert not found(lived, "state/tocsin.db*")
 
 

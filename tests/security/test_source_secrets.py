@@ -22,6 +22,13 @@ from tocsin.handler.capture.scrub import Scrubber
         'os.environ["API_KEY"] = "hunter2-XYZ"',
         'raise ValueError(f"{n} tries, token=hunter2-XYZ")',
         'settings = {"db_password": "hunter2-XYZ", "port": 1}',
+        'requests.get(url, auth=("user", "hunter2-XYZ"))',
+        'run(["docker", "login", "--password", "hunter2-XYZ"])',
+        'key = os.environ.get("API_KEY", "hunter2-XYZ")',
+        'requests.get(url,auth="user","hunter2-XYZ")',
+        'password: str = "hunter2-XYZ"',
+        'if password == "hunter2-XYZ":',
+        'tokens = ["hunter2-XYZ", f"{other}"]',
     ],
 )
 def test_a_secret_in_a_literal_is_taken_out(code: str) -> None:
@@ -40,6 +47,9 @@ def test_a_secret_in_a_literal_is_taken_out(code: str) -> None:
         "total = prices[sku] * 2",
         'password = input("password: ")',
         "def login(user: str, password: str = '') -> Token:",
+        'fields = ["username", "password", "email"]',
+        "raise Refused(auth=(user, password))",
+        'SESSION_KEYS = ("user", "cart", "language")',
     ],
 )
 def test_code_without_a_secret_in_it_stays_as_it_is(code: str) -> None:
@@ -57,3 +67,9 @@ def test_the_lines_around_an_error_are_shown_without_secrets(tmp_path: Path) -> 
     place = places.of(str(file), 4)
     assert "raise ValueError" in " ".join(place.source)
     assert "hunter2-XYZ" not in repr(place)
+
+
+def test_a_key_block_over_several_lines_is_taken_out(tmp_path: Path) -> None:
+    lines = ['KEY = """', "-----BEGIN PRIVATE KEY-----", "hunter2XYZ", "-----END PRIVATE KEY-----", '"""']
+    assert "hunter2XYZ" not in repr(Scrubber().lines(lines))
+    assert len(Scrubber().lines(lines)) == len(lines)
