@@ -1,7 +1,7 @@
 """A method whose object cannot be made again: its class wants arguments."""
 
 
-class ReportWriter:
+class Shelf:
     """A shelf of a warehouse."""
 
     def __init__(self, places: int) -> None:
@@ -13,4 +13,4 @@ class ReportWriter:
 
 
 def main() -> None:
-    ReportWriter(0).free(0)
+    Shelf(0).free(0)
