@@ -117,6 +117,7 @@ class TocsinHandler(logging.Handler):
             if cls is StampedRecord or cls is logging.LogRecord:
                 if record.levelno < self.level:
                     return
+            # Of another class's record, its own attributes only.
             elif (attributes_of(record) or {})["levelno"] < self.level:
                 return
         except Exception:  # A record made by hand may say anything of its level.

@@ -25,10 +25,11 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.handler.capture import values
+from tocsin.handler.capture.context import current
 from tocsin.handler.capture.fit import fit
 from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
-from tocsin.handler.capture.stamp import StampedRecord, bound_at, is_plain
+from tocsin.handler.capture.stamp import StampedRecord, is_plain
 from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -124,7 +125,11 @@ class Capture:
             message, template = _message(record, plain)
             ordinary = type(plain.msg) is str
             caught = None if ordinary and plain.exc_info is None else _caught(plain)
-            client, bound = bound_at(record)
+            # Asked here, not in a function: every record comes this way.
+            if cls is StampedRecord:
+                client, bound = record.tocsin_bound  # type: ignore[attr-defined]
+            else:
+                client, bound = current()
             given = bound.get("fingerprint") if bound else None
             if not ordinary and type(plain.msg) is dict and (named := plain.msg.get("client")) is not None:
                 client = _client(named) or client

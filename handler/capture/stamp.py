@@ -53,16 +53,6 @@ def is_plain(record: logging.LogRecord) -> bool:
     return cls is StampedRecord or cls is logging.LogRecord
 
 
-def bound_at(record: logging.LogRecord) -> Bound:
-    """(client, context) as they were when the record was made; of one that is not stamped, as they are now."""
-    if type(record) is StampedRecord:
-        try:
-            return record.tocsin_bound
-        except AttributeError:
-            pass
-    return current()
-
-
 def is_first(record: logging.LogRecord, destination: object) -> bool:
     """Whether the record, or a copy of it, has not met this destination before. Marks that it has now."""
     if type(record) is StampedRecord:
@@ -74,28 +64,32 @@ def is_first(record: logging.LogRecord, destination: object) -> bool:
         install()  # The application may have set a factory of its own since.
         try:
             marks = _foreign.setdefault(record, {})
-        except TypeError:
+        except Exception:  # Its own `__hash__` or `__eq__` may do anything.
             return True
     me = object()
     # One step of the interpreter: a copy may be at it in another thread.
     return marks.setdefault(destination, me) is me
 
 
-class _Factory:
-    """The record factory: the application's own, its records stamped."""
+def _stamped(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    record = StampedRecord(*args, **kwargs)
+    record.tocsin_bound = current()
+    record.tocsin_marks = {}
+    return record
+
+
+class _Stamping:
+    """The application's own factory, its records stamped; those of a class of its own have no slot for it."""
 
     def __init__(self, before: Callable[..., logging.LogRecord]) -> None:
-        self._before = None if before is logging.LogRecord else before
+        self._before = before
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        if self._before is None:
-            record = StampedRecord(*args, **kwargs)
-        else:
-            made = self._before(*args, **kwargs)
-            if type(made) is not logging.LogRecord:
-                return made
-            record = StampedRecord.__new__(StampedRecord)
-            record.__dict__ = made.__dict__
+        made = self._before(*args, **kwargs)
+        if type(made) is not logging.LogRecord:
+            return made
+        record = StampedRecord.__new__(StampedRecord)
+        record.__dict__ = made.__dict__
         record.tocsin_bound = current()
         record.tocsin_marks = {}
         return record
@@ -104,5 +98,6 @@ class _Factory:
 def install() -> None:
     """Has every record stamped from now on, over whatever factory the application has set by now."""
     before = logging.getLogRecordFactory()
-    if type(before) is not _Factory:
-        logging.setLogRecordFactory(_Factory(before))
+    if before is _stamped or type(before) is _Stamping:
+        return
+    logging.setLogRecordFactory(_stamped if before is logging.LogRecord else _Stamping(before))
