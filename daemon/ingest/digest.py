@@ -6,8 +6,6 @@ the watermark moves in the transaction that counts. Knows no sockets and no SMTP
 
 from __future__ import annotations
 
-import math
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -23,6 +21,7 @@ from tocsin.daemon.grouping.speakers import Speaker, Speakers, value_of
 from tocsin.daemon.ingest import outcome, printed_lines
 from tocsin.daemon.ingest.known_clients import NAME_LIMIT, KnownClients
 from tocsin.daemon.ingest.new_errors import FullLocations
+from tocsin.daemon.ingest.session_life import SessionLife, moment_by_our_clock
 from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
 from tocsin.daemon.ingest.versions import Versions
 from tocsin.daemon.store import errors, sessions, signatures
@@ -30,7 +29,6 @@ from tocsin.daemon.store.alive_intervals import AliveIntervals
 from tocsin.daemon.store.database import Store, StoreError
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import Session
-from tocsin.handler import process
 from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import (
@@ -38,7 +36,6 @@ from tocsin.handler.protocol.event import (
     CodeLocation,
     DuplicateReference,
     Event,
-    Header,
     Lost,
 )
 from tocsin.handler.protocol.outline import EventOutline, outline, outline_event
@@ -48,18 +45,10 @@ from tocsin.handler.protocol.wire import (
     FromDaemon,
     FromHandler,
     Goodbye,
-    Heartbeat,
     Hello,
     Refusal,
-    Welcome,
 )
 
-OFFSET_NOISE = 1.0
-"""Seconds of clock difference that a busy machine makes by itself; below it no correction is applied."""
-CLOCK_SET = 60.0
-"""Seconds by which a heartbeat's clock differs from what is known before one of the two was set meanwhile."""
-HOST = platform.node()
-BOOT = process.identity().boot
 UNHEARD = 60.0
 """Seconds without a word of a session after which the rest of what it broke off is not waited for any more."""
 TRIES = 5
@@ -159,12 +148,10 @@ class Digest:
 
     def _quarantined(self, part: Batch, reason: str, now: float) -> FromDaemon:
         with self._store.transaction():
-            session = Session.get_by_id(part.session)
             for at, body in part.frames:
                 errors.quarantine(part.session, at, reason, bytes(body), now)
-            session.watermark = max(session.watermark, part.end)
-            session.save(only=[Session.watermark])
-        return Ack(part.session, session.watermark)
+            watermark = sessions.move_watermark(part.session, part.end)
+        return Ack(part.session, watermark)
 
 
 def _speakers(config: Config) -> Speakers:
@@ -177,17 +164,6 @@ def _speakers(config: Config) -> Speakers:
 
 def _session_of(message: FromHandler) -> str:
     return message.header.session if isinstance(message, Hello) else message.session
-
-
-def _may_speak(session: Session, peer_key: str, live: bool) -> bool:
-    """Whether a connection may go on with a session: under the session's own key; or from this machine
-    (without CURVE there is no key), for what a dead process left behind.
-    """
-    return bool(session.peer_key == peer_key or (not peer_key and not live))
-
-
-def _foreign(session_id: str) -> Refusal:
-    return Refusal(session_id, "not_allowed", "the session belongs to another key", permanent=True)
 
 
 def _singly(batch: Batch) -> list[Batch]:
@@ -222,16 +198,6 @@ class _Memory(NamedTuple):
     full: FullLocations
 
 
-def _clock(header: Header) -> str:
-    """Whose clock a session goes by: `HOST` where it is ours.
-
-    The kernel's boot tells. A host's name proves nothing; it is believed of handlers that do not say the boot.
-    """
-    if header.boot and BOOT:
-        return HOST if header.boot == BOOT else ""
-    return header.host
-
-
 class _Known(NamedTuple):
     """What a key stands for in one batch: repeats of it are counted as this event is."""
 
@@ -256,11 +222,11 @@ class _Work:
     ) -> None:
         self._store = store
         self._config = config
-        self._identity = identity
         self._signatures, self._stretches, self._full = memory
         self._now = now
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
+        self._life = SessionLife(self._sessions, identity, self._counted, now)
         self._sums: dict[Key, Sum] = {}
         self._splits = signatures.splits()
         self._parts: dict[str, tuple[Signature, Key]] = {}
@@ -268,22 +234,17 @@ class _Work:
         """By session, client and the signature object, which they keep alive."""
         self._clients = KnownClients(config)
         self._own_clients = {service.name: service.client or "" for service in config.service}
-        self._heard: set[str] = set()
-        """Sessions that spoke themselves: a sign of life now."""
 
     def take(self, one: Received) -> FromDaemon | None:
         message = one.message
         if isinstance(message, Hello):
-            return self._hello(message, one.peer_key)
-        session = self._sessions.get(message.session)
-        if session is None:
-            return Refusal(message.session, "unknown_session", "say hello first")
-        if not _may_speak(session, one.peer_key, session.live):
-            return _foreign(message.session)
-        session.last_heard = self._now
+            return self._life.hello(message, one.peer_key)
+        session = self._life.speaker(message.session, one.peer_key)
+        if isinstance(session, Refusal):
+            return session
         if isinstance(message, Batch):
             return self._batch(session, message)
-        self._alive(session, message)
+        self._life.heard(session, message)
         self._give_up_waiting(session, ends=isinstance(message, Goodbye))
         if isinstance(message, Goodbye):
             session.ended_at = self._now
@@ -295,7 +256,7 @@ class _Work:
         outcome.write(self._store, self._config, sums, self._sessions, self._full, self._now)
         for part, (_, origin) in self._parts.items():
             signatures.note_part(origin, part)
-        signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._heard}
+        signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._life.seen_alive}
         for total in sums.values():
             for (_, session_id), hits in total.hits.items():
                 self._sessions[session_id].events += hits.count
@@ -303,78 +264,15 @@ class _Work:
         sessions.save(self._store, self._sessions.values())
         self._stretches.extend([(self._sessions[one], signs[one]) for one in sorted(signs)])
 
-    def _hello(self, hello: Hello, peer_key: str) -> FromDaemon:
-        header = hello.header
-        session = self._sessions.get(header.session)
-        if hello.database and hello.database != self._identity and session is None:
-            return Refusal(header.session, "other_database", "this session is shipped to another database")
-        if session is None:
-            session = self._sessions[header.session] = Session.create(
-                id=header.session[:64],
-                service=header.service[:200],
-                environment=(header.environment or "")[:200],
-                release=header.release and header.release[:200],
-                host=header.host[:200],
-                pid=header.pid,
-                python=header.python[:50],
-                peer_key=peer_key,
-                started_at=self._moment(header.started_at, self._offset(hello.sent_at, _clock(header))),
-                first_heard=self._now,
-                last_heard=self._now,
-                interval=min(max(header.interval, 0.1), 3600.0),
-                clock_offset=self._offset(hello.sent_at, _clock(header)),
-                live=hello.live,
-            )
-        elif not _may_speak(session, peer_key, hello.live):
-            return _foreign(header.session)
-        session.last_heard = self._now
-        session.live = hello.live
-        session.backlog = hello.backlog
-        if hello.live:
-            session.ended_at = None
-            session.clock_offset = self._offset(hello.sent_at, _clock(header))
-            self._heard.add(session.id)
-        if hello.oldest > session.watermark:
-            self._gone(session, hello)
-        return Welcome(session.id, self._identity, session.watermark, self._now)
-
-    def _gone(self, session: Session, hello: Hello) -> None:
-        """The handler no longer holds what follows our watermark: a database restored from a backup.
-
-        One made before the session began does not know it; the session knows the database. How many they are
-        the handler knows; one that cannot say has lost at least one. None, when no event stood there.
-        """
-        known = session.watermark or session.events or hello.database == self._identity
-        if known and (count := self._missing(session, hello)):
-            sessions.add_loss(session.id, sessions.NOT_HELD, count)
-            log.error("records_not_held", session=session.id, count=count, exact=hello.before is not None)
-        session.watermark = hello.oldest
-
-    def _missing(self, session: Session, hello: Hello) -> int:
-        if hello.before is None:
-            return 1
-        sums = self._sums.values()
-        ours = [hits for total in sums for (_, one), hits in total.hits.items() if one == session.id]
-        new = sum(len(hits.moments) + sum(count for _, count in hits.many) for hits in ours)
-        return max(hello.before - sessions.told(session) - new, 0)
-
-    def _alive(self, session: Session, message: Heartbeat | Goodbye) -> None:
-        session.backlog = max(message.backlog, 0)
-        if session.live:
-            session.ended_at = None
-            self._heard.add(session.id)
-            offset = self._offset(message.sent_at, "" if session.clock_offset else session.host)
-            if abs(offset - session.clock_offset) > CLOCK_SET:
-                session.clock_offset = offset
-
-    def _offset(self, sent_at: float, host: str) -> float:
-        """What to add to the application's clock. On this host it is ours: a difference is only delay."""
-        offset = self._now - sent_at if math.isfinite(sent_at) and host != HOST else 0.0
-        return offset if abs(offset) > OFFSET_NOISE else 0.0
-
-    def _moment(self, at: float, offset: float) -> float:
-        """The moment by our clock; nothing happens in the future, nor before the epoch."""
-        return min(max(at + offset, 0.0), self._now) if math.isfinite(at) else self._now
+    def _counted(self, session_id: str) -> int:
+        """How many events of a session this transaction has counted so far."""
+        ours = [
+            hits
+            for total in self._sums.values()
+            for (_, one), hits in total.hits.items()
+            if one == session_id
+        ]
+        return sum(len(hits.moments) + sum(count for _, count in hits.many) for hits in ours)
 
     def _batch(self, session: Session, batch: Batch) -> FromDaemon:
         if batch.start > session.watermark:
@@ -390,8 +288,7 @@ class _Work:
             self._record(session, at, raw, places, known)
         session.watermark = max(session.watermark, batch.end)
         session.backlog = max(batch.backlog, 0)
-        if session.live:
-            self._heard.add(session.id)
+        self._life.note_alive(session)
         return Ack(session.id, session.watermark)
 
     def _joined(
@@ -410,7 +307,8 @@ class _Work:
         """Makes events of tracebacks whose rest does not come."""
         waiting = []
         for run in printed_lines.decode(session.broken_off):
-            if ends or self._now - self._moment(run.newest, session.clock_offset) > printed_lines.STALE:
+            happened = moment_by_our_clock(run.newest, session.clock_offset, self._now)
+            if ends or self._now - happened > printed_lines.STALE:
                 places = self._signatures.tell(session.id, ())
                 self._record(session, *printed_lines.unfinished(run), places, {})
             else:
@@ -442,7 +340,7 @@ class _Work:
             found = self._known(session, record, places)
             if record.key:
                 known[record.key] = found
-            at = self._moment(record.occurred_at, session.clock_offset)
+            at = moment_by_our_clock(record.occurred_at, session.clock_offset, self._now)
             found.hits.moments.append(at)
             if found.total.wants(at):
                 found.total.keep(
@@ -453,14 +351,16 @@ class _Work:
             if definition is None:
                 self._unknown(session, position, raw)
                 return
-            definition.hits.moments.append(self._moment(record.occurred_at, session.clock_offset))
+            definition.hits.moments.append(
+                moment_by_our_clock(record.occurred_at, session.clock_offset, self._now)
+            )
         elif isinstance(record, AggregatedEvents):
             definition = known.get(record.key)
             if definition is None:
                 self._unknown(session, position, raw)
                 return
             for moment, count in _ends(record):
-                definition.hits.add(self._moment(moment, session.clock_offset), count)
+                definition.hits.add(moment_by_our_clock(moment, session.clock_offset, self._now), count)
         elif isinstance(record, Lost):
             sessions.add_loss(session.id, record.reason, max(record.count, 0))
 

@@ -36,6 +36,20 @@ def by_id(store: Store, ids: Collection[str]) -> dict[str, Session]:
     return {session.id: session for session in (query.for_update() if store.postgres else query)}
 
 
+def begin(**columns: object) -> Session:
+    """A session heard for the first time."""
+    session: Session = Session.create(**columns)
+    return session
+
+
+def move_watermark(session_id: str, end: int) -> int:
+    """Moves a session's watermark up to `end`, never back; returns where it is."""
+    session = Session.get_by_id(session_id)
+    session.watermark = max(session.watermark, end)
+    session.save(only=[Session.watermark])
+    return int(session.watermark)
+
+
 def save(store: Store, known: Iterable[Session]) -> None:
     """Writes what a transaction may have changed of these sessions."""
     store.run_many(

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from peewee import OperationalError, fn
 from support.world import App, World, an_error, an_exception
 
-from tocsin.daemon.ingest.digest import BOOT, HOST, Received
+from tocsin.daemon.ingest.digest import Received
+from tocsin.daemon.ingest.session_life import BOOT, HOST
 from tocsin.daemon.store.database import StoreError
 from tocsin.daemon.store.models import (
     AliveInterval,
