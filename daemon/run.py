@@ -92,12 +92,13 @@ def _serve(config: Config, store: Store, intake: Intake) -> None:
         _introduce(store, config)
         life = _Life(store, intake, clock.now())
         stop = threading.Event()
+        signals = _Signals()
         threads = _start(store, config, intake, life, stop)
         log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())
         noted = _note_configuration(config)
         _remember_whom_to_tell(config)
         notify("READY=1", "STATUS=listening on " + " ".join(config.daemon.listen))
-        _wait_for_signal(stop, partial(_reload, intake))
+        signals.wait(stop, partial(_reload, intake))
         notify("STOPPING=1")
         _join(threads)
         life.end(clock.now())
@@ -210,23 +211,27 @@ def _reload(intake: Intake) -> None:
     notify("READY=1")
 
 
-def _wait_for_signal(stop: threading.Event, reload: Callable[[], None]) -> None:
-    """Blocks until a signal asks to stop; SIGHUP asks to reload. Handlers only set flags."""
-    woken = threading.Event()
-    asked: list[int] = []
+class _Signals:
+    """What was asked of the process. Set up before anybody is told that it is up; handlers only set flags."""
 
-    def ask(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-        woken.set()
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+        self._asked: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._ask)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, ask)
-    while not stop.is_set():
-        # A thread that breaks sets `stop` too.
-        woken.wait(1.0)
-        woken.clear()
-        while asked:
-            if asked.pop(0) == signal.SIGHUP:
-                reload()
-            else:
-                stop.set()
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        self._asked.append(number)
+        self._woken.set()
+
+    def wait(self, stop: threading.Event, reload: Callable[[], None]) -> None:
+        """Blocks until a signal asks to stop; SIGHUP asks to reload."""
+        while not stop.is_set():
+            # A thread that breaks sets `stop` too.
+            self._woken.wait(1.0)
+            self._woken.clear()
+            while self._asked:
+                if self._asked.pop(0) == signal.SIGHUP:
+                    reload()
+                else:
+                    stop.set()
