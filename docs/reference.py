@@ -17,7 +17,7 @@ import click
 import msgspec
 from msgspec import Meta
 
-from tocsin.daemon import config
+from tocsin.daemon import settings
 from tocsin.daemon.cli import tocsin
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def keys(section: Any) -> Iterator[Key]:
 def configuration() -> str:
     """Every section as a table."""
     parts = []
-    for name, section in config.SECTIONS.items():
+    for name, section in settings.SECTIONS.items():
         title = f"`[[{name}]]`" if name in _LISTED else f"`[{name}]`"
         rows = [
             f"| `{k.name}` | {k.kind} | {k.default and f'`{k.default}`'} | {k.meaning} |"
@@ -76,7 +76,7 @@ def configuration() -> str:
 def template() -> str:
     """The file that `tocsin init` writes."""
     lines = [HEAD]
-    for name, section in config.SECTIONS.items():
+    for name, section in settings.SECTIONS.items():
         title = f"# [[{name}]]" if name in _LISTED else f"[{name}]"
         lines.append(f"# {section.__doc__}\n{title}")
         for key in keys(section):
@@ -163,11 +163,11 @@ def _kind(hint: Any) -> str:
         return next(_kind(one) for one in args if one is not type(None))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return "table"
-    return {str: "text", int: "whole number", float: "number", config.Duration: "duration"}[hint]
+    return {str: "text", int: "whole number", float: "number", settings.Duration: "duration"}[hint]
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, config.Duration):
+    if isinstance(value, settings.Duration):
         size, unit = next((size, unit) for least, size, unit in _UNITS if value >= least and not value % size)
         return f'"{value / size:g}{unit}"'
     return json.dumps(value, ensure_ascii=False)

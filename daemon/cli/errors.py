@@ -18,8 +18,8 @@ from tocsin.daemon.cli.context import (
     user_name,
 )
 from tocsin.daemon.cli.naming import error_name
-from tocsin.daemon.config import Duration
 from tocsin.daemon.runtime import clock
+from tocsin.daemon.settings import Duration
 from tocsin.daemon.tickets import merge as merging
 from tocsin.daemon.tickets import split as splitting
 from tocsin.daemon.tickets.manual import Manual

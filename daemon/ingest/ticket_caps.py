@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tocsin.daemon.config import Tickets as Caps
+from tocsin.daemon.settings import Tickets as Caps
 from tocsin.daemon.store import tickets as rows
 
 

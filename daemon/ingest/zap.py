@@ -12,10 +12,10 @@ import structlog
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from tocsin.daemon.config import Daemon
 from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.ingest import keys
 from tocsin.daemon.ingest.keys import KeysError
+from tocsin.daemon.settings import Daemon
 
 DOMAIN = "tocsin"
 

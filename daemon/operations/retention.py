@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from msgspec import Struct
 
-from tocsin.daemon import config
+from tocsin.daemon import settings
 from tocsin.daemon.store import errors, outbox, sessions
 from tocsin.daemon.store.database import Store
 
@@ -36,7 +36,7 @@ class Dropped(Struct, frozen=True):
 class Retention:
     """Drops what is older than its time, each table in a transaction of its own: ingest goes on between."""
 
-    def __init__(self, store: Store, kept: config.Retention) -> None:
+    def __init__(self, store: Store, kept: settings.Retention) -> None:
         self._store = store
         self._counts = kept.counts
 

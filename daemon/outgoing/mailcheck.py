@@ -11,10 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tocsin.daemon.config import Config, Smtp
+from tocsin.daemon.config import Config
 from tocsin.daemon.outgoing import mail
 from tocsin.daemon.outgoing.smtp import Connection, Phase, SendError, explain
 from tocsin.daemon.outgoing.templating import BUILT_IN, Templates
+from tocsin.daemon.settings import Smtp
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import Mail
 

@@ -21,8 +21,8 @@ from typing import Any, Literal
 import yagmail
 from yagmail.oauth2 import command_to_url, generate_oauth2_string, url_format_params
 
-from tocsin.daemon.config import Smtp
 from tocsin.daemon.outgoing.headers import INTERNATIONAL, WIRE
+from tocsin.daemon.settings import Smtp
 
 TIMEOUT = 10.0
 """Seconds for one read, write or handshake."""

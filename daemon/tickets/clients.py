@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from tocsin.daemon.config import Client
 from tocsin.daemon.mail_address import mail_address
+from tocsin.daemon.settings import Client
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.tickets.manual import ManualError

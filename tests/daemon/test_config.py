@@ -2,8 +2,9 @@
 
 import pytest
 
-from tocsin.daemon.config import Duration, load, parse
+from tocsin.daemon.config import load, parse
 from tocsin.daemon.config_file import ConfigError, find
+from tocsin.daemon.settings import Duration
 
 WRONG = {
     "unknown key": ({"tickets": {"treshold": 3}}, ["tickets.treshold", "3", "did you mean threshold"]),

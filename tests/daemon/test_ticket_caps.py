@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from support.world import HOUR, World
 
-from tocsin.daemon.config import Tickets
 from tocsin.daemon.ingest.ticket_caps import TicketCaps
+from tocsin.daemon.settings import Tickets
 
 
 def caps(world: World, **settings: int) -> TicketCaps:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from support.markdown import PAGES, ROOT, phrases
 
-from tocsin.daemon import config
+from tocsin.daemon import config, settings
 from tocsin.daemon.cli import tocsin
 from tocsin.handler import TocsinHandler
 from tocsin.handler.settings import Settings
@@ -35,7 +35,7 @@ def test_the_file_that_init_writes_is_a_configuration_when_every_line_of_it_coun
     every_line = re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", text)
     found = tomllib.loads(every_line)
     config.parse(found, {})
-    assert found.keys() == config.SECTIONS.keys()
+    assert found.keys() == settings.SECTIONS.keys()
 
 
 def test_every_option_of_the_handler_is_told_with_its_default() -> None:
@@ -80,6 +80,6 @@ def test_every_setting_that_a_sentence_names_exists(page) -> None:
         found = SETTING.fullmatch(phrase)
         if found and phrase not in FILES:
             key = found["rest"].partition(" ")[0]
-            assert key in config.SECTIONS[found["section"]].__struct_fields__, phrase
+            assert key in settings.SECTIONS[found["section"]].__struct_fields__, phrase
             if "=" in phrase:
                 config.parse(tomllib.loads(f"[{found['section']}]\n{found['rest']}"), {})

@@ -18,8 +18,9 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tocsin.daemon.config import Config, Mail, Smtp
+from tocsin.daemon.config import Config
 from tocsin.daemon.outgoing.courier import Courier
+from tocsin.daemon.settings import Mail, Smtp
 from tocsin.daemon.store.database import Store
 
 USER, PASSWORD = "tocsin", "correct-horse-battery"

@@ -17,7 +17,8 @@ START = 1_790_000_000.0
 MAILS = 3
 COURIER = """
 import sys
-from tocsin.daemon.config import Config, Smtp
+from tocsin.daemon.config import Config
+from tocsin.daemon.settings import Smtp
 from tocsin.daemon.outgoing.courier import Courier
 from tocsin.daemon.store.database import open_store
 store = open_store(sys.argv[1], migrate=False)

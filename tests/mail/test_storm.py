@@ -12,8 +12,8 @@ from collections import Counter
 import pytest
 from support.faulty_mail_server import broken
 
-from tocsin.daemon.config import Smtp
 from tocsin.daemon.outgoing import smtp as smtp_module
+from tocsin.daemon.settings import Smtp
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import Mail
 

@@ -14,11 +14,11 @@ import zmq
 from support.peer import Peer, curve, event, peer
 from support.secured_daemon import SecuredDaemon
 
-from tocsin.daemon.config import Daemon
 from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.ingest.intake import Intake, IntakeError
 from tocsin.daemon.ingest.keys import make_client, make_pair, read_pair, revoke
 from tocsin.daemon.ingest.zap import Gate, gate_for
+from tocsin.daemon.settings import Daemon
 from tocsin.handler.protocol import wire
 
 REFUSED_WITHIN = 1.0

@@ -1,0 +1,204 @@
+"""The sections of the configuration: each setting with its type, default and meaning. Reads no file.
+
+The documentation's configuration reference is drawn from these classes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([smhd])")
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Duration(float):
+    """Seconds; written `90s`, `15m`, `1h`, `24h`, `7d`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        """Seconds of a written duration. Raises ValueError with an example."""
+        match = _DURATION.fullmatch(text.strip())
+        if not match or not float(match[1]):
+            raise ValueError('write a duration above zero such as "90s", "15m", "1h" or "7d"')
+        return cls(float(match[1]) * _UNITS[match[2]])
+
+
+class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Daemon(_Section, frozen=True):
+    """Where the daemon listens and keeps its state."""
+
+    listen: Annotated[list[str], Meta(examples=[["ipc:///run/tocsin/tocsin.sock"]])] = []
+    """ZeroMQ endpoints, `ipc://...` or `tcp://host:port`; default: the ipc socket handlers look for."""
+    state_dir: Annotated[str, Meta(examples=["/var/lib/tocsin"])] = ""
+    """Directory of database, lock and pages; default: /var/lib/tocsin or the user's state directory."""
+    socket_group: Annotated[str | None, Meta(examples=["tocsin"])] = None
+    """Group that may connect to the ipc socket; without it only the daemon's user may."""
+    key: Annotated[str | None, Meta(examples=["/etc/tocsin/daemon.key"])] = None
+    """File with the daemon's CURVE key pair; needed to listen on a TCP address other than loopback."""
+    clients: Annotated[str | None, Meta(examples=["/etc/tocsin/clients"])] = None
+    """Directory of the public keys that may connect over TCP."""
+
+
+class Database(_Section, frozen=True):
+    """Where everything is stored."""
+
+    url: Annotated[str, Meta(examples=["sqlite:////var/lib/tocsin/tocsin.db"])] = ""
+    """`sqlite:///file` or `postgresql://user@host/name`; default: tocsin.db in the state directory."""
+
+
+class Tickets(_Section, frozen=True):
+    """When a ticket is opened, and as what."""
+
+    threshold: Count = 3
+    """Occurrences within the window that open a ticket."""
+    window: Duration = Duration(3600)
+    """Length of the sliding window in which they are counted."""
+    priority: Literal["low", "medium", "high", "critical"] = "high"
+    """Priority of a ticket that is opened automatically."""
+    category: str = "bug"
+    """Category of a ticket that is opened automatically."""
+    unknown_clients: Literal["admin", "create"] = "admin"
+    """A client's name in an event that no client has: its tickets are the `admin`'s, or `create` the client."""
+    new_per_place: Count = 20
+    """New tickets an hour from one place (coarse signature); the rest is folded into one."""
+    new_per_hour: Count = 200
+    """New tickets an hour in all."""
+
+
+class Watch(_Section, frozen=True):
+    """What silence is worth."""
+
+    duration: Duration = Duration(86400)
+    """How long an error must stay away."""
+    every: Duration = Duration(3600)
+    """How often watches are checked."""
+    evidence: Literal["seen", "clock"] = "seen"
+    """`seen`: silence counts only while the application was seen alive. `clock`: the bare time is enough."""
+    min_seen: Share = 0.9
+    """Share of the watch the application must have been seen alive."""
+    max_chance: Share = 1.0
+    """Close only when the chance of the same silence without any correction is at most this."""
+    unseen_after: Duration = Duration(72 * 3600)
+    """After this long without the application the watch is inconclusive and the admin is told."""
+
+
+class Mail(_Section, frozen=True):
+    """Who is mailed, and how."""
+
+    admin: Annotated[list[str], Meta(examples=[["ops@example.org"]])] = []
+    """Addresses of the admins."""
+    client: Literal["auto", "review"] = "auto"
+    """`auto`: a client's mail is sent at once. `review`: it waits for the admin's release."""
+    language: Literal["en", "fr"] = "en"
+    """Language of the mails to admins, and to clients without one of their own."""
+    templates: Annotated[str | None, Meta(examples=["/etc/tocsin/templates"])] = None
+    """Directory of templates that replace built-in ones, file by file."""
+    per_hour: Count = 20
+    """Mails an hour, to one recipient and in all; what is over goes into one digest."""
+    password_file: Annotated[str | None, Meta(examples=["/etc/tocsin/smtp-password"])] = None
+    """File that holds the SMTP password, instead of SMTP_PASS; default: systemd's tocsin.smtp-password."""
+    oauth2_file: Annotated[str | None, Meta(examples=["/etc/tocsin/oauth2.json"])] = None
+    """yagmail's OAuth2 file for Gmail."""
+
+
+class Report(_Section, frozen=True):
+    """Where the HTML pages are written."""
+
+    dir: Annotated[str, Meta(examples=["/var/lib/tocsin/report"])] = ""
+    """Directory of the pages; default: report/ in the state directory."""
+    every: Duration = Duration(5)
+    """How soon a change shows on the pages."""
+    url: Annotated[str | None, Meta(examples=["https://errors.example.org"])] = None
+    """Address under which a web server serves the directory; mails link to it."""
+    language: Annotated[Literal["en", "fr"] | None, Meta(examples=["en"])] = None
+    """Language of the pages; default: mail.language."""
+
+
+class Retention(_Section, frozen=True):
+    """What is kept, and how long."""
+
+    samples: Count = 50
+    """Full events kept per error."""
+    counts: Duration = Duration(400 * 86400)
+    """Age at which hourly counts are dropped."""
+
+
+class GroupingRule(_Section, frozen=True):
+    """A logging call of a library that logs for your code; what of its records names your code."""
+
+    logger: str = ""
+    """The logger, with those below it; empty: any."""
+    template: str = ""
+    """The call's template, `*` for anything; empty: any."""
+    module: str = ""
+    """The module of the call, with those below it; empty: any."""
+    text: str = ""
+    """A regular expression found in the text; its groups become part of what the error is known by."""
+    context: list[str] = []
+    """Names of bound or `extra=` values that become part of what the error is known by."""
+
+
+class Grouping(_Section, frozen=True):
+    """What errors are known by, beyond the rule."""
+
+    rule: Annotated[list[GroupingRule], Meta(examples=[[]])] = []
+    """Library calls that log for your code, each a `[[grouping.rule]]`; the first that matches counts."""
+
+
+class Client(_Section, frozen=True):
+    """A client, told of the errors it meets."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=200, examples=["acme"])]
+    """The id that applications bind: `bind(client="acme")`."""
+    name: Annotated[str, Meta(examples=["Acme Ltd"])] = ""
+    """How it is addressed."""
+    email: Annotated[str | None, Meta(examples=["it@acme.example"])] = None
+    """Where its mails go; without one it gets none, and the admins' mails say so."""
+    language: Annotated[Literal["en", "fr"] | None, Meta(examples=["fr"])] = None
+    """Language of its mails and pages; default: mail.language."""
+    hosts: Annotated[list[str], Meta(examples=[["acme.example.org"]])] = []
+    """Names of the sites it is known by: what a request's Host header says becomes this client."""
+
+
+class Service(_Section, frozen=True):
+    """An application that logs, where it needs settings of its own."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["shop"])]
+    """The name that its handler gives: `TocsinHandler(service="shop")`."""
+    kind: Literal["web", "batch"] = "web"
+    """`web`: it runs all the time. `batch`: it runs, ends, and is not missed in between."""
+    client: Annotated[str | None, Meta(examples=["acme"])] = None
+    """Client of events that name none."""
+    threshold: Annotated[Count | None, Meta(examples=[5])] = None
+    """Default: tickets.threshold."""
+    window: Annotated[Duration | None, Meta(examples=["30m"])] = None
+    """Default: tickets.window."""
+
+
+class Smtp(_Section, frozen=True):
+    """The mail server, from SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS, SMTP_FROM, SMTP_SECURITY."""
+
+    host: str
+    port: Port
+    user: str | None = None
+    password: str | None = None
+    sender: str = ""
+    security: Literal["starttls", "ssl", "none"] = "starttls"
+
+    def __repr__(self) -> str:
+        return f"Smtp({self.security}://{self.user or ''}@{self.host}:{self.port})"
+
+
+SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
+            "report": Report, "retention": Retention, "grouping": Grouping,
+            "client": Client, "service": Service}  # fmt: skip
