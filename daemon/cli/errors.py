@@ -69,6 +69,10 @@ def error(context: Context, error_id: int, as_json: bool) -> None:
     say(f"{found.service} {found.environment}  {found.source}:{found.line}")
     say(f"{found.occurrences} times, first {found.first_seen}, last {found.last_seen}")
     say(f"signature {found.signature}{'  resolved' if found.resolved else ''}")
+    event = next((sample.event for sample in found.samples if sample.event), None)
+    if event is not None:
+        task = f", task {event.task}" if event.task else ""
+        say(f"logged as {event.level_name} by {event.logger}, thread {event.thread or '-'}{task}")
     if found.merged_into is not None:
         say(f"merged into error {found.merged_into}")
     say()

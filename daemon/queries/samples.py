@@ -13,6 +13,8 @@ from tocsin.handler.protocol.event import CodeLocation, Frame, Raised
 CHAIN_LIMIT = 50
 """Exceptions shown of one event: a group of groups may hold thousands."""
 
+_LEVELS = {0: "NOTSET", 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+
 
 class FrameFacts(Struct, frozen=True):
     """One call of a traceback. `source` are the lines around, from line `first` on; empty if unknown."""
@@ -67,6 +69,10 @@ class EventFacts(Struct, frozen=True):
     """Where the logging call stands."""
     exceptions: list[RaisedFacts]
     """The one that was logged first, then what caused it."""
+    level_name: str = ""
+    """The application's own name of the level, else logging's."""
+    task: str = ""
+    """The asyncio task that logged it."""
 
 
 def event_facts(body: SampleBody) -> EventFacts:
@@ -91,6 +97,8 @@ def event_facts(body: SampleBody) -> EventFacts:
         stack=event.stack,
         place=_frame(call, places),
         exceptions=[one for one, _ in zip(raised, range(CHAIN_LIMIT), strict=False)],
+        level_name=event.level_name or _LEVELS.get(event.level, f"Level {event.level}"),
+        task=event.task,
     )
 
 

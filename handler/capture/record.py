@@ -29,7 +29,7 @@ from tocsin.handler.capture.context import current
 from tocsin.handler.capture.fit import fit
 from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
-from tocsin.handler.capture.stamp import StampedRecord, is_plain
+from tocsin.handler.capture.stamp import TASK, StampedRecord, is_plain
 from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -57,11 +57,21 @@ class Site:
 
     __slots__ = (
         *("clean_function", "clean_logger", "clean_module", "clean_path"),
-        *("function", "key", "level", "line", "logger", "module"),
+        *("function", "key", "level", "level_name", "levelname", "line", "logger", "module"),
     )
 
-    def __init__(self, path: str, line: int, function: str, level: int, logger: str, module: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        line: int,
+        function: str,
+        level: int,
+        logger: str,
+        module: str,
+        levelname: object = "",
+    ) -> None:
         self.line, self.level = line, level
+        self.levelname, self.level_name = levelname, values.level_name(level, levelname)
         self.function, self.logger, self.module = function, logger, module
         self.key = hash((path, line, function, level, logger))
         """This place's part of a repeat key."""
@@ -166,6 +176,8 @@ class Capture:
         try:
             site, caught, template, client = summary.site, summary.caught, summary.template, summary.client
             message, thread, bound, stack = summary.message, summary.thread, summary.bound, summary.stack
+            levelname = getattr(summary.plain, "levelname", "")
+            task = getattr(summary.plain, TASK, None)
             if len(message) > LIMIT or not innocent(message):
                 message = self._text(message)
             elif "\0" in message or not message.isascii():
@@ -189,6 +201,8 @@ class Capture:
                 None if summary.fingerprint is None else self._fingerprint(summary.fingerprint),
                 self._stack(stack) if type(stack) is str and stack else None,
                 summary.key,
+                site.level_name if levelname is site.levelname else values.level_name(site.level, levelname),
+                "" if task is None else self._thread(task),
             )
             data = _encode(told)
             return data if len(data) <= PAYLOAD_LIMIT else fit(Event(*told[1:]))
@@ -382,6 +396,7 @@ def _site_of(plain: logging.LogRecord) -> Site:
         level=_number(plain.levelno, logging.ERROR),
         logger=_word(plain.name),
         module=_word(plain.module),
+        levelname=plain.__dict__.get("levelname"),
     )
 
 

@@ -7,12 +7,18 @@ handles it knows nothing of the one that logged it.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from tocsin.handler.capture import values
 from tocsin.handler.capture.context import Bound, current
+
+_modules = sys.modules
+TASK = "tocsin_task" if sys.version_info < (3, 12) else "taskName"
+"""The attribute of a record that names the asyncio task it was made in."""
+_TASKS_UNKNOWN = TASK == "tocsin_task"
 
 Marks = dict[object, object]
 """The destinations that have counted a record, each with whoever was there first."""
@@ -21,16 +27,19 @@ Marks = dict[object, object]
 class StampedRecord(logging.LogRecord):
     """A record that knows what was bound when it was made. In slots: no other handler prints it as `extra`."""
 
-    __slots__ = ("tocsin_bound", "tocsin_marks")
+    __slots__ = ("tocsin_bound", "tocsin_marks", "tocsin_task")
 
     tocsin_bound: Bound
     tocsin_marks: Marks
+    tocsin_task: str | None
+    """The asyncio task's name, where records do not know it themselves."""
 
     def __copy__(self) -> StampedRecord:
         """Shares the marks: the copy is the same event."""
         made = StampedRecord.__new__(StampedRecord)
         made.__dict__.update(self.__dict__)
         made.tocsin_bound, made.tocsin_marks = self.tocsin_bound, self.tocsin_marks
+        made.tocsin_task = self.tocsin_task
         return made
 
     def __getstate__(self) -> Any:
@@ -40,6 +49,7 @@ class StampedRecord(logging.LogRecord):
         return self.__dict__, {
             "tocsin_bound": (client, texts),
             "tocsin_marks": dict.fromkeys(self.tocsin_marks),
+            "tocsin_task": self.tocsin_task,
         }
 
 
@@ -71,10 +81,23 @@ def is_first(record: logging.LogRecord, destination: object) -> bool:
     return marks.setdefault(destination, me) is me
 
 
+def _task() -> str | None:
+    """The running task's name. Costs 0.05 µs where asyncio was never imported."""
+    asyncio = _modules.get("asyncio")
+    try:
+        if asyncio is None or asyncio._get_running_loop() is None:
+            return None
+        name = asyncio.Task.get_name(asyncio.current_task())
+    except Exception:  # A task that is none of asyncio's, or asyncio is being imported.
+        return None
+    return name if type(name) is str else None
+
+
 def _stamped(*args: Any, **kwargs: Any) -> logging.LogRecord:
     record = StampedRecord(*args, **kwargs)
     record.tocsin_bound = current()
     record.tocsin_marks = {}
+    record.tocsin_task = _task() if _TASKS_UNKNOWN else None
     return record
 
 
@@ -92,6 +115,7 @@ class _Stamping:
         record.__dict__ = made.__dict__
         record.tocsin_bound = current()
         record.tocsin_marks = {}
+        record.tocsin_task = _task() if _TASKS_UNKNOWN else None
         return record
 
 

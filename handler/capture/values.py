@@ -11,6 +11,7 @@ import builtins
 import datetime
 import decimal
 import pathlib
+import re
 import types
 import uuid
 from collections.abc import Callable, Iterable
@@ -25,6 +26,9 @@ _INNER = 256
 _KINDS_KEPT = 1024
 _QUOTED_ITEMS = 50
 _QUOTED_TEXT = 16 * 1024
+_LEVEL_TEXT = 40
+_LEVELS = {0: "NOTSET", 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
 
 # The getters themselves: `cls.__mro__` or `cls.__name__` would ask a metaclass first.
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
@@ -97,6 +101,12 @@ def exact(text: object) -> str | None:
     if type(text) is str:
         return text
     return str.__str__(text) if issubclass(type(text), str) else None
+
+
+def level_name(level: int, given: object) -> str:
+    """The application's own name of a level; "" for logging's, however a formatter has coloured or padded it."""
+    name = _COLOUR.sub("", (exact(given) or "")[:200]).strip()
+    return "" if name in (_LEVELS.get(level), f"Level {level}") else clean(name[:_LEVEL_TEXT])
 
 
 def text_of(value: object) -> str:

@@ -94,6 +94,10 @@ class Event(Struct, frozen=True, array_like=True, tag=1):
     """`stack_info` text, when the call asked for it."""
     key: int = 0
     """What later `DuplicateReference`s of this event name, 0 when none will."""
+    level_name: str = ""
+    """The application's own name of the level; "" where it is logging's."""
+    task: str = ""
+    """Name of the asyncio task that logged it, "" outside of tasks."""
 
 
 class DuplicateReference(Struct, frozen=True, array_like=True, tag=2):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from support.world import HOUR, World
+from support.world import HOUR, World, an_error
 
 from tocsin.daemon.cli import tocsin
 from tocsin.daemon.runtime import clock
@@ -76,6 +76,14 @@ def test_errors_are_listed_in_the_documented_shape(desk: Desk):
 def test_one_error_is_shown_whole(desk: Desk):
     assert desk.json("error", "1").keys() >= ERROR
     assert "KeyError" in desk.run("error", "1").output
+
+
+def test_an_error_s_level_logger_thread_and_task_are_shown(desk: Desk):
+    event = an_error(at=desk.world.now, level=45, level_name="ALERT", thread="pool-1", task="import orders")
+    desk.world.app().log(event)
+    assert "logged as ALERT by shop, thread pool-1, task import orders" in desk.run("error", "2").output
+    assert desk.json("error", "2")["samples"][0]["event"]["level_name"] == "ALERT"
+    assert desk.json("error", "1")["samples"][0]["event"]["level_name"] == "ERROR"
 
 
 def test_tickets_are_listed_in_the_documented_shape(desk: Desk):

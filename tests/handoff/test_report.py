@@ -129,6 +129,14 @@ def test_the_exception_chain_has_source_variables_and_arguments(world: World) ->
         assert said in text
 
 
+def test_a_report_names_level_logger_thread_and_task(world: World) -> None:
+    world.app().log(
+        an_error(at=world.now, level=45, level_name="ALERT", thread="pool-1", task="import orders")
+    )
+    text = report.report(report.chosen(world.store))
+    assert "- logged at level `ALERT` by `shop` in thread `pool-1`, task `import orders`" in text
+
+
 def test_a_correction_that_did_not_hold_is_told(world: World, project) -> None:
     app = world.app()
     app.fail(3)

@@ -264,6 +264,8 @@ def _key_error(text: Text, number: int) -> None:
             {text("request_id"): text(f"r-{ago}")},
             (text("cart"),),
             text("Stack (most recent call last): ..."),
+            level_name=text("ALERT"),
+            task=text("import orders"),
         )
         sample(row, event, places, ago)
     Sample.create(error=row, session_id="gone", position=1, occurred_at=NOW - DAY, body=b"\xc1")

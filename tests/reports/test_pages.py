@@ -87,6 +87,12 @@ def test_the_error_page_shows_source_locals_chain_and_diff(site: Any) -> None:
         assert expected in text, expected
 
 
+def test_the_error_page_names_level_thread_and_task(site: Any) -> None:
+    site.write()
+    text = " ".join("".join(Markup(site.read("admin/errors/1.html")).text).split())
+    assert "ALERT · logged by shop.views at shop/views.py:42 · thread MainThread · task import orders" in text
+
+
 def test_the_page_speaks_the_language_of_the_configuration(make_site: Callable[..., Any]) -> None:
     french = make_site(report={"language": "fr"})
     french.fill()

@@ -49,7 +49,10 @@ def markdown(error: ErrorDetail, command: str = "tocsin") -> str:
     is to be called for this database.
     """
     event = next((sample.event for sample in error.samples if sample.event), None)
-    parts = [f"## Error {error.id}", "", UNTRUSTED, "", *_facts(error), "", "What was logged:", ""]
+    parts = [f"## Error {error.id}", "", UNTRUSTED, "", *_facts(error)]
+    if event is not None:
+        parts.append(f"- logged {_logged(event)}")
+    parts += ["", "What was logged:", ""]
     parts += _fenced(error.title if error.message == error.title else f"{error.title}\n\n{error.message}")
     if event is not None:
         for raised in event.exceptions[:CHAIN]:
@@ -81,6 +84,13 @@ def _facts(error: ErrorDetail) -> list[str]:
     if open_tickets:
         lines.append(f"- open tickets: {', '.join(open_tickets[:20])}")
     return lines
+
+
+def _logged(event: EventFacts) -> str:
+    """At which level, by which logger, thread and task the newest event was logged."""
+    said = f"at level {_span(event.level_name)} by {_span(event.logger)}"
+    said += f" in thread {_span(event.thread)}" if event.thread else ""
+    return said + (f", task {_span(event.task)}" if event.task else "")
 
 
 def _raised(raised: RaisedFacts) -> list[str]:
