@@ -16,8 +16,14 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def daemon(place: Path) -> Iterator[Daemon]:
+def database() -> str:
+    """On which kind the daemon works: a test that is parametrized by it runs on others too."""
+    return "sqlite"
+
+
+@pytest.fixture
+def daemon(place: Path, database: str, request: pytest.FixtureRequest) -> Iterator[Daemon]:
     """Not started yet."""
-    made = Daemon(place)
+    made = Daemon(place, request.getfixturevalue("postgres_url") if database == "postgres" else "")
     yield made
     made.close()

@@ -129,12 +129,13 @@ def test_killed_at_random_workers_and_daemon_count_each_record_once(daemon: Daem
     )
 
 
-def test_a_daemon_that_dies_at_each_point_of_its_work_counts_each_record_once(
-    daemon: Daemon, crowd: Crowd
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+@pytest.mark.parametrize("point", DAEMON_POINTS)
+def test_a_daemon_that_dies_at_a_point_of_its_work_counts_each_record_once(
+    point: str, daemon: Daemon, crowd: Crowd
 ) -> None:
     worker = crowd.start()
-    for point in DAEMON_POINTS:
-        daemon.dies_at(point, times=5)
+    daemon.dies_at(point, times=5)
     crowd.kill(worker)
     daemon.up()
     settle(crowd)

@@ -1,4 +1,7 @@
-"""A courier (a process of its own) killed at every point of an exchange: no mail lost, none twice."""
+"""A courier (a process of its own) killed at every point of an exchange: no mail lost, none twice.
+
+On both databases.
+"""
 
 from __future__ import annotations
 
@@ -77,46 +80,62 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_courier_killed_at_any_point_loses_no_mail_and_doubles_one_only_under_the_same_id(
-    script, serve, courier, store, facts, point
-):
-    with store.transaction():
-        for number in range(MAILS):
+class OnSqlite:
+    """A courier on the one database, where its successor has what it leased at its start."""
+
+    database = "sqlite"
+    freed_after = 1.0
+
+    @pytest.mark.parametrize("point", POINTS)
+    def test_a_courier_killed_at_any_point_loses_no_mail_and_doubles_one_only_under_the_same_id(
+        self, script, serve, courier, store, facts, point
+    ):
+        with store.transaction():
+            for number in range(MAILS):
+                outbox.queue("notice", audience="admin", recipient="ops@example.org", language="en",
+                             ticket_id=None, facts=facts(ticket_id=number), now=START)  # fmt: skip
+        killing = Killing(POINTS[point])
+        server = script(killing)
+        with subprocess.Popen([sys.executable, "-c", COURIER, store.url, str(server.port)]) as process:
+            killing.pid = process.pid
+            assert process.wait(60) == -signal.SIGKILL
+        sound = serve("none", auth=False)
+        successor = courier(sound.smtp("none", user=None, password=None))
+        successor.recover()
+        while successor.step(START + self.freed_after):
+            pass
+        delivered = [one.decode() for one in killing.taken]
+        delivered += [message["Message-ID"] for message in sound.desk.messages]
+        assert len(set(delivered)) == MAILS == outbox.counts()["sent"]
+        assert len(delivered) == MAILS + (point == "when the server has taken it and before it is marked so")
+
+    @pytest.mark.parametrize(("point", "copies"), [("before_mail_handover", 1), ("after_mail_handover", 2)])
+    def test_a_courier_killed_around_a_handover_doubles_a_mail_only_under_the_same_id(
+        self, serve, courier, store, facts, tmp_path, point, copies
+    ):
+        with store.transaction():
             outbox.queue("notice", audience="admin", recipient="ops@example.org", language="en",
-                         ticket_id=None, facts=facts(ticket_id=number), now=START)  # fmt: skip
-    killing = Killing(POINTS[point])
-    server = script(killing)
-    with subprocess.Popen([sys.executable, "-c", COURIER, store.url, str(server.port)]) as process:
-        killing.pid = process.pid
-        assert process.wait(60) == -signal.SIGKILL
-    sound = serve("none", auth=False)
-    successor = courier(sound.smtp("none", user=None, password=None))
-    successor.recover()
-    while successor.step(START + 1):
-        pass
-    delivered = [one.decode() for one in killing.taken]
-    delivered += [message["Message-ID"] for message in sound.desk.messages]
-    assert len(set(delivered)) == MAILS == outbox.counts()["sent"]
-    assert len(delivered) == MAILS + (point == "when the server has taken it and before it is marked so")
+                         ticket_id=None, facts=facts(), now=START)  # fmt: skip
+        server = serve("none", auth=False)
+        mark = tmp_path / "mark"
+        environ = {**os.environ, failpoints.VARIABLE: f"{point}:1:{mark}"}
+        command = [sys.executable, "-c", COURIER, store.url, str(server.port)]
+        assert subprocess.run(command, env=environ, timeout=60, check=False).returncode == -signal.SIGKILL
+        assert mark.read_text() == point
+        successor = courier(server.smtp("none", user=None, password=None))
+        successor.recover()
+        while successor.step(START + self.freed_after):
+            pass
+        delivered = [message["Message-ID"] for message in server.desk.messages]
+        assert (len(delivered), len(set(delivered)), outbox.counts()["sent"]) == (copies, 1, 1)
 
 
-@pytest.mark.parametrize(("point", "copies"), [("before_mail_handover", 1), ("after_mail_handover", 2)])
-def test_a_courier_killed_around_a_handover_doubles_a_mail_only_under_the_same_id(
-    serve, courier, store, facts, tmp_path, point, copies
-):
-    with store.transaction():
-        outbox.queue("notice", audience="admin", recipient="ops@example.org", language="en",
-                     ticket_id=None, facts=facts(), now=START)  # fmt: skip
-    server = serve("none", auth=False)
-    mark = tmp_path / "mark"
-    environ = {**os.environ, failpoints.VARIABLE: f"{point}:1:{mark}"}
-    command = [sys.executable, "-c", COURIER, store.url, str(server.port)]
-    assert subprocess.run(command, env=environ, timeout=60, check=False).returncode == -signal.SIGKILL
-    assert mark.read_text() == point
-    successor = courier(server.smtp("none", user=None, password=None))
-    successor.recover()
-    while successor.step(START + 1):
-        pass
-    delivered = [message["Message-ID"] for message in server.desk.messages]
-    assert (len(delivered), len(set(delivered)), outbox.counts()["sent"]) == (copies, 1, 1)
+class TestOnSqlite(OnSqlite):
+    database = "sqlite"
+
+
+class TestOnPostgres(OnSqlite):
+    """Where another daemon may still hold the lease: the successor waits for its end."""
+
+    database = "postgres"
+    freed_after = outbox.LEASE + 1.0

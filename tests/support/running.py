@@ -8,8 +8,11 @@ import re
 import sqlite3
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import zmq
 
 from support.daemon_process import PROGRAM, DaemonProcess
@@ -23,16 +26,20 @@ _SEQUENCE = re.compile(r"(\S+)#(\d+)")
 
 
 class Daemon(DaemonProcess):
-    """`tocsin daemon` on SQLite in `place`; the socket is `place/s`, the handlers' spool `place/spool`."""
+    """`tocsin daemon` in `place`; the socket is `place/s`, the handlers' spool `place/spool`."""
 
     program = (sys.executable, PROGRAM)
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, postgres_url: str = "") -> None:
+        """`postgres_url`: its database, in place of SQLite under `place/state`."""
         self.endpoint = f"ipc://{place}/s"
         self.spool = place / "spool"
+        self._postgres_url = postgres_url
+        database = f'[database]\nurl = "{postgres_url}"\n' if postgres_url else ""
         super().__init__(
             place,
-            f'[daemon]\nlisten = ["{self.endpoint}"]\nstate_dir = "{place}/state"\n[report]\nevery = "1h"\n',
+            f'[daemon]\nlisten = ["{self.endpoint}"]\nstate_dir = "{place}/state"\n'
+            f'{database}[report]\nevery = "1h"\n',
         )
 
     @property
@@ -53,12 +60,23 @@ class Daemon(DaemonProcess):
         return Counter(dict(self._rows("SELECT reason, sum(count) FROM losses GROUP BY reason")))
 
     def quarantined(self) -> int:
-        return int(next(iter(self._rows("SELECT 0, count(*) FROM quarantine")), (0, 0))[1])
+        return dict(self._rows("SELECT '', count(*) FROM quarantine")).get("", 0)
 
     def sessions(self) -> int:
-        return int(next(iter(self._rows("SELECT 0, count(*) FROM sessions")), (0, 0))[1])
+        return dict(self._rows("SELECT '', count(*) FROM sessions")).get("", 0)
 
     def _rows(self, sql: str) -> list[tuple[str, int]]:
+        return [(text, int(number)) for text, number in self._select(sql)]
+
+    def _select(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        """Nothing while the daemon has not made its tables."""
+        if self._postgres_url:
+            with (
+                contextlib.suppress(psycopg.errors.UndefinedTable),
+                psycopg.connect(self._postgres_url) as connection,
+            ):
+                return connection.execute(sql.encode()).fetchall()
+            return []
         path = self.place / "state" / "tocsin.db"
         with contextlib.suppress(sqlite3.OperationalError):
             connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
