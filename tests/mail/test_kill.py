@@ -12,9 +12,9 @@ import subprocess
 import sys
 
 import pytest
+from support.killed import killed_at
 
 from tocsin.daemon.store import outbox
-from tocsin.handler import failpoints
 
 START = 1_790_000_000.0
 MAILS = 3
@@ -117,11 +117,7 @@ class OnSqlite:
             outbox.queue("notice", audience="admin", recipient="ops@example.org", language="en",
                          ticket_id=None, facts=facts(), now=START)  # fmt: skip
         server = serve("none", auth=False)
-        mark = tmp_path / "mark"
-        environ = {**os.environ, failpoints.VARIABLE: f"{point}:1:{mark}"}
-        command = [sys.executable, "-c", COURIER, store.url, str(server.port)]
-        assert subprocess.run(command, env=environ, timeout=60, check=False).returncode == -signal.SIGKILL
-        assert mark.read_text() == point
+        killed_at(point, tmp_path / "mark", COURIER, store.url, str(server.port))
         successor = courier(server.smtp("none", user=None, password=None))
         successor.recover()
         while successor.step(START + self.freed_after):

