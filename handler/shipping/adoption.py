@@ -167,14 +167,14 @@ def claim_session(directory: str, session: str) -> Adopted | str | None:
         stream.close()
         claim.release(remove=False)
         return None
-    if not stream.segments:
+    if not stream.files.segments:
         claim.release(remove=True)
         return None
     if header is None:
         stream.close()
         claim.release(remove=False)
         return "neither its lock file nor a segment says whose it is"
-    stream.places = places_of(header, live=False)
+    stream.locations.source = places_of(header, live=False)
     try:
         return Adopted(claim, stream, _reported(claim, stream, state or State(header)))
     except OSError as error:
@@ -194,7 +194,7 @@ def _reported(claim: Claim, stream: Stream, state: State) -> State:
 
     Raises OSError.
     """
-    counted = dropped.count(stream.directory, stream.session)
+    counted = dropped.count(stream.files.directory, stream.session)
     if not counted:
         return state
     new = counted - state.reported
@@ -204,7 +204,7 @@ def _reported(claim: Claim, stream: Stream, state: State) -> State:
         return state
     state = replace(state, reported=counted, reporting=new, reported_at=stream.end)
     claim.write(state)
-    stream.note(wire.encode_record(Lost(dropped.REASON, new)))
+    stream.files.note(wire.encode_record(Lost(dropped.REASON, new)))
     return state
 
 

@@ -111,7 +111,7 @@ class Work:
             if self.spool is not None and self._stream is not None and talk.live is not None:
                 self._losses.park()
                 self.spool.stop()
-                sealed = self.spool.sealed(self._stream.segments[-1])
+                sealed = self.spool.sealed(self._stream.files.segments[-1])
                 talk.part(talk.live)
                 drained = talk.live.done and sealed and not self._losses.unreported()
                 if drained:

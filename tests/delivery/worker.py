@@ -17,7 +17,7 @@ from typing import Any
 
 from tocsin.handler import TocsinHandler
 from tocsin.handler.shipping import adoption, upkeep
-from tocsin.handler.spool import claim, descriptors, files, guards, stream
+from tocsin.handler.spool import claim, damage, descriptors, files, guards, segment_files, stream
 
 
 def dying(function: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
@@ -36,8 +36,8 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "before rotation": (files.Spool, "rotate", True),
     "in rotation": (descriptors.ReservedDescriptor, "point", True),
     "after rotation": (files.Spool, "rotate", False),
-    "before deletion": (stream.Stream, "_drop", True),
-    "after deletion": (stream.Stream, "_drop", False),
+    "before deletion": (segment_files.SegmentFiles, "delete", True),
+    "after deletion": (segment_files.SegmentFiles, "delete", False),
     "at adoption": (adoption.Adopted, "__init__", False),
     "before an adopted one's files go": (adoption.Adopted, "finish", True),
     "in the deletion of an adopted one": (claim.Claim, "release", True),
@@ -47,7 +47,7 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
 
 def main(journal: str, name: str, threads: str, point: str = "") -> None:
     upkeep.SEGMENT_BYTES = 32 * 1024
-    guards.GRACE = stream.GRACE = 0.2
+    guards.GRACE = stream.GRACE = damage.GRACE = 0.2
     written = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     handler = TocsinHandler(service=name, heartbeat=1.0)
     if point:

@@ -14,6 +14,9 @@ import pytest
 
 from tocsin.handler import TocsinHandler
 from tocsin.handler.capture import context
+from tocsin.handler.session import describe
+from tocsin.handler.settings import Settings
+from tocsin.handler.spool.files import Spool
 
 # Test modules are imported by path; what they share is found beside them.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -45,6 +48,13 @@ def logger_to(place: Path) -> Iterator[Callable[..., logging.Logger]]:
     for handler in made:
         handler.close()
         handler.destination.finish(0)
+
+
+@pytest.fixture
+def spool(place: Path) -> Spool:
+    """The writing side of a session of this process."""
+    settings = Settings(endpoints=(f"ipc://{place}/s",), service="shop", spool=str(place / "spool"))
+    return Spool(str(place / "spool"), describe(settings))
 
 
 @pytest.fixture(autouse=True)

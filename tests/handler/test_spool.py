@@ -12,111 +12,20 @@ from pathlib import Path
 
 import pytest
 from daemon_double import DaemonDouble
+from spools import dead, event
 from support.running import until
 
 from tocsin.handler.destination import Destination
-from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import CodeLocation, DuplicateReference, Event
-from tocsin.handler.session import describe
-from tocsin.handler.settings import Settings
-from tocsin.handler.spool import frames
 from tocsin.handler.spool.claim import Claim
 from tocsin.handler.spool.files import Spool, Unusable, prepare
 from tocsin.handler.spool.segments import segments, sweep
-from tocsin.handler.spool.stream import Stream
 
 Make = Callable[..., logging.Logger]
-
-
-def event(message: str, key: int = 0) -> bytes:
-    return wire.encode_record(Event(1.0, 40, "log", message, None, "/a.py", "a", "f", 1, key=key))
 
 
 @pytest.fixture
 def address(place: Path) -> str:
     return f"ipc://{place}/s"
-
-
-@pytest.fixture
-def spool(place: Path) -> Spool:
-    settings = Settings(endpoints=(f"ipc://{place}/s",), service="shop", spool=str(place / "spool"))
-    return Spool(str(place / "spool"), describe(settings))
-
-
-def dead(spool: Spool) -> Path:
-    """The file of a session whose owner is no more."""
-    spool.stop()
-    spool.detach()
-    return Path(segments(spool.directory, spool.header.session)[0].path)
-
-
-def messages(stream: Stream) -> tuple[list[str], int]:
-    """(texts of events, events reported as lost), read to the end."""
-    texts, lost, cursor = [], 0, 0
-    while batch := stream.batch(cursor, cursor, 0.0):
-        cursor = batch.end
-        for _, payload in batch.frames:
-            record = wire.decode_record(payload)
-            if isinstance(record, Event):
-                texts.append(record.message)
-            else:
-                lost += getattr(record, "count", 0)
-    assert stream.backlog(cursor) == 0
-    return texts, lost
-
-
-def offsets(data: bytes) -> list[int]:
-    at, out = 0, []
-    while found := frames.read(data, at):
-        out.append(found.offset)
-        at = found.end
-    return [*out, len(data)]
-
-
-def test_cutting_the_last_frame_anywhere_costs_that_event_only_and_says_so(spool: Spool) -> None:
-    for number in range(3):
-        spool.append(event(f"{number}"))
-    path = dead(spool)
-    whole = path.read_bytes()
-    *_, start, end = offsets(whole)
-    for cut in range(start + 1, end):
-        path.write_bytes(whole[:cut])
-        stream = Stream(spool.directory, spool.header.session)
-        assert messages(stream) == (["0", "1"], 1)
-        stream.close()
-
-
-def test_flipping_any_bit_of_a_frame_costs_that_event_only_and_says_so(spool: Spool) -> None:
-    for number in range(3):
-        spool.append(event(f"{number}"))
-    path = dead(spool)
-    whole = path.read_bytes()
-    _, _, start, end, _ = offsets(whole)
-    for bit in range(start * 8, end * 8, 3):
-        broken = bytearray(whole)
-        broken[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(broken)
-        stream = Stream(spool.directory, spool.header.session)
-        assert messages(stream) == (["0", "2"], 1)
-        stream.close()
-
-
-def test_an_emptied_segment_before_others_is_told_as_lost(spool: Spool) -> None:
-    spool.append(event("0"))
-    spool.append(event("1"))
-    spool.rotate(time.time())
-    spool.append(event("2"))
-    path = dead(spool)
-    path.write_bytes(b"")
-    assert messages(Stream(spool.directory, spool.header.session)) == (["2"], 2)
-
-
-def test_garbage_between_frames_costs_nothing(spool: Spool) -> None:
-    spool.append(event("0"))
-    os.pwrite(spool.fd, b"\xffTgarbage", 0)
-    spool.append(event("1"))
-    dead(spool)
-    assert messages(Stream(spool.directory, spool.header.session)) == (["0", "1"], 0)
 
 
 def test_the_header_of_a_damaged_file_comes_from_the_lock_file(
@@ -131,46 +40,6 @@ def test_the_header_of_a_damaged_file_comes_from_the_lock_file(
     with DaemonDouble(address) as daemon:
         assert until(lambda: daemon.memory.messages["still here"] == 1)
         assert daemon.memory.headers[spool.header.session].service == "shop"
-
-
-def test_a_repeat_after_a_rotation_finds_its_definition_in_the_segment_before(spool: Spool) -> None:
-    spool.append(event("told", key=7))
-    spool.rotate(time.time())
-    spool.append(wire.encode_record(DuplicateReference(7, 2.0)))
-    dead(spool)
-    stream = Stream(spool.directory, spool.header.session)
-    where = next(at for at, _ in stream.batch(0, 0, 0.0, most=1).frames) + 1
-    batch = stream.batch(where, 1 << 32, 0.0)
-    assert [wire.decode_event(raw).message for raw in batch.definitions] == ["told"]
-
-
-def test_a_repeat_whose_event_is_gone_is_told_as_lost(spool: Spool) -> None:
-    spool.append(wire.encode_record(DuplicateReference(7, 2.0)))
-    dead(spool)
-    assert messages(Stream(spool.directory, spool.header.session)) == ([], 1)
-
-
-def test_a_place_that_the_dead_owner_noted_further_on_is_the_one_that_is_shipped(spool: Spool) -> None:
-    spool.append(event("0"))
-    spool.rotate(time.time())
-    spool.append(event("1"))
-    spool.note(wire.encode_record(CodeLocation("/a.py", 1, statement="work()")))
-    dead(spool)
-    batch = Stream(spool.directory, spool.header.session).batch(0, 0, 0.0)
-    assert batch is not None
-    assert [wire.decode_location(raw).statement for raw in batch.places] == ["work()"]
-
-
-def test_positions_go_on_over_segments_and_an_acknowledged_segment_is_deleted(spool: Spool) -> None:
-    spool.append(event("0"))
-    spool.rotate(time.time())
-    spool.append(event("1"))
-    dead(spool)
-    stream = Stream(spool.directory, spool.header.session)
-    batch = stream.batch(0, 0, 0.0)
-    assert [at >> 32 for at, _ in batch.frames] == [0, 1]
-    stream.forget(batch.end)
-    assert [one.number for one in segments(spool.directory, spool.header.session)] == [1]
 
 
 def test_a_segment_is_sealed_only_when_nobody_has_it_open_for_writing(spool: Spool) -> None:
