@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest help test docs frameworks demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest help test docs frameworks host-suites demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -27,6 +27,9 @@ docs: $(VENV)/.test  ## build/docs: the documentation, its references drawn from
 
 frameworks: $(VENV)/.test  ## the handler in each framework: 20 errors from all its workers, 20 counted
 	@TOCSIN_STARTS=20 $(BIN)/python -m pytest --durations=0 tests/frameworks $(PYTEST_ARGS)
+
+host-suites: $(VENV)/.test  ## CPython's tests of logging and Django's, with our handler on the root logger: the same outcomes (7 min)
+	@$(BIN)/python -m pytest -q --timeout=1200 -m 'soak or not soak' tests/host_suites $(PYTEST_ARGS)
 
 simulate: $(VENV)/.demo  ## false closings and reopenings of 10,000 errors, under our rule and simpler ones
 	@$(BIN)/python benchmarks/simulate.py --out build/simulation.json
