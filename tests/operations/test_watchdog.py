@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from support.running import short_place, until
+from support.daemon_process import DaemonProcess
+from support.waiting import short_place, until
 
 from tocsin.daemon.runtime.liveness import ThreadLiveness
 from tocsin.daemon.runtime.notify import notify, watchdog_interval
@@ -119,19 +117,12 @@ def test_a_loop_that_comes_round_again_is_fed_again() -> None:
 
 def test_the_daemon_tells_systemd_that_it_is_ready_well_reloaded_and_stopping(systemd: Systemd) -> None:
     place = systemd.path.parent
-    (place / "tocsin.toml").write_text(
-        f'[daemon]\nlisten = ["ipc://{place}/s"]\nstate_dir = "{place}/state"\n'
-    )
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("TOCSIN_", "SMTP_"))}
-    environ = {**kept, "NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "2000000"}
-    command = [sys.executable, "-m", "tocsin.daemon", "--config", str(place / "tocsin.toml"), "daemon"]
-    process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
-    try:
+    daemon = DaemonProcess(place, f'[daemon]\nlisten = ["ipc://{place}/s"]\nstate_dir = "{place}/state"\n')
+    with contextlib.closing(daemon.start(NOTIFY_SOCKET=str(systemd.path), WATCHDOG_USEC="2000000")):
+        process = daemon.process
+        assert process is not None
         for word, number in (("READY=1", 0), ("WATCHDOG=1", signal.SIGHUP), ("RELOADING=1", signal.SIGTERM)):
             assert systemd.hears(word), systemd.heard
             process.send_signal(number)
         assert systemd.hears("STOPPING=1")
         assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.wait()

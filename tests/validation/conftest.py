@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.running import until
+from support.daemon_process import DaemonProcess
+from support.waiting import until
 
 from tocsin.daemon import queries
 from tocsin.daemon.config import Config, parse
@@ -25,28 +26,18 @@ PATIENCE = 60.0
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The SQLite database of a daemon to which every bug was shipped three times."""
     here = tmp_path_factory.mktemp("b")
-    config = here / "tocsin.toml"
-    config.write_text(f'[daemon]\nlisten = ["ipc://{here}/s"]\nstate_dir = "{here}/state"\n')
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "SMTP_"))}
+    config = f'[daemon]\nlisten = ["ipc://{here}/s"]\nstate_dir = "{here}/state"\n'
     server = here / "srv" / "bugs"
     shutil.copytree(BUGS / "broken", server / "app")
-    with open(here / "daemon.log", "wb") as log:
-        daemon = subprocess.Popen(
-            [sys.executable, "-m", "tocsin.daemon", "--config", str(config), "daemon"],
-            env=environ, stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        assert until(lambda: "daemon_up" in (here / "daemon.log").read_text())
+    with DaemonProcess(here, config) as daemon:
         run = [sys.executable, str(BUGS / "run.py"), f"ipc://{here}/s", str(here / "spool"), str(server)]
-        done = subprocess.run(run, env=environ, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(run, env=daemon.environ, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         database = here / "state" / "tocsin.db"
         store = open_store(f"sqlite:///{database}")
         assert until(lambda: sum(e.occurrences for e in queries.errors(store)) == int(done.stdout))
         store.close()
-    finally:
-        daemon.terminate()
-        daemon.wait(PATIENCE)
+        daemon.kill(signal.SIGTERM)
     return database
 
 
