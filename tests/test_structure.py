@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -111,3 +113,33 @@ def test_log_events_are_snake_case_names() -> None:
     events = {f"{name}: {event}" for name in FILES for event in log_events(name)}
     assert events, "no log call was found"
     assert not {event for event in events if not re.fullmatch(r"\S+: [a-z]+(_[a-z0-9]+)*", event)}
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
+SLEEP = re.compile(r"\bsleep\(|\bEvent\(\)\.wait\b")
+REASON = re.compile(r"# (The scenario|The load|Polls)\b")
+
+
+def test_no_test_sleeps_but_where_the_time_is_the_scenario_or_the_load() -> None:
+    assert not [
+        f"{file.relative_to(ROOT)}:{number}"
+        for file in TESTS
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)
+        if SLEEP.search(line) and not REASON.search(line) and "re.compile" not in line
+    ]
+
+
+def test_every_real_daemon_of_tests_and_benchmarks_is_started_in_one_way() -> None:
+    starts = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in [*TESTS, *BENCHMARKS]
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.List) and len(node.elts) > 1 and ast.unparse(node.elts[-1]) == "'daemon'"
+    ]
+    assert not starts, "use support.daemon_process.DaemonProcess"
+
+
+def test_what_the_benchmarks_import_is_there() -> None:
+    code = "import runpy, sys; sys.path[:0] = ['tests', 'benchmarks']; [*map(runpy.run_path, sys.argv[1:])]"
+    subprocess.run([sys.executable, "-c", code, *BENCHMARKS], cwd=ROOT, timeout=60, check=True)

@@ -46,7 +46,7 @@ def with_asyncio(calls: int) -> float:
         late = 0.0
         while not work.done():
             begun = time.perf_counter()
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(TICK)  # The scenario: the ticker whose lateness is measured.
             late = max(late, time.perf_counter() - begun - TICK)
         return late
 
@@ -54,7 +54,7 @@ def with_asyncio(calls: int) -> float:
         for number in range(calls):
             log.error("order %d could not be shipped", number)
             if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # The load: gives its turn away as any task does.
 
     return asyncio.run(both())
 
@@ -66,13 +66,13 @@ def with_gevent(calls: int) -> float:
         for number in range(calls):
             log.error("order %d could not be shipped", number)
             if number % AT_ONCE == 0:
-                gevent.sleep(0)
+                gevent.sleep(0)  # The load: gives its turn away as any greenlet does.
 
     work = gevent.spawn(logging_greenlet)
     gap = 0.0
     while not work.ready():
         begun = time.perf_counter()
-        gevent.sleep(TICK)
+        gevent.sleep(TICK)  # The scenario: the ticker whose lateness is measured.
         gap = max(gap, time.perf_counter() - begun)
     return gap
 

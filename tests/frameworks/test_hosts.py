@@ -126,7 +126,7 @@ with daemon.DaemonContext(working_directory=os.getcwd(), stderr=open("daemon.err
         file.flush()
     for number in range(20):
         logging.error("error %d", number)
-        time.sleep(0.02)
+        time.sleep(0.02)  # The load: longer than a turn of our thread.
     logging.getLogger().handlers[0].destination.await_delivery(20)
     open("lived", "w").close()
 """

@@ -67,13 +67,14 @@ def test_a_thread_starts_with_nothing_bound() -> None:
 
 
 def test_asyncio_tasks_do_not_see_each_others() -> None:
-    async def work(client: str) -> str | None:
+    async def work(client: str, both_bound: asyncio.Barrier) -> str | None:
         bind(client)
-        await asyncio.sleep(0)
+        await both_bound.wait()
         return current()[0]
 
     async def both() -> list[str | None]:
-        return await asyncio.gather(work("acme"), work("beta"))
+        both_bound = asyncio.Barrier(2)
+        return await asyncio.gather(work("acme", both_bound), work("beta", both_bound))
 
     assert asyncio.run(both()) == ["acme", "beta"]
     assert current() == (None, {})

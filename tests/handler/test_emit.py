@@ -238,7 +238,7 @@ def test_an_idle_handler_uses_next_to_no_processor(address: str, logger_to: Make
     with DaemonDouble(address):
         where = address.removeprefix("ipc://").removesuffix("/s") + "/spool"
         process = subprocess.Popen([sys.executable, "-c", code, where], stdin=-1, stdout=-1, text=True)
-        threading.Event().wait(3)
+        threading.Event().wait(3)  # The scenario: the idle time that is measured.
         share = float(process.communicate("\n", timeout=20)[0])
     assert share < 0.01
 

@@ -143,7 +143,7 @@ for one in own:
     one.write("precious"); one.flush()
 for n in range(20):
     log.error("error %d", n)
-time.sleep(0.5)
+time.sleep(0.5)  # The scenario: our thread has time in which it could write to them.
 print([one.name for one in own if open(one.name).read() != "precious"], flush=True)
 os._exit(0)
 """
@@ -227,11 +227,14 @@ def test_a_session_that_has_begun_starts_again_under_the_new_user(place: Path) -
     place.chmod(0o777)
     body = """
 log.error("as root"); handler.destination.await_delivery(20)
+first = handler.destination._session
 os.setuid(12345)
-time.sleep(1)
+while handler.destination._session is first:
+    time.sleep(0.01)  # Polls for the session's end.
 log.error("as another user"); handler.destination.await_delivery(20)
 """
     with DaemonDouble(f"ipc://{place}/s") as daemon:
         os.chmod(place / "s", 0o777)
-        run(place, body)
+        assert run(place, body).returncode == 0
         assert until(lambda: daemon.memory.messages == {"as root": 1, "as another user": 1})
+        assert len(daemon.memory.headers) == 2

@@ -61,8 +61,7 @@ def forget_a_task() -> None:
 
     async def main() -> None:
         task = asyncio.ensure_future(fail())
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await asyncio.wait([task])
         del task
         gc.collect()
 

@@ -213,7 +213,8 @@ from tocsin.handler import TocsinHandler
 log = logging.Logger("nolocks")
 log.addHandler(handler := TocsinHandler(sys.argv[1], "shop", spool=sys.argv[2], heartbeat=0.1))
 for number in range(400):
-    log.error(f"{sys.argv[3]} {number}"); time.sleep(0.005)
+    log.error(f"{sys.argv[3]} {number}")
+    time.sleep(0.005)  # The load: slow enough that both processes live at once.
 handler.destination.await_delivery(20)
 """
 

@@ -33,7 +33,7 @@ handler = TocsinHandler(service=sys.argv[1], spool="/var/lib/shop/spool", flush_
 log.addHandler(handler)
 for number in range(int(sys.argv[2])):
     log.error("order %d could not be shipped", number)
-    time.sleep(float(sys.argv[3]))
+    time.sleep(float(sys.argv[3]))  # The load: so many a second.
 """
 SINK_UNIT = "[Service]\nExecStart=/opt/sink/bin/python /opt/sink/sink.py\n"
 # Ranges of the template sandbox end at 100,000; three of them within each other do not end.

@@ -71,13 +71,14 @@ def test_concurrent_asgi_requests_each_see_their_own() -> None:
     seen: dict[str, Any] = {}
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(0)
+        await scope["all_in"].wait()
         seen[scope["client_id"]] = bound()
 
     middleware = AsgiMiddleware(application, lambda scope: str(scope["client_id"]))
 
     async def serve() -> None:
-        scopes = [{"type": "http", "method": "GET", "path": f"/{n}", "client_id": f"c{n}"} for n in range(20)]
+        every = {"type": "http", "method": "GET", "all_in": asyncio.Barrier(20)}
+        scopes = [{**every, "path": f"/{n}", "client_id": f"c{n}"} for n in range(20)]
         await asyncio.gather(*(middleware(scope, None, None) for scope in scopes))
 
     asyncio.run(serve())
@@ -107,7 +108,7 @@ def test_a_django_requests_user_is_the_client() -> None:
 
 def test_an_asynchronous_django_view_is_awaited_within_the_binding() -> None:
     async def view(request: Any) -> Any:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # The scenario: a view that gives its turn away.
         return bound()
 
     async def serve() -> Any:

@@ -22,7 +22,7 @@ with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
     for _ in range(500):
         peer.send(b"x" * 20_000)
     intake._poller.poll(5000)
-threading.Event().wait(2.5)  # Longer than a ping's interval and time-out.
+threading.Event().wait(2.5)  # The scenario: longer than a ping's interval and time-out.
 while intake.step(lambda received, now: [None] * len(received), lambda: 0.0, 100):
     pass
 print("dropped", intake.malformed > 0)
@@ -48,7 +48,7 @@ with zmq.Context() as context, context.socket(zmq.ROUTER) as daemon:
     for _ in range(4000):
         daemon.send_multipart([peer, b"x" * 20_000])
     connection.wait(5, -1)
-threading.Event().wait(2.5)  # Longer than a ping's interval and time-out.
+threading.Event().wait(2.5)  # The scenario: longer than a ping's interval and time-out.
 print("read", sum(1 for _ in connection.received()))
 connection.close()
 """

@@ -14,6 +14,7 @@ import pytest
 import zmq
 from msgspec import Raw
 from support.fleet import ENVIRON, Application, Member, Tally
+from support.waiting import until
 from support.world import an_error
 
 from tocsin.daemon.store.database import open_store
@@ -53,10 +54,10 @@ def acknowledged(daemon: Member, seconds: float) -> list[float]:
     )  # fmt: skip
     with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
         peer.connect(daemon.endpoint)
-        until = time.monotonic() + seconds
+        end_at = time.monotonic() + seconds
         peer.send(wire.encode(wire.Hello(header, 0, 0, time.time(), True)))
         assert isinstance(wire.decode_from_daemon(peer.recv()), wire.Welcome)
-        while time.monotonic() < until:
+        while time.monotonic() < end_at:
             event = Raw(wire.encode_record(an_error("pulse", at=time.time())))
             began = time.monotonic()
             peer.send(wire.encode(wire.Batch(session, end, end + 100, [(end, event)])))
@@ -87,7 +88,7 @@ def test_nobody_meets_a_lock_and_acknowledgements_come_soon(place: Path, daemon:
         lambda: command(daemon, "report", "--out", f"{place}/pages"),
     ]
     loops = [threading.Thread(target=again, args=(work,)) for work in works]
-    over.wait(1.0)
+    assert until(Path(f"{file}-wal").exists)
     for loop in loops:
         loop.start()
     waits = acknowledged(daemon, 120.0 if long else 8.0)

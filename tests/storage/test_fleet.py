@@ -22,7 +22,7 @@ from tocsin.daemon.ingest.keys import make_client, make_pair
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import Mail
 
-pause = threading.Event().wait
+pause = threading.Event().wait  # The scenario: how long daemons are up and down under load.
 
 
 class Box(Message):

@@ -13,7 +13,7 @@ from support.postgres import Postgres, free_port
 
 from tocsin.daemon.store.database import open_store
 
-pause = threading.Event().wait
+pause = threading.Event().wait  # The scenario: how long load and outages last.
 
 
 @pytest.fixture
