@@ -51,13 +51,13 @@ def measure(directory: Path, errors: int, occurrences: int, tickets: int) -> dic
     store = open_store(config.database.url)
     now = time.time()
     busy_database.fill(store, errors, occurrences, tickets, now)
-    shelf = ReportWriter(store, config)
+    reports = ReportWriter(store, config)
     done = threading.Event()
     waits: list[float] = []
     writer = threading.Thread(target=write_meanwhile, args=(store, done, waits))
     writer.start()
     begun, used = time.monotonic(), time.thread_time()
-    written = shelf.write(now)
+    written = reports.write(now)
     full, full_cpu = time.monotonic() - begun, time.thread_time() - used
     done.set()
     writer.join()
@@ -70,7 +70,7 @@ def measure(directory: Path, errors: int, occurrences: int, tickets: int) -> dic
         "full_set_cpu_seconds": round(full_cpu, 2),
         "writes_meanwhile": len(waits),
         "longest_write_meanwhile_ms": round(1000 * max(waits), 1),
-        **changes(store, shelf, now),
+        **changes(store, reports, now),
         **opened(config.report_dir / "admin" / "index.html"),
     }
     store.close()
@@ -88,10 +88,10 @@ def write_meanwhile(store: Store, done: threading.Event, waits: list[float]) -> 
     store.disconnect()
 
 
-def changes(store: Store, shelf: ReportWriter, now: float) -> dict[str, float]:
+def changes(store: Store, reports: ReportWriter, now: float) -> dict[str, float]:
     """An occurrence more and a ticket's new state, several times."""
     cpu, wall = [], []
-    shelf.write(now + 1)
+    reports.write(now + 1)
     for step in range(CHANGES):
         with store.transaction():
             ErrorLog.update(occurrences=ErrorLog.occurrences + 1, last_seen=now + step, resolved=False).where(
@@ -99,7 +99,7 @@ def changes(store: Store, shelf: ReportWriter, now: float) -> dict[str, float]:
             ).execute()
             Ticket.update(priority="critical").where(Ticket.id == 700 + step).execute()
         begun, used = time.monotonic(), time.process_time()
-        shelf.write(now + 2 + step, budget=1.0)
+        reports.write(now + 2 + step, budget=1.0)
         cpu.append(1000 * (time.process_time() - used))
         wall.append(1000 * (time.monotonic() - begun))
     return {

@@ -49,15 +49,15 @@ def report(context: Context, out: Path | None) -> None:
         config = msgspec.structs.replace(
             config, report=msgspec.structs.replace(config.report, dir=str(out.absolute()))
         )
-    shelf = ReportWriter(context.store, config)
+    writer = ReportWriter(context.store, config)
     if sys.stdout.isatty():
         with Progress() as bar:
             pages = bar.add_task("pages", total=None)
-            written = shelf.write(
+            written = writer.write(
                 clock.now(), progress=lambda done, of: bar.update(pages, completed=done, total=of)
             )
     else:
-        written = shelf.write(clock.now())
+        written = writer.write(clock.now())
     say(f"{written} pages written; open {config.report_dir / 'admin' / 'index.html'}")
 
 

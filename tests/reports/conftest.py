@@ -28,7 +28,7 @@ class Site:
     def __init__(self, store: Store, config: Config) -> None:
         self.store = store
         self.config = config
-        self.shelf = ReportWriter(store, config)
+        self.writer = ReportWriter(store, config)
         self.root = config.report_dir
 
     def fill(self, text: Text = plain) -> None:
@@ -41,7 +41,7 @@ class Site:
                 model.delete().execute()
 
     def write(self, now: float = NOW, **options: Any) -> int:
-        return self.shelf.write(now, **options)
+        return self.writer.write(now, **options)
 
     def read(self, name: str) -> str:
         return (self.root / name).read_text("utf-8")
