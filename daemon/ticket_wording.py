@@ -59,6 +59,11 @@ _SENT = {
 }
 
 
+def state_name(name: str, reader: Language) -> str:
+    """A ticket's state or priority in the reader's language."""
+    return _word(_STATES, name, reader)
+
+
 def waiting(facts: Facts | None, reader: Language = ENGLISH) -> str:
     """What a closing waits for (`evidence.Waiting` as data), '' for nothing."""
     if not facts:

@@ -13,9 +13,13 @@ from tocsin.daemon.cli.context import (
     pass_context,
     pass_context_to_change,
     say_changed,
+    say_cut,
     say_json,
     say_table,
 )
+from tocsin.daemon.cli.options import narrowing
+from tocsin.daemon.cli.tables import Column
+from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.tickets import clients as known
 
 
@@ -25,16 +29,21 @@ def clients() -> None:
 
 
 @clients.command("list")
+@narrowing("limit")
 @as_json
 @pass_context
-def list_(context: Context, as_json: bool) -> None:
+def list_(context: Context, selection: Selection, as_json: bool) -> None:
     """List the clients."""
-    found = queries.clients(context.store)
+    everyone = queries.clients(context.store)
+    found = everyone[: selection.limit]
     if as_json:
         say_json(found)
-        return
-    rows = [[one.id, one.name, one.email, one.language, one.folder] for one in found]
-    say_table(["id", "name", "email", "language", "report folder"], rows, "No clients.")
+    else:
+        _ = context.words.gettext
+        columns = [_("id"), _("name"), _("email"), _("language"), _("report folder")]
+        rows = [[one.id, one.name, one.email, one.language, one.folder] for one in found]
+        say_table([Column(title) for title in columns], rows, _("No clients."))
+    say_cut(context, len(found), lambda: len(everyone), selection)
 
 
 @clients.command()

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
+import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import cached_property, wraps
+from gettext import NullTranslations
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from tocsin.daemon import queries
 from tocsin.daemon.cli.commands import CONFIG
+from tocsin.daemon.cli.tables import Column, labelled, printable, table
+from tocsin.daemon.cli.wording import words
 from tocsin.daemon.config import Config, load_file
 from tocsin.daemon.config_file import SYSTEM, ConfigError, FoundFile, find
 from tocsin.daemon.queries.moment import to_json
+from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.store.database import Store, open_store
+from tocsin.reports.wording import Words
 
 
 class Context:
@@ -54,6 +60,20 @@ class Context:
     def store(self) -> Store:
         """The open database, its tables up to date. Raises StoreError."""
         return open_store(self.config.database.url)
+
+    @cached_property
+    def words(self) -> NullTranslations:
+        """The words of what this command answers, in the language of the pages."""
+        return words(self.config.report_language)
+
+    @cached_property
+    def page_words(self) -> Words:
+        """The words of the pages, for what stands there too: states, actions, durations."""
+        return Words(self.config.report_language)
+
+    def state(self, kind: str, code: str) -> str:
+        """A state as the options write it, in French as the pages do; `kind` is its prefix there."""
+        return code if self.page_words.language == "en" else self.page_words.word(kind + code)
 
 
 P = ParamSpec("P")
@@ -109,25 +129,47 @@ def say_changed(context: Context, text: str, *named: str) -> None:
         say(f"  configuration {path}{', of your daemon' if source == 'daemon' else ''}")
 
 
-def printable(text: str) -> str:
-    """The text without control characters other than line breaks and tabs."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def say_table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
-    """Prints rows as a table, or the sentence for none. Cells are data: no markup in them is obeyed."""
+def say_table(columns: list[Column], rows: list[list[Any]], empty: str) -> None:
+    """Prints rows as a table that fits the terminal, or the sentence for none."""
     if not rows:
         say(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
-    console().print(table)
+    made = table(columns, rows, terminal_width())
+    for line in made.head:
+        click.secho(line, bold=True)
+    for line in made.body:
+        click.echo(line)
 
 
-def console() -> Console:
-    """The terminal; where there is none, lines are not cut at 80 columns."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=200)
+def say_facts(*facts: tuple[str, object]) -> None:
+    """Prints lines of `label  value`; those without a value are left out."""
+    for line in labelled(facts, terminal_width()):
+        click.echo(line)
+
+
+def say_cut(context: Context, shown: int, count: Callable[[], int], selection: Selection) -> None:
+    """Says on standard error how many rows `--limit` cut off; standard output is the listing's."""
+    if selection.limit is not None and shown == selection.limit and (total := count()) > shown:
+        text = context.words.gettext("%(shown)s of %(total)s shown; --limit %(total)s shows all")
+        click.echo(f"tocsin: {text % {'shown': shown, 'total': total}}", err=True)
+
+
+def refuse_unknown(context: Context, selection: Selection) -> None:
+    """For a listing that is empty: a service or client that nobody knows is a mistake, and named with its like.
+
+    Raises UsageError.
+    """
+    for option, value, known in (
+        ("service", selection.service, queries.services),
+        ("client", selection.client, queries.client_ids),
+    ):
+        if value is not None and value not in (names := known(context.store)):
+            near = get_close_matches(value, names, 5) or names[:20]
+            raise click.UsageError(
+                f"--{option} {value!r}: there is none; known are {', '.join(near) or 'none'}"
+            )
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal; None where the output goes elsewhere, whose lines are not broken."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

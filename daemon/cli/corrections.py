@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,28 +14,20 @@ from tocsin.daemon.cli.context import (
     as_json,
     pass_context,
     pass_context_to_change,
-    printable,
+    refuse_unknown,
     say,
     say_changed,
+    say_cut,
+    say_facts,
     say_json,
 )
 from tocsin.daemon.cli.naming import error_name
+from tocsin.daemon.cli.options import Moment, narrowing
+from tocsin.daemon.cli.tables import printable
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import NewCorrection, read_batch, record
+from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
-
-
-class Moment(click.ParamType[float]):
-    """An ISO 8601 moment, UTC when it names no zone; becomes epoch seconds."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no time; write it as 2026-01-31T14:05:00Z", param, ctx)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @click.command()
@@ -102,23 +94,38 @@ def correct(
 
 @click.command()
 @click.argument("error_id", type=int, required=False)
+@narrowing("service", "client", "since", "limit", what="applied")
 @as_json
 @pass_context
-def corrections(context: Context, error_id: int | None, as_json: bool) -> None:
+def corrections(context: Context, error_id: int | None, selection: Selection, as_json: bool) -> None:
     """List the corrections with their diffs and test status."""
-    found = queries.corrections(context.store, error_id)
+    found = queries.corrections(context.store, error_id, selection=selection)
     if as_json:
         say_json(found)
-        return
+    else:
+        _show_list(context, found)
     if not found:
-        say("No corrections.")
+        refuse_unknown(context, selection)
+    say_cut(
+        context, len(found), partial(queries.correction_count, context.store, error_id, selection), selection
+    )
+
+
+def _show_list(context: Context, found: list[queries.CorrectionFacts]) -> None:
+    _ = context.words.gettext
+    if not found:
+        say(_("No corrections."))
     for one in found:
-        head = f"correction {one.id} of error {one.error_id} by {one.applied_by}, {one.applied_at}"
-        click.secho(printable(f"{head}, tests {one.test_status}"), bold=True)
-        if one.description:
-            say(f"  {one.description}")
-        if one.test_results:
-            say(f"  {one.test_results.get('summary', '')}")
+        results = one.test_results.get("summary", "") if one.test_results else ""
+        tests = context.page_words.word(f"tests_{one.test_status}")
+        say_facts(
+            (_("correction"), one.id),
+            (_("error"), f"{one.error_id}, {one.service}: {one.title}"),
+            (_("applied by"), one.applied_by),
+            (_("applied (UTC)"), one.applied_at),
+            (_("tests"), f"{tests}: {results}" if results else tests),
+            (_("description"), one.description),
+        )
         _show_diff(one.file_path, one.old_code, one.new_code)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from tocsin.daemon import queries
@@ -11,13 +13,21 @@ from tocsin.daemon.cli.context import (
     by_option,
     pass_context,
     pass_context_to_change,
+    refuse_unknown,
     say,
     say_changed,
+    say_cut,
+    say_facts,
     say_json,
     say_table,
     user_name,
 )
 from tocsin.daemon.cli.naming import error_name
+from tocsin.daemon.cli.options import narrowing
+from tocsin.daemon.cli.tables import Column
+from tocsin.daemon.queries.monitor import state
+from tocsin.daemon.queries.samples import EventFacts
+from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.settings import Duration
 from tocsin.daemon.tickets import merge as merging
@@ -28,29 +38,48 @@ from tocsin.daemon.tickets.mute import parse_rate
 
 @click.command()
 @click.option("--open", "open_only", is_flag=True, help="Only those not resolved.")
+@narrowing("service", "client", "since", "limit", what="seen")
 @as_json
 @pass_context
-def errors(context: Context, open_only: bool, as_json: bool) -> None:
+def errors(context: Context, open_only: bool, selection: Selection, as_json: bool) -> None:
     """List the errors, newest first."""
-    found = queries.errors(context.store, open_only=open_only)
+    found = queries.errors(context.store, open_only=open_only, selection=selection)
     if as_json:
         say_json(found)
-        return
+    else:
+        _show_list(context, found)
+    if not found:
+        refuse_unknown(context, selection)
+    count = partial(queries.error_count, context.store, open_only=open_only, selection=selection)
+    say_cut(context, len(found), count, selection)
+
+
+def _show_list(context: Context, found: list[queries.ErrorFacts]) -> None:
+    _ = context.words.gettext
+    now = clock.now()
+    states = {"resolved": _("resolved"), "muted": _("muted")}
+    columns = [
+        Column(_("id"), number=True),
+        Column(_("state")),
+        Column(_("times"), number=True),
+        Column(_("last seen (UTC)")),
+        Column(_("service")),
+        Column(_("tickets"), number=True),
+        Column(_("error"), text=True),
+    ]
     rows = [
         [
             e.id,
-            e.service,
+            states.get(state(e, "", now)),
             e.occurrences,
             e.last_seen,
-            e.open_tickets,
-            "resolved" if e.resolved else "",
+            e.service,
+            e.open_tickets or "",
             e.title,
         ]
         for e in found
     ]
-    say_table(
-        ["id", "service", "times", "last seen", "tickets", "", "error"], rows, "No errors. All is quiet."
-    )
+    say_table(columns, rows, _("No errors. All is quiet."))
 
 
 @click.command()
@@ -65,24 +94,35 @@ def error(context: Context, error_id: int, as_json: bool) -> None:
     if as_json:
         say_json(found)
         return
-    say(f"error {found.id}  {found.title}")
-    say(f"{found.service} {found.environment}  {found.source}:{found.line}")
-    say(f"{found.occurrences} times, first {found.first_seen}, last {found.last_seen}")
-    say(f"signature {found.signature}{'  resolved' if found.resolved else ''}")
+    _, said = context.words.gettext, context.page_words
     event = next((sample.event for sample in found.samples if sample.event), None)
-    if event is not None:
-        task = f", task {event.task}" if event.task else ""
-        say(f"logged as {event.level_name} by {event.logger}, thread {event.thread or '-'}{task}")
-    if found.merged_into is not None:
-        say(f"merged into error {found.merged_into}")
-    say()
-    say(found.message)
+    say_facts(
+        (_("error"), f"{found.id}, {found.title}"),
+        (_("message"), found.message),
+        (_("service"), found.service),
+        (_("environment"), found.environment),
+        (_("place"), f"{found.source}:{found.line}"),
+        (_("times"), found.occurrences),
+        (_("first seen (UTC)"), found.first_seen),
+        (_("last seen (UTC)"), found.last_seen),
+        (_("state"), _("resolved") if found.resolved else ""),
+        (_("part of error"), found.merged_into),
+        (_("signature"), found.signature),
+        (_("logged"), "" if event is None else _logged(context, event)),
+    )
     say()
     say_table(
-        ["moment", "what", "text", "by"],
-        [[h.at, h.kind, h.text, h.by] for h in found.timeline],
-        "Nothing has happened to it yet.",
+        [Column(_("moment (UTC)")), Column(_("what")), Column(_("by")), Column(_("text"), text=True)],
+        [[h.at, said.word(h.kind), h.by, said.happening(h)] for h in found.timeline],
+        _("Nothing has happened to it yet."),
     )
+
+
+def _logged(context: Context, event: EventFacts) -> str:
+    said = context.words.gettext("as %(level)s by %(logger)s, thread %(thread)s")
+    task = context.words.gettext(", task %(task)s") % {"task": event.task} if event.task else ""
+    known = {"level": event.level_name, "logger": event.logger, "thread": event.thread or "-"}
+    return said % known + task
 
 
 @click.command()

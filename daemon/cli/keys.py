@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.ingest import keys as files
 
 RELOAD = "a running daemon takes this up at SIGHUP: systemctl reload tocsin"
@@ -74,7 +75,9 @@ def list_keys(context: Context, directory: Path | None, as_json: bool) -> None:
         say_json([msgspec.to_builtins(one) for one in found])
         return
     rows = [[one.name, one.public_key, one.problem] for one in found]
-    say_table(["name", "public key", "problem"], rows, "No key may connect; see tocsin keys client.")
+    _ = context.words.gettext
+    columns = [Column(_("name")), Column(_("public key")), Column(_("problem"), text=True)]
+    say_table(columns, rows, _("No key may connect; see tocsin keys client."))
 
 
 @keys.command()

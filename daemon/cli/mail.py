@@ -6,27 +6,34 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
+from msgspec import structs
 
+from tocsin.daemon import queries
 from tocsin.daemon.cli.context import (
     Context,
     as_json,
     pass_context,
     pass_context_to_change,
+    refuse_unknown,
     say,
     say_changed,
+    say_cut,
     say_json,
     say_table,
 )
+from tocsin.daemon.cli.options import narrowing
+from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.outgoing import mail as letters
 from tocsin.daemon.outgoing.alarm import raise_alarm, whom_to_tell
 from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose, sample
 from tocsin.daemon.outgoing.templating import Templates
-from tocsin.daemon.queries.moment import moment
+from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import Mail
@@ -102,36 +109,67 @@ def failure(context: Context, unit: str) -> None:
         say(f"told {address}")
 
 
-@mail.group("outbox", invoke_without_command=True)
-@click.option(
+_states = click.option(
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be repeated."
 )
+
+
+@mail.group("outbox", invoke_without_command=True)
+@_states
+@narrowing("service", "client", "since", "limit", what="written")
 @as_json
 @click.pass_context
-def outbox_group(click_context: click.Context, states: tuple[str, ...], as_json: bool) -> None:
+def outbox_group(click_context: click.Context, /, **narrowed: Any) -> None:
     """List the mails; `release`, `drop` and `retry` them."""
     if click_context.invoked_subcommand is None:
-        click_context.invoke(list_mails, states=states, as_json=as_json)
+        selection = structs.asdict(narrowed.pop("selection"))
+        click_context.invoke(list_mails, **narrowed, **selection)
 
 
 @outbox_group.command("list")
-@click.option(
-    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be repeated."
-)
+@_states
+@narrowing("service", "client", "since", "limit", what="written")
 @as_json
 @pass_context
-def list_mails(context: Context, states: tuple[str, ...], as_json: bool) -> None:
+def list_mails(context: Context, states: tuple[str, ...], selection: Selection, as_json: bool) -> None:
     """List the mails, newest first."""
-    with context.store.reading():
-        found = [_row(row) for row in outbox.listing(states)]
+    found = queries.outbox(context.store, states, selection)
     if as_json:
         say_json(found)
-        return
-    columns = ["id", "state", "kind", "ticket_id", "recipient", "created_at", "attempts", "last_error"]
-    rows = [
-        [row[column].text if column == "created_at" else row[column] for column in columns] for row in found
+    else:
+        _show_list(context, found)
+    if not found:
+        refuse_unknown(context, selection)
+    count = partial(queries.outbox_count, context.store, states, selection)
+    say_cut(context, len(found), count, selection)
+
+
+def _show_list(context: Context, found: list[queries.OutboxMail]) -> None:
+    _ = context.words.gettext
+    columns = [
+        Column(_("id"), number=True),
+        Column(_("state")),
+        Column(_("mail")),
+        Column(_("written (UTC)")),
+        Column(_("ticket"), number=True),
+        Column(_("to")),
+        Column(_("tries"), number=True),
+        Column(_("why not"), text=True),
     ]
-    say_table(["id", "state", "mail", "ticket", "to", "written", "tries", "why not"], rows, "No mails.")
+    rows = [
+        [
+            m.id,
+            context.state("mail_", m.state),
+            context.state("mail_kind_", m.kind),
+            m.created_at,
+            m.ticket_id,
+            m.recipient,
+            m.attempts,
+            m.last_error,
+        ]
+        for m in found
+    ]
+    say_table(columns, rows, _("No mails."))
 
 
 def _change(name: str, help_text: str, states: tuple[str, ...], change: Callable[[list[int]], int]) -> None:
@@ -169,22 +207,3 @@ def _newest(context: Context, kind: str, ticket_id: int) -> Mail:
     if found is None:
         raise click.ClickException(f"ticket {ticket_id} has no mail {kind!r}; see `tocsin mail outbox`")
     return found
-
-
-def _row(row: Mail) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "state": row.state,
-        "kind": row.kind,
-        "ticket_id": row.facts.get("ticket_id"),
-        "audience": row.audience,
-        "recipient": row.recipient,
-        "language": row.language,
-        "title": row.facts.get("title"),
-        "message_id": row.message_id,
-        "created_at": moment(row.created_at),
-        "due_at": moment(row.due_at),
-        "sent_at": moment(row.sent_at),
-        "attempts": row.attempts,
-        "last_error": row.last_error,
-    }

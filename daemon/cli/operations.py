@@ -14,11 +14,11 @@ from tocsin.daemon.cli.context import (
     as_json,
     pass_context,
     pass_context_to_change,
-    printable,
     say,
     say_changed,
     say_json,
 )
+from tocsin.daemon.cli.tables import printable
 from tocsin.daemon.operations import backup as backups
 from tocsin.daemon.operations import doctor
 from tocsin.daemon.operations.forget import forget as erase

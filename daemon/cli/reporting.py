@@ -11,7 +11,8 @@ import msgspec
 from rich.progress import Progress
 
 from tocsin.daemon import queries
-from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_json, say_table
+from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_facts, say_json, say_table
+from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.grouping import recorded
 from tocsin.daemon.runtime import clock
 from tocsin.reports.writer import ReportWriter
@@ -26,17 +27,18 @@ def metrics(context: Context, as_json: bool) -> None:
     if as_json:
         say_json(found)
         return
-    for label, value, unit in (
-        ("automatic tickets", found.auto_tickets, ""),
-        ("closed automatically", found.auto_closed_percent, " %"),
-        ("mean time to resolution", found.mean_hours_to_resolution, " h"),
-        ("median time to resolution", found.median_hours_to_resolution, " h"),
-        ("closed and came back within 7 days", found.false_closing_percent, " %"),
-    ):
-        say(f"{label:36}{'-' if value is None else f'{value}{unit}'}")
+    _, said = context.words.gettext, context.page_words
+    say_facts(
+        (_("automatic tickets"), found.auto_tickets),
+        (_("closed automatically"), said.percent(found.auto_closed_percent)),
+        (_("mean time to resolution"), said.hours(found.mean_hours_to_resolution)),
+        (_("median time to resolution"), said.hours(found.median_hours_to_resolution)),
+        (_("closed and came back within 7 days"), said.percent(found.false_closing_percent)),
+    )
     say()
+    columns = [Column(_("corrections"), number=True), Column(_("file")), Column(_("error"), text=True)]
     rows = [[top.corrections_count, top.source, top.message] for top in found.top_corrected]
-    say_table(["corrections", "file", "error"], rows, "No corrections yet.")
+    say_table(columns, rows, _("No corrections yet."))
 
 
 @click.command()

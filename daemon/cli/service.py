@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+from msgspec import structs
 
 from tocsin.daemon import queries
 from tocsin.daemon.cli.context import (
@@ -12,15 +13,21 @@ from tocsin.daemon.cli.context import (
     as_json,
     pass_context,
     pass_context_to_change,
+    refuse_unknown,
     say,
+    say_cut,
+    say_facts,
     say_json,
     say_table,
 )
-from tocsin.daemon.language import Language, language
-from tocsin.daemon.queries.status import SessionFacts
+from tocsin.daemon.cli.options import narrowing
+from tocsin.daemon.cli.tables import Column
+from tocsin.daemon.language import language
+from tocsin.daemon.queries.selection import Selection
+from tocsin.daemon.queries.status import SessionFacts, problems
 from tocsin.daemon.run import run
 from tocsin.daemon.runtime import clock
-from tocsin.daemon.ticket_wording import ENGLISH, waiting
+from tocsin.daemon.ticket_wording import waiting
 from tocsin.daemon.tickets.evidence import Finding
 from tocsin.daemon.tickets.watch import WatchSweep, facts
 
@@ -33,37 +40,64 @@ def daemon(context: Context) -> None:
 
 
 @click.command()
+@narrowing("service", "limit")
 @as_json
 @pass_context
-def status(context: Context, as_json: bool) -> None:
+def status(context: Context, selection: Selection, as_json: bool) -> None:
     """Is it alive? Sessions, backlog, last check, mails, losses. Exit 1 when the daemon is not running."""
     found = queries.status(context.store, context.config, clock.now())
+    of_service = [one for one in found.sessions if selection.service in (None, one.service)]
+    shown = of_service[: selection.limit]
     if as_json:
-        say_json(found)
+        say_json(structs.replace(found, sessions=shown))
     else:
-        _show_status(found)
+        _show_status(context, found, shown)
+    if not shown:
+        refuse_unknown(context, selection)
+    say_cut(context, len(shown), lambda: len(of_service), selection)
     if not found.alive:
         sys.exit(1)
 
 
-def _show_status(found: queries.StatusFacts) -> None:
-    say(f"daemon      {'running' if found.alive else 'NOT running'}")
-    say(f"database    {found.database}")
-    dropped = f", {found.dropped} messages dropped" if found.dropped else ""
-    say(f"events      {found.events_counted} counted, {found.quarantined} quarantined{dropped}")
-    lost = ", ".join(f"{count} {reason}" for reason, count in found.lost.items()) or "none"
-    say(f"lost        {lost}")
-    say(f"backlog     {found.backlog} bytes")
+def _show_status(context: Context, found: queries.StatusFacts, sessions: list[SessionFacts]) -> None:
+    _ = context.words.gettext
     mails = found.outbox
-    say(f"mails       {mails.waiting} waiting, {mails.sent} sent, {mails.failed} failed")
-    say(f"last check  {found.last_check or 'none yet'}")
-    alive = [session for session in found.sessions if session.alive]
-    say(f"sessions    {len(alive)} alive of {len(found.sessions)} known")
-    columns = ["service", "environment", "host", "pid", "last heard", "backlog", "clock"]
-    rows = [[s.service, s.environment, s.host, s.pid, s.last_heard, s.backlog, _clock(s)] for s in alive]
+    events = [
+        _("%(count)s counted") % {"count": found.events_counted},
+        _("%(count)s quarantined") % {"count": found.quarantined},
+        _("%(count)s messages dropped") % {"count": found.dropped} if found.dropped else "",
+    ]
+    alive = [session for session in sessions if session.alive]
+    say_facts(
+        (_("daemon"), _("running") if found.alive else _("NOT running")),
+        (_("database"), found.database),
+        (_("events"), ", ".join(filter(None, events))),
+        (_("lost"), ", ".join(f"{count} {reason}" for reason, count in found.lost.items()) or _("none")),
+        (_("backlog"), context.page_words.size(found.backlog)),
+        (
+            _("mails"),
+            _("%(waiting)s waiting, %(sent)s sent, %(failed)s failed")
+            % {"waiting": mails.waiting, "sent": mails.sent, "failed": mails.failed},
+        ),
+        (_("last check (UTC)"), found.last_check or _("none yet")),
+        (_("sessions"), _("%(alive)s alive of %(all)s known") % {"alive": len(alive), "all": len(sessions)}),
+    )
+    columns = [
+        Column(_("service")),
+        Column(_("pid"), number=True),
+        Column(_("last heard (UTC)")),
+        Column(_("host")),
+        Column(_("environment")),
+        Column(_("backlog"), number=True),
+        Column(_("clock")),
+    ]
+    rows = [
+        [s.service, s.pid, s.last_heard, s.host, s.environment, s.backlog or "", _clock(s)] for s in alive
+    ]
     if rows:
+        say()
         say_table(columns, rows, "")
-    for problem in found.problems:
+    for problem in problems(found, context.config, clock.now(), context.page_words.catalogue):
         say(f"! {problem}")
 
 
@@ -81,15 +115,32 @@ def check(context: Context, as_json: bool) -> None:
     if as_json:
         say_json([{"error_id": error_id, **_finding(found)} for error_id, found in findings.items()])
         return
+    _ = context.words.gettext
     reader = language(context.config.report_language)
-    rows = [[error_id, *_finding(found, reader).values()] for error_id, found in findings.items()]
-    say_table(["error", "verdict", "seen (s)", "waiting for", "chance"], rows, "No error is being watched.")
+    columns = [
+        Column(_("error"), number=True),
+        Column(_("verdict")),
+        Column(_("seen alive")),
+        Column(_("chance")),
+        Column(_("waits for"), text=True),
+    ]
+    rows = [
+        [
+            error_id,
+            found.verdict,
+            reader.duration(found.seen_seconds) if found.seen_seconds else "",
+            "" if found.chance is None else reader.percent(found.chance),
+            waiting(facts(found), reader),
+        ]
+        for error_id, found in findings.items()
+    ]
+    say_table(columns, rows, _("No error is being watched."))
 
 
-def _finding(found: Finding, reader: Language = ENGLISH) -> dict[str, object]:
+def _finding(found: Finding) -> dict[str, object]:
     return {
         "verdict": found.verdict,
         "seen_seconds": found.seen_seconds,
-        "waiting_for": waiting(facts(found), reader),
+        "waiting_for": waiting(facts(found)),
         "chance": found.chance,
     }

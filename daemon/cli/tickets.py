@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from tocsin.daemon import queries
@@ -11,35 +13,70 @@ from tocsin.daemon.cli.context import (
     by_option,
     pass_context,
     pass_context_to_change,
+    refuse_unknown,
     say,
     say_changed,
+    say_cut,
+    say_facts,
     say_json,
     say_table,
 )
 from tocsin.daemon.cli.naming import ticket_name
+from tocsin.daemon.cli.options import narrowing
+from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.language import language
+from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
-from tocsin.daemon.ticket_wording import history, waiting
+from tocsin.daemon.ticket_wording import state_name
 from tocsin.daemon.tickets.lifecycle import State
 from tocsin.daemon.tickets.manual import PRIORITIES, Manual
 
 
 @click.command()
 @click.option("--open", "open_only", is_flag=True, help="Only those not closed.")
+@narrowing("service", "client", "since", "limit", what="opened")
 @as_json
 @pass_context
-def tickets(context: Context, open_only: bool, as_json: bool) -> None:
+def tickets(context: Context, open_only: bool, selection: Selection, as_json: bool) -> None:
     """List the tickets, newest first."""
-    found = queries.tickets(context.store, open_only=open_only)
+    found = queries.tickets(context.store, open_only=open_only, selection=selection)
     if as_json:
         say_json(found)
-        return
+    else:
+        _show_list(context, found)
+    if not found:
+        refuse_unknown(context, selection)
+    count = partial(queries.ticket_count, context.store, open_only=open_only, selection=selection)
+    say_cut(context, len(found), count, selection)
+
+
+def _show_list(context: Context, found: list[queries.TicketFacts]) -> None:
+    _ = context.words.gettext
+    reader = language(context.config.report_language)
+    columns = [
+        Column(_("id"), number=True),
+        Column(_("state")),
+        Column(_("priority")),
+        Column(_("opened (UTC)")),
+        Column(_("client")),
+        Column(_("error"), number=True),
+        Column(_("subject"), text=True),
+        Column(_("resolution"), text=True),
+    ]
     rows = [
-        [t.id, t.status, t.priority, t.client_id, t.error_id, t.created_at, t.resolution, t.subject]
+        [
+            t.id,
+            state_name(t.status, reader),
+            state_name(t.priority, reader),
+            t.created_at,
+            t.client_id,
+            t.error_id,
+            t.subject,
+            context.state("", t.resolution or ""),
+        ]
         for t in found
     ]
-    columns = ["id", "status", "priority", "client", "error", "opened", "resolution", "subject"]
-    say_table(columns, rows, "No tickets.")
+    say_table(columns, rows, _("No tickets."))
 
 
 class _ShowByNumber(click.Group):
@@ -70,27 +107,50 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
     if as_json:
         say_json(found)
         return
+    _show(context, found)
+
+
+def _show(context: Context, found: queries.TicketDetail) -> None:
+    _, said = context.words.gettext, context.page_words
     reader = language(context.config.report_language)
-    say(f"ticket {found.id}  {found.status}  {found.priority}  {found.subject}")
-    say(f"error {found.error_id}  client {found.client_id or 'none'}  {found.created_at} {found.source}")
-    if found.closed_at:
-        say(f"closed {found.closed_at}: {found.resolution}")
+    say_facts(
+        (_("ticket"), f"{found.id}, {found.subject}"),
+        (_("state"), f"{state_name(found.status, reader)}, {state_name(found.priority, reader)}"),
+        (_("error"), f"{found.error_id}, {found.service}: {found.title}" if found.error_id else ""),
+        (_("client"), found.client_id or _("none")),
+        (_("opened (UTC)"), found.created_at),
+        (_("origin"), said.word(found.source)),
+        (_("closed (UTC)"), found.closed_at),
+        (_("resolution"), said.word(found.resolution or "")),
+    )
     if found.watch:
-        watch = found.watch
-        say(
-            f"watch since {watch.started_at}: seen alive {watch.seen_seconds:.0f} s of "
-            f"{watch.required_seconds:.0f} s; can close at the earliest {watch.earliest_close or 'later'}"
-        )
-        if watch.waiting_for:
-            say(f"waits for {waiting(watch.waiting, reader) or watch.waiting_for}")
+        say()
+        _show_watch(context, found.watch)
     say()
     say_table(
-        ["moment", "action", "by", "description"],
         [
-            [h.created_at, h.action, h.created_by, history(h.action, h.details, h.description, reader)]
-            for h in found.history
+            Column(_("moment (UTC)")),
+            Column(_("action")),
+            Column(_("by")),
+            Column(_("description"), text=True),
         ],
+        [[h.created_at, said.word(h.action), h.created_by, said.history(h)] for h in found.history],
         "",
+    )
+
+
+def _show_watch(context: Context, watch: queries.WatchFacts) -> None:
+    _ = context.words.gettext
+    said = context.page_words
+    seen = _("%(seen)s of %(required)s") % {
+        "seen": said.duration(watch.seen_seconds),
+        "required": said.duration(watch.required_seconds),
+    }
+    say_facts(
+        (_("watch since (UTC)"), watch.started_at),
+        (_("seen alive"), seen),
+        (_("can close from (UTC)"), watch.earliest_close or _("later")),
+        (_("waits for"), said.waiting(watch)),
     )
 
 

@@ -1,10 +1,17 @@
 """Read-only queries into small frozen values, whose JSON is the documented shape."""
 
-from tocsin.daemon.queries.corrections import CorrectionFacts, correction_titles, corrections
+from tocsin.daemon.queries.corrections import (
+    CorrectionFacts,
+    correction_count,
+    correction_titles,
+    corrections,
+)
 from tocsin.daemon.queries.details import ErrorDetail, details, error
-from tocsin.daemon.queries.errors import ErrorFacts, errors, recent_hours
+from tocsin.daemon.queries.errors import ErrorFacts, error_count, errors, recent_hours
 from tocsin.daemon.queries.metrics import MetricsFacts, metrics, top_corrected
 from tocsin.daemon.queries.moment import Moment, moment, to_builtins, to_json
+from tocsin.daemon.queries.outbox import OutboxMail, outbox, outbox_count
+from tocsin.daemon.queries.selection import EVERYTHING, Selection, client_ids, services
 from tocsin.daemon.queries.status import StatusFacts, status
 from tocsin.daemon.queries.tickets import (
     ClientFacts,
@@ -17,6 +24,7 @@ from tocsin.daemon.queries.tickets import (
     history,
     mails,
     ticket,
+    ticket_count,
     ticket_details,
     ticket_titles,
     tickets,
@@ -24,6 +32,7 @@ from tocsin.daemon.queries.tickets import (
 )
 
 __all__ = [
+    "EVERYTHING",
     "ClientFacts",
     "CorrectionFacts",
     "ErrorDetail",
@@ -32,23 +41,32 @@ __all__ = [
     "MailFacts",
     "MetricsFacts",
     "Moment",
+    "OutboxMail",
+    "Selection",
     "StatusFacts",
     "TicketDetail",
     "TicketFacts",
     "WatchFacts",
+    "client_ids",
     "clients",
+    "correction_count",
     "correction_titles",
     "corrections",
     "details",
     "error",
+    "error_count",
     "errors",
     "history",
     "mails",
     "metrics",
     "moment",
+    "outbox",
+    "outbox_count",
     "recent_hours",
+    "services",
     "status",
     "ticket",
+    "ticket_count",
     "ticket_details",
     "ticket_titles",
     "tickets",

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, tuples
+from tocsin.daemon.queries.selection import EVERYTHING, Selection, of_errors
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog
 
@@ -39,21 +40,23 @@ def corrections(
     *,
     error_ids: Iterable[int] | None = None,
     correction_ids: Iterable[int] | None = None,
+    selection: Selection = EVERYTHING,
 ) -> list[CorrectionFacts]:
     """Corrections, newest first; of one error, of some, some of them, or all."""
-    query = (
-        Correction.select(Correction, ErrorLog.title, ErrorLog.service)
-        .join(ErrorLog)
-        .order_by(Correction.applied_at.desc(), Correction.id.desc())
-    )
-    if error_id is not None:
-        query = query.where(Correction.error == error_id)
+    query = _chosen(error_id, selection).order_by(Correction.applied_at.desc(), Correction.id.desc())
+    query = query.limit(selection.limit)
     if error_ids is not None:
         query = query.where(Correction.error.in_(list(error_ids)))
     if correction_ids is not None:
         query = query.where(Correction.id.in_(list(correction_ids)))
     with store.reading():
         return [_facts(row) for row in dicts(query)]
+
+
+def correction_count(store: Store, error_id: int | None, selection: Selection) -> int:
+    """How many `corrections` would be there without a limit."""
+    with store.reading():
+        return int(_chosen(error_id, selection).count())
 
 
 def correction_titles(store: Store) -> list[tuple[int, str, str, str, str, int]]:
@@ -71,6 +74,12 @@ def correction_titles(store: Store) -> list[tuple[int, str, str, str, str, int]]
             (number, path[-120:], service, tested, f"{who[:60]} {title[:160]}", error_id)
             for number, path, service, tested, who, title, error_id in tuples(query)
         ]
+
+
+def _chosen(error_id: int | None, selection: Selection) -> Any:
+    query = Correction.select(Correction, ErrorLog.title, ErrorLog.service).join(ErrorLog)
+    query = of_errors(query, selection, since=Correction.applied_at)
+    return query if error_id is None else query.where(Correction.error == error_id)
 
 
 def _facts(row: dict[str, Any]) -> CorrectionFacts:

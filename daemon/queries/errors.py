@@ -10,6 +10,7 @@ from peewee import fn
 
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, pairs, tuples
+from tocsin.daemon.queries.selection import EVERYTHING, Selection, of_errors
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Ticket
 
@@ -44,23 +45,36 @@ class ErrorFacts(Struct, frozen=True):
 
 
 def errors(
-    store: Store, *, open_only: bool = False, error_ids: Iterable[int] | None = None, merged: bool = False
+    store: Store,
+    *,
+    open_only: bool = False,
+    error_ids: Iterable[int] | None = None,
+    merged: bool = False,
+    selection: Selection = EVERYTHING,
 ) -> list[ErrorFacts]:
     """Errors, newest occurrence first; `merged` ones only where asked: they live on in another error."""
-    query = ErrorLog.select()
+    wanted = None if error_ids is None else list(error_ids)
+    query = _chosen(open_only, wanted, merged, selection)
+    query = query.order_by(ErrorLog.last_seen.desc(), ErrorLog.id.desc()).limit(selection.limit)
+    with store.reading():
+        rows = dicts(query)
+        counts = _counts(wanted if selection == EVERYTHING else [row["id"] for row in rows])
+        return [_facts(row, counts) for row in rows]
+
+
+def error_count(store: Store, *, open_only: bool = False, selection: Selection = EVERYTHING) -> int:
+    """How many `errors` would be there without a limit."""
+    with store.reading():
+        return int(_chosen(open_only, None, False, selection).count())
+
+
+def _chosen(open_only: bool, error_ids: list[int] | None, merged: bool, selection: Selection) -> Any:
+    query = of_errors(ErrorLog.select(), selection, since=ErrorLog.last_seen)
     if not merged:
         query = query.where(ErrorLog.merged_into.is_null())
     if open_only:
         query = query.where(ErrorLog.resolved == False)  # noqa: E712  (SQL)
-    wanted = None if error_ids is None else list(error_ids)
-    if wanted is not None:
-        query = query.where(ErrorLog.id.in_(wanted))
-    with store.reading():
-        counts = _counts(wanted)
-        return [
-            _facts(row, counts)
-            for row in dicts(query.order_by(ErrorLog.last_seen.desc(), ErrorLog.id.desc()))
-        ]
+    return query if error_ids is None else query.where(ErrorLog.id.in_(error_ids))
 
 
 def recent_hours(

@@ -12,6 +12,7 @@ from peewee import JOIN
 from tocsin.daemon.config import Config
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, tuples
+from tocsin.daemon.queries.selection import EVERYTHING, Selection, narrowed
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Ticket, Watch
 from tocsin.daemon.ticket_wording import waiting
@@ -111,11 +112,11 @@ def tickets(
     ticket_ids: Iterable[int] | None = None,
     error_ids: Iterable[int] | None = None,
     client_id: str | None = None,
+    selection: Selection = EVERYTHING,
 ) -> list[TicketFacts]:
     """Tickets, newest first."""
-    query = _select().order_by(Ticket.created_at.desc(), Ticket.id.desc())
-    if open_only:
-        query = query.where(Ticket.status != "closed")
+    query = _chosen(_select(), open_only, selection)
+    query = query.order_by(Ticket.created_at.desc(), Ticket.id.desc()).limit(selection.limit)
     if ticket_ids is not None:
         query = query.where(Ticket.id.in_(list(ticket_ids)))
     if error_ids is not None:
@@ -124,6 +125,12 @@ def tickets(
         query = query.where(Ticket.client_id == client_id)
     with store.reading():
         return [_facts(row) for row in dicts(query)]
+
+
+def ticket_count(store: Store, *, open_only: bool = False, selection: Selection = EVERYTHING) -> int:
+    """How many `tickets` would be there without a limit."""
+    with store.reading():
+        return int(_chosen(_select(), open_only, selection).count())
 
 
 def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDetail | None:
@@ -251,6 +258,13 @@ def clients(store: Store) -> list[ClientFacts]:
     """Every client, by id."""
     with store.reading():
         return [ClientFacts(**row) for row in dicts(Client.select().order_by(Client.id))]
+
+
+def _chosen(query: Any, open_only: bool, selection: Selection) -> Any:
+    query = narrowed(
+        query, selection, service=ErrorLog.service, client=Ticket.client_id, since=Ticket.created_at
+    )
+    return query.where(Ticket.status != "closed") if open_only else query
 
 
 def _select(*more: Any) -> Any:

@@ -1,6 +1,6 @@
 """Every query on the outbox: mails that must be sent, written in the transaction that makes them true.
 
-Knows no rule of when to mail and no wording. All but `queue` and the listings run in a transaction of
+Knows no rule of when to mail and no wording. All but `queue` run in a transaction of
 the caller's too: the courier's or a command's.
 """
 
@@ -189,13 +189,6 @@ def reasons() -> dict[str, str]:
         "waiting": stuck.last_error if stuck is not None else "",
         "failed": f"{failed.recipient}: {failed.last_error}" if failed is not None else "",
     }
-
-
-def listing(states: Iterable[str] = (), limit: int = 200) -> list[Mail]:
-    """The newest mails, of these states or of any."""
-    query = Mail.select().order_by(Mail.id.desc()).limit(limit)
-    wanted = list(states)
-    return list(query.where(Mail.state << wanted) if wanted else query)
 
 
 def ids(states: Iterable[str]) -> list[int]:

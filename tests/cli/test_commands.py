@@ -81,7 +81,7 @@ def test_one_error_is_shown_whole(desk: Desk):
 def test_an_error_s_level_logger_thread_and_task_are_shown(desk: Desk):
     event = an_error(at=desk.world.now, level=45, level_name="ALERT", thread="pool-1", task="import orders")
     desk.world.app().log(event)
-    assert "logged as ALERT by shop, thread pool-1, task import orders" in desk.run("error", "2").output
+    assert "as ALERT by shop, thread pool-1, task import orders" in desk.run("error", "2").output
     assert desk.json("error", "2")["samples"][0]["event"]["level_name"] == "ALERT"
     assert desk.json("error", "1")["samples"][0]["event"]["level_name"] == "ERROR"
 

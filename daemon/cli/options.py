@@ -1,0 +1,79 @@
+"""Options that several commands share: what a listing is narrowed to, moments, who does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+import click
+
+from tocsin.daemon.queries.selection import Selection
+from tocsin.daemon.runtime import clock
+from tocsin.daemon.settings import Duration
+
+
+class Moment(click.ParamType[float]):
+    """An ISO 8601 moment, UTC when it names no zone; becomes epoch seconds."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if (found := iso(str(value))) is None:
+            self.fail(f"{value!r} is no time; write it as 2026-01-31T14:05:00Z", param, ctx)
+        return found
+
+
+class Since(click.ParamType[float]):
+    """How long ago (`2h`, `7d`) or an ISO 8601 moment; becomes epoch seconds."""
+
+    name = "since"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return clock.now() - Duration.parse(str(value))
+        except ValueError:
+            found = iso(str(value))
+        if found is None:
+            self.fail(
+                f"{value!r} is no time; write how long ago, as 2h or 7d, or 2026-01-31T14:05:00Z", param, ctx
+            )
+        return found
+
+
+def iso(text: str) -> float | None:
+    """Epoch seconds of an ISO 8601 moment, None for any other text."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_OPTIONS: dict[str, Callable[[str], Callable[..., Any]]] = {
+    "service": lambda what: click.option("--service", metavar="NAME", help="Only of this service."),
+    "client": lambda what: click.option("--client", metavar="ID", help="Only of this client."),
+    "since": lambda what: click.option(
+        "--since", type=Since(), metavar="TIME", help=f"Only those {what} since: 2h, 7d, 2026-01-31."
+    ),
+    "limit": lambda what: click.option(
+        "--limit", type=click.IntRange(min=1), metavar="N", help="At most so many; what is cut is said."
+    ),
+}
+
+
+def narrowing(*names: str, what: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options that become one `selection`; `what` happened is what `--since` goes by."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            given = {name: kwargs.pop(name) for name in names}
+            return command(*args, selection=Selection(**given), **kwargs)
+
+        for name in reversed(names):
+            called = _OPTIONS[name](what)(called)
+        return called
+
+    return decorate
