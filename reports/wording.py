@@ -85,6 +85,7 @@ WORDS = {
     "relation_cause": _("which was caused by"),
     "relation_context": _("which happened while this one was handled"),
     "relation_group": _("which holds"),
+    "relation_root": _("whose chain began with"),
 }
 
 PLAIN_STATES = {

@@ -49,6 +49,7 @@ _TEMPLATE_FUNCTION = re.compile(r"^(?:template|top-level template code|<module>|
 _IN_TEMPLATES = re.compile(r"(?:^|.*[/_])(templates?[/_].+)$")
 _FROZEN = re.compile(r"^<frozen ([\w.]+)>$")
 _DATABRICKS = re.compile(r"[/\\]\.?ipykernel[/\\]\d+[/\\]command-|^<command-\d")
+_HELD = re.compile(r"\((\d{1,9}) sub-exceptions?\)$")
 _VERSION = re.compile(r"[-_.]?v?\d[\w.\-+]*$")
 _BLANK_LEAD = re.compile(r"(?:[^\w\n]*\n)+(?=[^\n]*[^\W\d_])")
 _UNSPOKEN = " *:.,-[(\"'"
@@ -104,7 +105,7 @@ def key_of(event: Event, code: Code, speakers: Speakers) -> Key:
     if raised is None:
         key = _worded(message_key(_led(event), code), event, code)
     else:
-        key = exception_key(*_unwrapped(raised, code))
+        key = _counted(exception_key(*_unwrapped(raised, code)), raised)
         if key.where is not None:
             return key
     return _spoken(key, speakers.parts(event))
@@ -142,6 +143,12 @@ def _spoken(key: Key, parts: list[str]) -> Key:
         return key
     title = f"{key.title} ({', '.join(parts)})"[:TITLE_LIMIT]
     return key._replace(components=[*key.components, ["of", *parts]], title=title)
+
+
+def _counted(key: Key, raised: Raised) -> Key:
+    """Of a group the title says how many exceptions it held when it was first seen."""
+    held = _HELD.search(raised.text) if raised.group else None
+    return key if held is None else key._replace(title=key.title.replace("(* sub-exc", f"({held[1]} sub-exc"))
 
 
 def _worded(key: Key, event: Event, code: Code) -> Key:

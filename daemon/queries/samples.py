@@ -10,7 +10,7 @@ from msgspec import Struct
 from tocsin.daemon.store.bodies import SampleBody
 from tocsin.handler.protocol.event import CodeLocation, Frame, Raised
 
-CHAIN_LIMIT = 50
+CHAIN_LIMIT = 100
 """Exceptions shown of one event: a group of groups may hold thousands."""
 
 _LEVELS = {0: "NOTSET", 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
@@ -33,7 +33,10 @@ class FrameFacts(Struct, frozen=True):
 
 
 class RaisedFacts(Struct, frozen=True):
-    """One exception of the chain. `relation` to the one before it: raised, cause, context or group."""
+    """One exception of the chain. `relation` to the one before it: raised, cause, context, group or root.
+
+    A root began the chain; between them `skipped` others are left out.
+    """
 
     type: str
     text: str
@@ -47,6 +50,9 @@ class RaisedFacts(Struct, frozen=True):
     """Of a SyntaxError: path, message, text."""
     notes: list[str] = []
     """Added to the exception with `add_note`."""
+    skipped: int = 0
+    others: list[str] = []
+    """Of a group: type and text of what it holds besides those shown."""
 
 
 class EventFacts(Struct, frozen=True):
@@ -115,13 +121,16 @@ def _chain(
         errno=raised.errno,
         syntax=[raised.syntax.path, raised.syntax.message, raised.syntax.text] if raised.syntax else None,
         notes=list(raised.notes),
+        skipped=raised.skipped or 0,
+        others=list(raised.others),
     )
     for member in raised.group:
         yield from _chain(member, "group", depth + 1, places)
     if raised.cause:
         yield from _chain(raised.cause, "cause", depth, places)
     elif raised.context:
-        yield from _chain(raised.context, "context", depth, places)
+        relation = "context" if raised.context.skipped is None else "root"
+        yield from _chain(raised.context, relation, depth, places)
 
 
 def _frame(frame: Frame, places: dict[tuple[str, int], CodeLocation]) -> FrameFacts:

@@ -44,7 +44,11 @@ def _with_fewer_frames(event: Event) -> Event:
 def _with_short_texts(event: Event) -> Event:
     event = _changed(event, _frame_only, 8, 300)
     return structs.replace(
-        event, message=event.message[:2000], stack=None, context=None, template=_head(event.template, 1000)
+        event,
+        message=_head(event.message, 2000),
+        stack=None,
+        context=None,
+        template=event.template and _head(event.template, 1000),
     )
 
 
@@ -74,12 +78,12 @@ def _frame_only(frame: Frame) -> Frame:
     return Frame(frame.path, frame.module, frame.function, frame.line)
 
 
-def _head(text: str | None, limit: int) -> str | None:
-    return None if text is None else text[:limit]
+def _head(text: str, limit: int) -> str:
+    return values.shortened(text, limit)
 
 
 def _safe(text: str) -> str:
-    return values.clean(text[:1000])
+    return values.clean(_head(text, 1000))
 
 
 def _changed(event: Event, change: Any, room: int, text: int) -> Event:
@@ -93,17 +97,42 @@ def _shorter(raised: Raised, change: Any, room: int, text: int, nodes: int) -> R
     omitted = max(0, len(raised.frames) - room)
     half = room // 2
     frames = raised.frames[:half] + raised.frames[half + omitted :]
-
-    def follow(link: Raised | None) -> Raised | None:
-        return None if link is None or nodes <= 0 else _shorter(link, change, room, text, nodes - 2)
-
+    cause, context = raised.cause, raised.context
+    if nodes <= 0:
+        cause, context = None, _root(cause or context, text)
+    else:
+        cause = cause and _shorter(cause, change, room, text, nodes - 2)
+        context = context and _shorter(context, change, room, text, nodes - 2)
     members = raised.group[: max(0, nodes)]
+    left = tuple(_head(f"{one.type}: {one.text}", 200) for one in raised.group[len(members) :])
     return structs.replace(
         raised,
-        text=raised.text[:text],
+        text=_head(raised.text, text),
         frames=tuple(change(frame) for frame in frames),
         omitted=raised.omitted + omitted,
-        cause=follow(raised.cause),
-        context=follow(raised.context),
+        cause=cause,
+        context=context,
         group=tuple(_shorter(member, change, room, text, nodes - 4) for member in members),
+        notes=_first(raised.notes, room // 4, "notes", text),
+        others=_first((*left, *raised.others), room // 4, "exceptions", text),
     )
+
+
+def _root(link: Raised | None, text: int) -> Raised | None:
+    """Where a chain began that is cut before `link`: type and text."""
+    skipped = 0
+    while link is not None and (further := link.cause or link.context) is not None:
+        skipped += 1
+        link = further
+    if link is None:
+        return None
+    return Raised(type=link.type, text=_head(link.text, text), skipped=skipped + (link.skipped or 0))
+
+
+def _first(texts: tuple[str, ...], count: int, unit: str, text: int) -> tuple[str, ...]:
+    """The first of them, shortened, and how many there were."""
+    kept = tuple(_head(one, text) for one in texts[:count])
+    if len(texts) <= count:
+        return kept
+    before = values.whole_of(texts[-1]) if texts[-1][:1] == "…" else None
+    return (*kept, values.cut_mark(before[0] if before else len(texts), unit))

@@ -10,13 +10,23 @@ import errno
 import inspect
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, Literal
 
 from tocsin.handler.capture import values
 from tocsin.handler.capture.inapp import in_app, is_notebook
+from tocsin.handler.capture.members import (
+    LEAVES,
+    Member,
+    Members,
+    following,
+    is_group,
+    leaves,
+    root_of,
+    traceback_of,
+)
 from tocsin.handler.capture.scrub import LIMIT, Scrubber
 from tocsin.handler.protocol.event import Frame, Raised, Syntax
 
@@ -24,12 +34,11 @@ FRAMES = 50
 """Frames kept of one exception: its outermost and innermost halves."""
 CHAIN = 12
 """Links of causes and contexts followed."""
-LEAVES = 20
-"""Leaves kept of an exception group."""
 
 _FRAMES_OF_OTHERS = 20
+_OTHERS = 20
+_OTHER_TEXT = 200
 _RECURSION_FRAMES = 1000
-_VISITED = 1000
 _NODES = 48
 _LOCALS_FRAMES = 5
 _LOCALS_NAMES = 20
@@ -41,13 +50,6 @@ _ARGUMENT_NODES = 200
 _COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>")
 _HIDING = "__tracebackhide__"
 
-_traceback_of: Callable[[BaseException], TracebackType | None] = BaseException.__dict__[
-    "__traceback__"
-].__get__
-_cause_of: Callable[[BaseException], BaseException | None] = BaseException.__dict__["__cause__"].__get__
-_context_of: Callable[[BaseException], BaseException | None] = BaseException.__dict__["__context__"].__get__
-_suppressed: Callable[[BaseException], bool] = BaseException.__dict__["__suppress_context__"].__get__
-_members_of: Callable[[object], tuple[BaseException, ...]] = BaseExceptionGroup.__dict__["exceptions"].__get__
 _errno_of: Callable[[object], object] = OSError.__dict__["errno"].__get__
 _syntax_of: tuple[Callable[[object], object], ...] = tuple(
     SyntaxError.__dict__[name].__get__ for name in ("filename", "msg", "text")
@@ -94,7 +96,7 @@ class Caught:
 
     def __init__(self, error: BaseException, traceback: object) -> None:
         self.error = error
-        self.traceback = _traceback_of(error)
+        self.traceback = traceback_of(error)
         if self.traceback is None and type(traceback) is TracebackType:
             self.traceback = traceback
         self.texts: dict[int, str] = {}
@@ -123,15 +125,18 @@ class Traces:
         texts = seen.texts
         node: BaseException | None = seen.error
         traceback = seen.traceback
-        for _ in range(CHAIN):
+        for _ in range(1 + CHAIN):
             if node is None:
                 break
             self._identify(node, traceback, parts, texts)
-            if issubclass(type(node), BaseExceptionGroup):
-                for leaf in islice(_leaves(node), LEAVES):
-                    self._identify(leaf, _traceback_of(leaf), parts, texts)
-            node = _next(node)[0]
-            traceback = _traceback_of(node) if node is not None else None
+            if is_group(node):
+                for leaf in islice(leaves(node), LEAVES):
+                    self._identify(leaf, traceback_of(leaf), parts, texts)
+            node = following(node)[0]
+            traceback = traceback_of(node) if node is not None else None
+        if node is not None:
+            root = root_of(node, set())[0]
+            self._identify(root, traceback_of(root), parts, texts)
         return hash(tuple(parts))
 
     def raised(self, seen: Caught) -> Raised:
@@ -258,18 +263,30 @@ class _Reading:
         self._nodes = _NODES
         self._locals = 2 * _LOCALS_FRAMES if traces._with_locals else 0
 
-    def raised(self, error: BaseException, traceback: TracebackType | None, links: int, room: int) -> Raised:
+    def raised(
+        self,
+        error: BaseException,
+        traceback: TracebackType | None,
+        links: int,
+        room: int,
+        skipped: int | None = None,
+        within: tuple[Member, Members] | None = None,
+    ) -> Raised:
+        """One exception with what it came from and what it holds. `within`: of a group in a group, what is kept."""
         self._seen.add(id(error))
         self._nodes -= 1
         cls = type(error)
         spine = _spine(traceback, room)
         frames, omitted = self._frames(spine, room)
-        grouped = issubclass(cls, BaseExceptionGroup)
-        group = self._group(error, links) if grouped else ()
-        following, explicit = _next(error)
-        link = None
-        if following is not None and links > 0 and self._nodes > 0 and id(following) not in self._seen:
-            link = self.raised(following, _traceback_of(following), links - 1, _FRAMES_OF_OTHERS)
+        group: tuple[Raised, ...] = ()
+        others: tuple[str, ...] = ()
+        if within is not None:
+            group = self._members(within[0].inside, within[1], links)
+        elif is_group(error):
+            members = Members(error)
+            group = self._members(members.kept, members, links)
+            others = self._others(members)
+        link, explicit = self._link(error, links)
         return Raised(
             type=values.kind_of(error).name,
             text=self._text(error),
@@ -282,7 +299,21 @@ class _Reading:
             syntax=self._syntax(error) if issubclass(cls, SyntaxError) else None,
             recursive=self._recursive(spine) if issubclass(cls, RecursionError) else (),
             notes=self._notes(error),
+            skipped=skipped,
+            others=others,
         )
+
+    def _link(self, error: BaseException, links: int) -> tuple[Raised | None, bool]:
+        """(what it came from, is it an explicit cause); after the last link that is kept, where the chain began."""
+        further, explicit = following(error)
+        if further is None or links < 0 or id(further) in self._seen:
+            return None, False
+        if links > 0 and self._nodes > 0:
+            return self.raised(further, traceback_of(further), links - 1, _FRAMES_OF_OTHERS), explicit
+        root, skipped = root_of(further, self._seen)
+        # Never as an explicit cause: grouping follows those, and what it is given must not depend on our bounds.
+        traceback = traceback_of(root) if self._nodes > 0 else None
+        return self.raised(root, traceback, -1, _FRAMES_OF_OTHERS, skipped), False
 
     def _notes(self, error: BaseException) -> tuple[str, ...]:
         """The first notes, and how many there are besides."""
@@ -300,20 +331,34 @@ class _Reading:
             return self._traces.text(error)
         return values.clean(self._traces._scrub.text(text))
 
-    def _group(self, error: BaseException, links: int) -> tuple[Raised, ...]:
-        """Leaves of distinct type and place; how often one occurs is not part of what the error is."""
-        distinct: dict[tuple[int, int, int], BaseException] = {}
-        for leaf in islice(_leaves(error), _VISITED):
-            last = _innermost(_traceback_of(leaf))
-            where = (id(last.tb_frame.f_code), last.tb_lasti) if last is not None else (0, 0)
-            distinct.setdefault((id(type(leaf)), *where), leaf)
-            if len(distinct) == LEAVES:
-                break
-        return tuple(
-            self.raised(leaf, _traceback_of(leaf), min(links - 1, 3), _FRAMES_OF_OTHERS)
-            for leaf in distinct.values()
-            if self._nodes > 0 and id(leaf) not in self._seen
-        )
+    def _members(self, kept: tuple[Member, ...], members: Members, links: int) -> tuple[Raised, ...]:
+        found: list[Raised] = []
+        for one in kept:
+            if id(one.error) in self._seen:
+                continue
+            if self._nodes <= 0:
+                members.pass_over(one.error)
+                continue
+            within = (one, members) if one.inside else None
+            traceback = traceback_of(one.error)
+            deeper = max(0, min(links - 1, 3))
+            told = self.raised(one.error, traceback, deeper, _FRAMES_OF_OTHERS, within=within)
+            if one.inside and not told.group:
+                members.pass_over(one.error)  # Without its leaves it would pass for one.
+            else:
+                found.append(told)
+        return tuple(found)
+
+    def _others(self, members: Members) -> tuple[str, ...]:
+        """Type and text of the exceptions that are not among the group's, each once."""
+        titles: Counter[str] = Counter()
+        for one in members.others:
+            text = self._text(one).partition("\n")[0]
+            titles[f"{values.kind_of(one).name}: {values.shortened(text, _OTHER_TEXT)}"] += 1
+        shown = [title if times == 1 else f"{title} ({times} times)" for title, times in titles.items()]
+        if members.more or len(shown) > _OTHERS:
+            shown[_OTHERS:] = [values.cut_mark(len(members.others) + members.more, "exceptions")]
+        return tuple(shown)
 
     def _frames(self, spine: _Spine, room: int) -> tuple[tuple[Frame, ...], int]:
         kept: list[tuple[TracebackType, Code, int]] = []
@@ -384,39 +429,6 @@ def _spine(traceback: TracebackType | None, room: int) -> _Spine:
     spine.passed = passed - len(tail)
     spine.extend(tail)
     return spine
-
-
-def _innermost(traceback: TracebackType | None) -> TracebackType | None:
-    for _ in range(_RECURSION_FRAMES):
-        if traceback is None or traceback.tb_next is None:
-            return traceback
-        traceback = traceback.tb_next
-    return traceback
-
-
-def _leaves(group: BaseException) -> Iterator[BaseException]:
-    """The exceptions in a group and its groups, in order, at most `_VISITED` looked at."""
-    waiting = [iter(_members_of(group))]
-    for _ in range(_VISITED):
-        while waiting:
-            member = next(waiting[-1], None)
-            if member is not None:
-                break
-            waiting.pop()
-        else:
-            return
-        if issubclass(type(member), BaseExceptionGroup):
-            waiting.append(iter(_members_of(member)))
-        elif member is not None:
-            yield member
-
-
-def _next(error: BaseException) -> tuple[BaseException | None, bool]:
-    """(the exception this one came from, is it an explicit cause)."""
-    cause = _cause_of(error)
-    if cause is not None:
-        return cause, True
-    return (None if _suppressed(error) else _context_of(error)), False
 
 
 def _symbol(error: BaseException) -> str | None:

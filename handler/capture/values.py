@@ -28,6 +28,7 @@ _QUOTED_ITEMS = 50
 _QUOTED_TEXT = 16 * 1024
 _LEVEL_TEXT = 40
 _LEVELS = {0: "NOTSET", 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+_CUT = re.compile(r"… \(of (\d{1,20}) ([a-z]+)\)\Z")
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
 
 # The getters themselves: `cls.__mro__` or `cls.__name__` would ask a metaclass first.
@@ -36,6 +37,8 @@ _namespace_of: Callable[[type], types.MappingProxyType[str, Any]] = type.__dict_
 _qualname_of: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
 _module_of: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _args_of: Callable[[BaseException], tuple[Any, ...]] = BaseException.__dict__["args"].__get__
+_message_of: Callable[[BaseException], object] = BaseExceptionGroup.__dict__["message"].__get__
+_members_of: Callable[[BaseException], tuple[object, ...]] = BaseExceptionGroup.__dict__["exceptions"].__get__
 _filename_of: Callable[[BaseException], object] = OSError.__dict__["filename"].__get__
 
 
@@ -103,6 +106,25 @@ def exact(text: object) -> str | None:
     return str.__str__(text) if issubclass(type(text), str) else None
 
 
+def cut_mark(whole: int, unit: str) -> str:
+    """What stands where something was cut off: how much there was."""
+    return f"… (of {whole} {unit})"
+
+
+def shortened(text: str, room: int) -> str:
+    """`text`, or its first `room` characters and how many there were, before an earlier cut too."""
+    if len(text) <= room:
+        return text
+    whole, unit = whole_of(text) or (len(text), "characters")
+    return text[:room] + cut_mark(whole, unit)
+
+
+def whole_of(text: str) -> tuple[int, str] | None:
+    """(how much, of what) there was of a text that was cut, None where it was not."""
+    found = _CUT.search(text[-60:])
+    return (int(found[1]), found[2]) if found is not None else None
+
+
 def level_name(level: int, given: object) -> str:
     """The application's own name of a level; "" for logging's, however a formatter has coloured or padded it."""
     name = _COLOUR.sub("", (exact(given) or "")[:200]).strip()
@@ -131,6 +153,9 @@ def error_text(error: BaseException, depth: int = 3) -> str:
     Python's own `__str__` of exceptions writes the `repr` of several arguments: those we render ourselves.
     """
     owner = kind_of(error).text_owner
+    if owner is BaseExceptionGroup:
+        count = len(_members_of(error))
+        return f"{exact(_message_of(error)) or ''} ({count} sub-exception{'s' if count != 1 else ''})"
     args = _args_of(error)
     if owner is BaseException:
         if not args:

@@ -69,6 +69,10 @@ class Raised(Struct, frozen=True, array_like=True, omit_defaults=True):
     """Of a RecursionError: the (module, function) pairs seen at least 3 times in the whole traceback."""
     notes: tuple[str, ...] = ()
     """Added with `add_note` (PEP 678)."""
+    skipped: int | None = None
+    """Of a `context` with which a chain began that was cut: how many links before it are left out."""
+    others: tuple[str, ...] = ()
+    """Of a group: type and text of the members, nested ones too, that are not in `group`."""
 
 
 class Event(Struct, frozen=True, array_like=True, tag=1):

@@ -129,6 +129,20 @@ def test_the_exception_chain_has_source_variables_and_arguments(world: World) ->
         assert said in text
 
 
+def test_a_report_tells_where_a_long_chain_began_and_what_a_group_holds_besides(world: World) -> None:
+    raised = Raised("OSError", "the disk is gone", skipped=3, others=("ValueError: weight",))
+    for number in range(9):
+        raised = Raised("RuntimeError", f"layer {number}", context=raised)
+    world.app().log(an_error(at=world.now, exception=raised))
+    text = report.report(report.chosen(world.store))
+    assert (
+        "The chain began with:\n\n```text\nOSError: the disk is gone\nalso in the group: ValueError: weight"
+        in text
+    )
+    assert "RuntimeError: layer 8" in text
+    assert "(4 more exceptions belong to it.)" in text
+
+
 def test_a_report_names_level_logger_thread_and_task(world: World) -> None:
     world.app().log(
         an_error(at=world.now, level=45, level_name="ALERT", thread="pool-1", task="import orders")

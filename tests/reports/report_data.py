@@ -238,7 +238,8 @@ def _raised(text: Text) -> tuple[Raised, list[CodeLocation]]:
               ("def handle(route, request):", "    view = VIEWS[route]", "    return view(request)")),
         CodeLocation(frames[2].path, 42, 'item=cart["item"]', None, True, 38, tuple(text(line) for line in SOURCE)),
     ]  # fmt: skip
-    cause = Raised("sqlite3.OperationalError", text("no such row: 17"), frames[1:2])
+    root = Raised("OSError", text("the disk is gone"), skipped=3, others=(text("ValueError: weight"),))
+    cause = Raised("sqlite3.OperationalError", text("no such row: 17"), frames[1:2], context=root)
     return Raised("KeyError", text("'item'"), frames, 2, cause), places
 
 

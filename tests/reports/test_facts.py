@@ -99,7 +99,12 @@ def test_a_sample_joins_its_frames_with_their_source(site: Any) -> None:
     assert one is not None
     event = one.samples[0].event
     assert event is not None
-    assert [raised.type for raised in event.exceptions] == ["KeyError", "sqlite3.OperationalError"]
+    assert [raised.type for raised in event.exceptions] == [
+        "KeyError",
+        "sqlite3.OperationalError",
+        "OSError",
+    ]
+    assert [raised.relation for raised in event.exceptions] == ["raised", "cause", "root"]
     frame = event.exceptions[0].frames[-1]
     assert frame.source[frame.line - frame.first] == '    item = cart["item"]  # the line that fails'
     assert not event.exceptions[0].frames[0].in_app

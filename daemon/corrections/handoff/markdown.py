@@ -25,6 +25,12 @@ FRAMES = 20
 TRIED = 5
 """Earlier corrections shown in full, the newest."""
 
+_HEADINGS = {
+    "cause": "Caused by",
+    "context": "While handling",
+    "group": "In the group",
+    "root": "The chain began with",
+}
 _OUTER = 3
 _WITH_SOURCE = 6
 _WITH_LOCALS = 2
@@ -55,10 +61,11 @@ def markdown(error: ErrorDetail, command: str = "tocsin") -> str:
     parts += ["", "What was logged:", ""]
     parts += _fenced(error.title if error.message == error.title else f"{error.title}\n\n{error.message}")
     if event is not None:
-        for raised in event.exceptions[:CHAIN]:
+        shown, more = _shown(event.exceptions)
+        for raised in shown:
             parts += ["", *_raised(raised)]
-        if len(event.exceptions) > CHAIN:
-            parts += ["", f"({len(event.exceptions) - CHAIN} more exceptions belong to it.)"]
+        if more:
+            parts += ["", f"({more} more exceptions belong to it.)"]
         parts += _suspected(event)
     parts += _tried(error)
     return "\n".join([*parts, "", *_commands(error.id, command), ""])
@@ -93,10 +100,17 @@ def _logged(event: EventFacts) -> str:
     return said + (f", task {_span(event.task)}" if event.task else "")
 
 
+def _shown(exceptions: Sequence[RaisedFacts]) -> tuple[list[RaisedFacts], int]:
+    """(the first exceptions and the one that the chain began with, how many there are besides)."""
+    shown = list(exceptions[:CHAIN])
+    rest = [raised for raised in exceptions[CHAIN:] if raised.depth == 0]
+    if rest:
+        shown[-1] = rest[-1]
+    return shown, len(exceptions) - len(shown)
+
+
 def _raised(raised: RaisedFacts) -> list[str]:
-    heading = {"cause": "Caused by", "context": "While handling", "group": "In the group"}.get(
-        raised.relation
-    )
+    heading = _HEADINGS.get(raised.relation)
     lines = [f"{heading}:" if heading else "Traceback (innermost call last):", ""]
     head, tail, between = _shown_frames(raised)
     sourced = {id(frame) for frame in [frame for frame in raised.frames if frame.in_app][-_WITH_SOURCE:]}
@@ -106,6 +120,7 @@ def _raised(raised: RaisedFacts) -> list[str]:
     text += [line for frame in tail for line in _frame(frame, id(frame) in sourced)]
     text.append(f"{raised.type}: {raised.text}")
     text.extend(raised.notes)
+    text.extend(f"also in the group: {other}" for other in raised.others)
     return lines + _fenced("\n".join(text), 3 * _BLOCK)
 
 
