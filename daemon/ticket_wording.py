@@ -170,6 +170,14 @@ def _merged(facts: Facts, reader: Language) -> str:
     return _said(reader, text, error=facts["error"], into=facts["into"])
 
 
+def _split(facts: Facts, reader: Language) -> str:
+    if "into" in facts:
+        text = _("told apart from error %(error)s: this ticket is about error %(into)s")
+        return _said(reader, text, error=facts["error"], into=facts["into"])
+    text = _("some occurrences of error %(error)s are another error's: %(parts)s")
+    return _said(reader, text, error=facts["error"], parts=", ".join(map(str, facts["parts"])))
+
+
 def _muted(facts: Facts, reader: Language) -> str:
     if "seconds" in facts:
         return _said(reader, _("for %(duration)s"), duration=reader.duration(facts["seconds"]))
@@ -202,6 +210,7 @@ _ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
     "inconclusive": _inconclusive,
     "resolved": _resolved,
     "merged": _merged,
+    "split": _split,
     "muted": _muted,
     "email_sent": _mail,
     "email_failed": _mail,

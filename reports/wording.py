@@ -63,6 +63,7 @@ WORDS = {
     "priority_changed": _("Priority changed"),
     "category_changed": _("Category changed"),
     "merged": _("Merged"),
+    "split": _("Told apart"),
     "inconclusive": _("Silence proves nothing"),
     # mails
     "mail_waiting": _("waiting"),

@@ -38,6 +38,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "mute": Entry("errors", "mute", "Mute an error: it is counted, but nobody is told."),
         "unmute": Entry("errors", "unmute", "End a mute."),
         "split": Entry("errors", "split", "Tell an error's events apart from now on; `merge` undoes it."),
+        "regroup": Entry(
+            "regrouping", "regroup",
+            "Bring what is stored under the present grouping rules, as far as samples tell; `merge` undoes it.",
+        ),
         "merge": Entry(
             "errors", "merge",
             "Make an error part of another: counts, samples, tickets and corrections move.",

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from tocsin.daemon.settings import GroupingRule
 from tocsin.handler.protocol.event import Event
 
 _TEXT = 4096
@@ -135,6 +136,13 @@ class Speakers:
 
 
 KNOWN = Speakers()
+
+
+def speakers_of(rules: Iterable[GroupingRule]) -> Speakers:
+    """The known calls with those of `[[grouping.rule]]` before them."""
+    return Speakers(
+        Speaker(rule.logger, rule.template, rule.module, rule.text, tuple(rule.context)) for rule in rules
+    )
 
 
 def _below(name: str, prefix: str) -> bool:

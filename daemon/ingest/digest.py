@@ -17,7 +17,7 @@ from peewee import IntegrityError, InterfaceError, OperationalError
 from tocsin.daemon.config import Config
 from tocsin.daemon.grouping.sign import Signature, part_of
 from tocsin.daemon.grouping.signatures import Signatures
-from tocsin.daemon.grouping.speakers import Speaker, Speakers, value_of
+from tocsin.daemon.grouping.speakers import speakers_of, value_of
 from tocsin.daemon.ingest import outcome, printed_lines
 from tocsin.daemon.ingest.known_clients import NAME_LIMIT, KnownClients
 from tocsin.daemon.ingest.new_errors import FullLocations
@@ -75,7 +75,7 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
-        self._memory = _Memory(Signatures(_speakers(config)), AliveIntervals(store), set())
+        self._memory = _Memory(Signatures(speakers_of(config.grouping.rule)), AliveIntervals(store), set())
         self._swept_at = 0.0
         self._versions = Versions()
 
@@ -152,14 +152,6 @@ class Digest:
                 errors.quarantine(part.session, at, reason, bytes(body), now)
             watermark = sessions.move_watermark(part.session, part.end)
         return Ack(part.session, watermark)
-
-
-def _speakers(config: Config) -> Speakers:
-    """The table of library calls that log for the application's code, the user's own first."""
-    return Speakers(
-        Speaker(rule.logger, rule.template, rule.module, rule.text, tuple(rule.context))
-        for rule in config.grouping.rule
-    )
 
 
 def _session_of(message: FromHandler) -> str:

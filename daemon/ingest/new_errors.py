@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tocsin.daemon.grouping.sign import Signature
 from tocsin.daemon.ingest.error_text import error_text
 from tocsin.daemon.ingest.tally import Sum
 from tocsin.daemon.store import errors
@@ -14,6 +15,7 @@ from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import ErrorLog
 from tocsin.daemon.tickets.recurrence import same_after_correction
+from tocsin.handler.protocol.event import Event
 
 ERRORS_PER_PLACE = 100
 """Errors of one coarse signature, at most: what is over goes to the location's overflow error."""
@@ -28,6 +30,22 @@ Location = tuple[str, str, str]
 
 FullLocations = set[Location]
 """Locations of which no new error is made any more; kept from one transaction to the next."""
+
+
+def columns_of(signature: Signature, event: Event) -> dict[str, object]:
+    """What an error's row says of its code and its text."""
+    path, line, module, function = signature.where
+    return {
+        "coarse": signature.coarse,
+        "source": path,
+        "line": line,
+        "module": module,
+        "function": function,
+        "title": signature.title,
+        "message": error_text(event),
+        "level": event.level,
+        "components": signature.components,
+    }
 
 
 class NewErrors:
@@ -94,22 +112,8 @@ class NewErrors:
         return self._corrections[location]
 
     def _create(self, key: Key, total: Sum) -> ErrorLog:
-        path, line, module, function = total.signature.where
-        return errors.create(
-            self._store,
-            key,
-            coarse=total.signature.coarse,
-            source=path,
-            line=line,
-            module=module,
-            function=function,
-            title=total.signature.title,
-            message=error_text(total.event),
-            level=total.event.level,
-            components=total.signature.components,
-            first_seen=total.first_at,
-            last_seen=total.last_at,
-        )
+        columns = columns_of(total.signature, total.event)
+        return errors.create(self._store, key, **columns, first_seen=total.first_at, last_seen=total.last_at)
 
     def _is_full(self, key: Key, coarse: str, cap: int) -> bool:
         """Whether the location, or ('') the service, has as many errors as it may."""

@@ -46,6 +46,13 @@ class Versions:
         return now < self._until
 
 
+def both_hold(now: float) -> bool:
+    """Whether a daemon would sign under both versions now. Reads only."""
+    known = KeyValue.get_or_none(KeyValue.key == SINCE)
+    since = float(known.value) if known is not None else _named_under_version_1(now)
+    return since > 0.0 and (now < since + BOTH_FOR or signatures.has_open_aliases())
+
+
 def resolve(store: Store, config: Config, sums: Mapping[Key, Sum], now: float) -> dict[Key, ErrorLog]:
     """The errors that these signatures mean; a key that is not in the answer needs a new one."""
     if not any(key.older for key in sums):
@@ -78,10 +85,14 @@ def _since(now: float) -> float:
     known = KeyValue.get_or_none(KeyValue.key == SINCE)
     if known is not None:
         return float(known.value)
-    older = Signature.select().where(fn.SUBSTR(Signature.signature, 1, 2) == "1:").exists()
-    since = now if older else 0.0
+    since = _named_under_version_1(now)
     KeyValue.insert(key=SINCE, value=str(since)).on_conflict_ignore().execute()
     return since
+
+
+def _named_under_version_1(now: float) -> float:
+    """`now` where a signature of version 1 is known, else 0."""
+    return now if Signature.select().where(fn.SUBSTR(Signature.signature, 1, 2) == "1:").exists() else 0.0
 
 
 def _adopted(key: Key, before: ErrorLog, total: Sum, *, with_tickets: bool) -> ErrorLog | None:

@@ -50,10 +50,15 @@ class Key(NamedTuple):
 def by_key(store: Store, keys: Collection[Key]) -> dict[Key, ErrorLog]:
     """The errors these signatures point at, locked in id order where the database has row locks."""
     stored = sorted({key.now for key in keys})
-    pointed = {key: error_id for chunk in chunks(stored) for key, error_id in _pointed(chunk)}
+    pointed = owners(stored)
     query = ErrorLog.select(*_COLUMNS).where(among(ErrorLog.id, set(pointed.values()))).order_by(ErrorLog.id)
     errors = {error.id: error for error in (query.for_update() if store.postgres else query)}
     return {key: errors[pointed[key.now]] for key in keys if key.now in pointed}
+
+
+def owners(keys: Collection[Key]) -> dict[Key, int]:
+    """The error that each of the signatures means, of those that mean one."""
+    return {key: error_id for chunk in chunks(sorted(keys)) for key, error_id in _pointed(chunk)}
 
 
 def _pointed(keys: Sequence[Key]) -> Iterable[tuple[Key, int]]:
@@ -132,6 +137,24 @@ def set_mute(error: ErrorLog, until: float | None, rate: int | None) -> None:
     """Mutes an error until a moment or a rate; occurrences counted so far are forgotten."""
     error.muted_until, error.muted_rate, error.recent = until, rate, []
     error.save(only=[ErrorLog.muted_until, ErrorLog.muted_rate, ErrorLog.recent])
+
+
+def set_location(error: ErrorLog, coarse: str) -> None:
+    """Sets the coarse signature under which an error is found."""
+    error.coarse = coarse
+    error.save(only=[ErrorLog.coarse])
+
+
+def set_text(error: ErrorLog, message: str, line: int) -> None:
+    """Sets what an error's newest event said, and where."""
+    error.message, error.line = message, line
+    error.save(only=[ErrorLog.message, ErrorLog.line])
+
+
+def set_recent(error: ErrorLog, recent: list[tuple[float, str]]) -> None:
+    """Sets the occurrences that count towards an error's first ticket."""
+    error.recent = recent
+    error.save(only=[ErrorLog.recent])
 
 
 def end_rate_mute(error: ErrorLog) -> None:

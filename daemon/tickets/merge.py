@@ -41,11 +41,19 @@ def merge(store: Store, config: Config, error_id: int, into_id: int, by: str, no
                 "only errors of one service and environment can be one"
             )
         closed = _close_duplicates(config, error, into, by, now)
-        _move(store, error, into)
+        join(store, error, into, by, now)
         signatures.end_splits(into.id)
-        _move_tickets(error, into, by, now)
-        _add_up(error, into)
     return closed
+
+
+def join(store: Store, error: ErrorLog, into: ErrorLog, by: str, now: float) -> None:
+    """Everything of the first becomes the second's; of no client may both have an open ticket.
+
+    Called inside the caller's transaction, which has locked both.
+    """
+    _move(store, error, into)
+    _move_tickets(error, into, by, now)
+    _add_up(error, into)
 
 
 def _where(error: ErrorLog) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from tocsin.daemon import ticket_wording
 from tocsin.daemon.config import Config
-from tocsin.daemon.store import errors, intervals, sessions
+from tocsin.daemon.store import errors, intervals, regrouping, sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.intervals import Interval
@@ -115,6 +115,7 @@ class WatchSweep:
         All are looked at in one read. Those that only wait are noted together; whatever something follows
         from is looked at again in its own transaction.
         """
+        self._restart_aliases()
         findings: dict[int, Finding] = {}
         waiting: list[tuple[Watch, Finding]] = []
         for watch, error, silence, rule in self._watched(now):
@@ -136,6 +137,14 @@ class WatchSweep:
             )  # fmt: skip
             rows.remember_fact(LAST_CHECK, repr(now))
         return findings
+
+    def _restart_aliases(self) -> None:
+        """An error that is the same as another, each with its ticket, is quiet while both are."""
+        with self._store.reading():
+            seen = regrouping.last_seen_as_another({watch.error_id for watch in Watch.select(Watch.error)})
+        if seen:
+            with self._store.transaction():
+                rows.restart_watches(self._store, seen)
 
     def _watched(self, now: float) -> list[tuple[Watch, ErrorLog, Silence, Rule]]:
         """Every watch with its error's silence."""

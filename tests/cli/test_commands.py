@@ -125,6 +125,17 @@ def test_resolving_closes_the_error_s_tickets(desk: Desk):
     assert desk.json("errors", "--open") == []
 
 
+def test_a_regrouping_is_said_before_and_after(desk: Desk):
+    desk.world.app().log(
+        *(an_error(name, at=desk.world.now, template="%s failed") for name in ("pack", "load"))
+    )
+    desk.run("split", "2", "--by", "text:.*")
+    would = desk.run("regroup", "--dry-run").output
+    assert "1 occurrence of error 2 would be a new error: * failed (load)" in would
+    assert [change["kind"] for change in desk.json("regroup")["changes"]] == ["known", "told_apart"]
+    assert "5 stored samples looked at: nothing to change" in desk.run("regroup").output
+
+
 def test_a_ticket_s_whole_life_by_hand(desk: Desk):
     assert desk.run("ticket", "open", "The till is slow", "--client", "martin", "--by", "ana").exit_code == 0
     for step in (

@@ -6,10 +6,13 @@ import threading
 
 import psycopg
 from support.running import until
-from support.world import World
+from support.world import World, an_error
 
+from tocsin.daemon.regrouping.regroup import Regrouped, regroup
 from tocsin.daemon.store import errors
+from tocsin.daemon.store.models import Sample
 from tocsin.daemon.tickets.manual import Manual
+from tocsin.daemon.tickets.split import split
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -32,3 +35,18 @@ class TestCommandsOnPostgres:
             assert world.tickets()[0].status == "open"
         command.join()
         assert world.tickets()[0].status == "closed"
+
+    def test_regrouping_looks_again_once_it_has_the_errors(self, world: World, postgres_url: str) -> None:
+        world.app().log(*(an_error(text, at=world.now, template="%s failed") for text in ("pack", "load")))
+        split(world.store, 1, "text:.*", "ana", world.now)
+        told: list[Regrouped] = []
+        command = threading.Thread(
+            target=lambda: told.append(regroup(world.store, world.config, "ana", world.now))
+        )
+        with psycopg.connect(postgres_url, autocommit=True) as onlooker, world.store.transaction():
+            errors.lock(world.store, [1])
+            command.start()
+            assert until(lambda: onlooker.execute(WAITING).fetchone() == (1,))
+            Sample.delete().execute()
+        command.join()
+        assert told[0].changes == []

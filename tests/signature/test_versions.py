@@ -9,8 +9,12 @@ from support.world import HOUR, World, an_error, an_exception
 
 from tocsin.daemon.grouping.sign import sign
 from tocsin.daemon.ingest.versions import BOTH_FOR, SINCE
+from tocsin.daemon.regrouping.regroup import regroup
+from tocsin.daemon.store import errors
+from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import ErrorLog, History, KeyValue, Signature
 from tocsin.daemon.tickets.manual import Manual
+from tocsin.daemon.tickets.merge import merge
 from tocsin.handler.protocol.event import Event, Frame, Raised
 
 FAILED = (
@@ -44,6 +48,26 @@ def as_version_1(world: World, events: Sequence[tuple[Event, Event]]) -> None:
                 table.update(signature=old.fine).where(table.signature == new).execute()
             ErrorLog.update(coarse=old.coarse).where(ErrorLog.signature == old.fine).execute()
     world.configure({"tickets": {"new_per_hour": 10_000}})
+
+
+def gather(world: World, events: Sequence[Event]) -> None:
+    """Makes the errors of these events one error of version 1, as it was before the upgrade."""
+    with world.store.transaction():
+        first, *others = [errors.owners([key_of(event)])[key_of(event)] for event in events]
+    for other in others:
+        merge(world.store, world.config, other, first, "ann", world.now)
+    with world.store.transaction():
+        KeyValue.delete().where(KeyValue.key == SINCE).execute()
+        Signature.delete().execute()
+        ErrorLog.delete().where(ErrorLog.id.in_(others)).execute()
+        old = sign(events[0], {}, version=1).fine
+        ErrorLog.update(signature=old).where(ErrorLog.id == first).execute()
+        errors.point(Key("shop", "production", old), ErrorLog.get_by_id(first))
+    world.configure({"tickets": {"new_per_hour": 10_000}})
+
+
+def key_of(event: Event) -> Key:
+    return Key("shop", "production", sign(event, {}).fine)
 
 
 def tickets_of(world: World) -> list[tuple[int, str, int]]:
@@ -131,6 +155,26 @@ class VersionsContract:
         world.now += BOTH_FOR + HOUR
         app.log(named("builtins.KeyError", world.now))
         assert [error.occurrences for error in world.errors()] == [4, 5]
+
+    def test_regrouping_leaves_whole_what_stays_one_while_its_ticket_is_open(self, settled: World) -> None:
+        world = settled
+        world.app().log(*(hidden(name, world.now) for name in ("convert", "bill", "bill", "bill")))
+        one, other = (hidden(name, world.now) for name in ("convert", "bill"))
+        gather(world, [one, other])
+        regroup(world.store, world.config, "ann", world.now)
+        assert [error.occurrences for error in world.errors()] == [4]
+
+    def test_regrouping_tells_apart_what_has_no_ticket_for_good(self, settled: World) -> None:
+        world = settled
+        world.app().log(
+            hidden("convert", world.now), hidden("bill", world.now - HOUR), hidden("bill", world.now)
+        )
+        one, other = (hidden(name, world.now) for name in ("convert", "bill"))
+        gather(world, [one, other])
+        regroup(world.store, world.config, "ann", world.now)
+        assert [error.occurrences for error in world.errors()] == [2, 1]
+        world.app().log(one, other)
+        assert [error.occurrences for error in world.errors()] == [3, 2]
 
     def test_a_new_database_is_signed_under_one_version(self, settled: World) -> None:
         settled.app().log(one_kind(1, settled.now))
