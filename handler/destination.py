@@ -94,12 +94,12 @@ class Destination:
 
     def flush(self, seconds: float) -> bool:
         """Waits until all taken so far is acknowledged, at most so long; 50 ms when no daemon answers."""
-        return self._settled(seconds, UNANSWERED)
+        return self._session is None or self._session.await_acknowledged(seconds, UNANSWERED)
 
     def await_delivery(self, seconds: float) -> bool:
         """As `flush`, but gives a daemon that does not answer yet the whole time, and is seen alive by it."""
         self.begin()
-        return self._settled(seconds, seconds)
+        return self._session is None or self._session.await_acknowledged(seconds, seconds)
 
     @property
     def trouble(self) -> str:
@@ -178,25 +178,6 @@ class Destination:
     def _has_settled(self) -> None:
         if self.in_use:
             self.begin()
-
-    def _settled(self, seconds: float, unanswered: float) -> bool:
-        session = self._session
-        if session is None or not session.mine:
-            return True
-        shipper = session.shipper
-        if not shipper.running:
-            return False
-        ticket = shipper.ask()
-        begun = monotonic()
-
-        def over() -> bool:
-            left = not shipper.running or (
-                monotonic() - begun >= unanswered and not shipper.work.talk.answering
-            )
-            return left or shipper.settled(ticket)
-
-        process.wait(seconds, over)
-        return shipper.settled(ticket)
 
     def _put_elsewhere(self, summary: RecordSummary, session: Session, error: OSError) -> None:
         """The event whose write failed: into the next session's file, else into memory."""

@@ -55,6 +55,23 @@ class Session:
         """This process has opened it, and it has not ended."""
         return self.pid == os.getpid() and not self.shipper.ended
 
+    def await_acknowledged(self, seconds: float, unanswered: float) -> bool:
+        """Waits until all taken so far is acknowledged: at most `seconds`, or `unanswered` when no daemon answers."""
+        if not self.mine:
+            return True
+        shipper = self.shipper
+        if not shipper.running:
+            return False
+        ticket = shipper.ask()
+        begun = process.monotonic()
+
+        def over() -> bool:
+            silent = process.monotonic() - begun >= unanswered and not shipper.work.talk.answering
+            return silent or not shipper.running or shipper.settled(ticket)
+
+        process.wait(seconds, over)
+        return shipper.settled(ticket)
+
     def detach(self) -> None:
         """In a forked child: lets go of what is the parent's, without a trace in its files."""
         with contextlib.suppress(Exception):

@@ -78,17 +78,25 @@ def _start_of_word(match: re.Match[str]) -> tuple[str, int]:
     return string[at - 1 : at], at
 
 
+Patterns = list[tuple[str, Replace]]
+
+
 def named_patterns(names: str) -> list[tuple[re.Pattern[str], Replace]]:
     """The patterns for values under `names` (an alternation), each with what replaces a match."""
     name = rf"(?:{names})"
+    patterns = [
+        *_assigned(name),
+        *_neighbours_and_records(name),
+        *_markup_and_options(name),
+        *_rejected(name),
+    ]
+    return [(re.compile(text, re.IGNORECASE), replace) for text, replace in patterns]
+
+
+def _assigned(name: str) -> Patterns:
+    """`name=value` and its relatives; a header first: it goes on up to the end of the line."""
     headers = r"(?:authorization|cookie)"
-    field = rf"{_QUOTE}?\w{{1,20}}{_QUOTE}?\s?[:=]\s?{_QUOTE}?[\w.\-]{{0,40}}{_QUOTE}?[\s,;&|]{{1,20}}"
-    record = (
-        rf"{name}{_TAIL}{_QUOTE}?(?:{_BLANK}|[,;&|]){{1,40}}"
-        rf"(?:{field}){{0,2}}(?:{_QUOTE}\s{{0,8}})?(?:value|val|content|data)"
-    )
-    assigned = rf"{_QUOTE}?\s{{0,3}}(?:[:=]|=>|%3[dDaA])\s{{0,3}}"
-    patterns: list[tuple[str, Replace]] = [
+    return [
         # A header: everything up to the end of the line or of the quotes around it.
         (
             rf"{headers}{_TAIL}(?:{_QUOTE})?{_SEPARATOR}(?:b?{_QUOTE})?"
@@ -99,6 +107,18 @@ def named_patterns(names: str) -> list[tuple[re.Pattern[str], Replace]]:
         (rf"{name}{_TAIL}(?:{_QUOTE})?{_SEPARATOR}{_NEXT_ITEM}{_WRAPPER}{_PREFIX}{_QUOTED}", shown_value),
         (rf"{name}{_TAIL}\s{{0,2}}:\s{{0,2}}[\w.\[\]| ]{{1,60}}=\s{{0,3}}{_PREFIX}{_QUOTED}", shown_value),
         (rf"{name}{_TAIL}(?:{_QUOTE})?{_SEPARATOR}{_BARE}", shown_value),
+    ]
+
+
+def _neighbours_and_records(name: str) -> Patterns:
+    """Neighbours in a list or a tuple; a record of a name and a value, in either order."""
+    field = rf"{_QUOTE}?\w{{1,20}}{_QUOTE}?\s?[:=]\s?{_QUOTE}?[\w.\-]{{0,40}}{_QUOTE}?[\s,;&|]{{1,20}}"
+    record = (
+        rf"{name}{_TAIL}{_QUOTE}?(?:{_BLANK}|[,;&|]){{1,40}}"
+        rf"(?:{field}){{0,2}}(?:{_QUOTE}\s{{0,8}})?(?:value|val|content|data)"
+    )
+    assigned = rf"{_QUOTE}?\s{{0,3}}(?:[:=]|=>|%3[dDaA])\s{{0,3}}"
+    return [
         (rf"{name}{_TAIL}[:=]?\s?{_QUOTE}\s{{0,3}},\s{{0,3}}b?{_QUOTED}", _neighbour),
         (rf"{name}{_TAIL}{_QUOTE}\s{{0,3}},\s{{0,3}}(?P<value>\d[\d.\-]{{1,40}})", _neighbour),
         (rf"{record}{assigned}b?{_QUOTED}", shown_value),
@@ -108,6 +128,12 @@ def named_patterns(names: str) -> list[tuple[re.Pattern[str], Replace]]:
             rf"{_QUOTE}?(?:name|key|field){_QUOTE}?\s{{0,3}}[:=]\s{{0,3}}{_QUOTE}?[\w.\-]{{0,40}}?{name}",
             shown_value,
         ),
+    ]
+
+
+def _markup_and_options(name: str) -> Patterns:
+    """Tags, options of a command, SQL, queries, and a name alone in the line above."""
+    return [
         (
             rf"{name}{_TAIL}(?:\s[^<>\n]{{0,100}})?>(?:<!\[CDATA\[)?(?P<value>[^<>]{{1,4096}})(?:</|\]>)",
             shown_value,
@@ -128,6 +154,12 @@ def named_patterns(names: str) -> list[tuple[re.Pattern[str], Replace]]:
             r"(?P<value>[^\s\"'\\]{1,200})(?=[ \t]{0,4}(?:\n|\\|[\"']|\Z))",
             _line_below,
         ),
+    ]
+
+
+def _rejected(name: str) -> Patterns:
+    """A value that pydantic or FastAPI did not accept, as they show it."""
+    return [
         # pydantic names the field on one line and shows what it was given on the next.
         (
             rf"{name}{_TAIL}{_LINE_END}[^\n]{{0,400}}?input_value=(?P<value>[^\n]{{1,1000}}?)(?=, input_type=|\]|\Z)",
@@ -143,7 +175,6 @@ def named_patterns(names: str) -> list[tuple[re.Pattern[str], Replace]]:
             shown_value,
         ),
     ]
-    return [(re.compile(text, re.IGNORECASE), replace) for text, replace in patterns]
 
 
 def bracketed_patterns(names: str) -> tuple[re.Pattern[str], ...]:
