@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest help test docs frameworks host-suites demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest help test mutants docs frameworks host-suites demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -17,6 +17,10 @@ help:  ## list what can be made
 test: lint types  ## lint, check the types, run every test in parallel
 	@echo "== tests"
 	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+MUTANTS ?=
+mutants: $(VENV)/.test  ## build/mutants.json: which small changes to the pure core no test notices (docs/mutants.md)
+	@PYTHONPATH=tests $(BIN)/python -m support.mutants $(MUTANTS)
 
 demo: $(VENV)/.demo  ## see an error become tickets, mails, a watch, a closed ticket and a report
 	@$(BIN)/python examples/demo.py

@@ -95,7 +95,10 @@ class Delivery:
         """The connection is another one: says hello again."""
         self.welcomed = False
         self._asked_at = None
-        self._outstanding.clear()
+        if self._outstanding:
+            # What was on its way may never have arrived: it is backlog again, whatever the next welcome says.
+            self._outstanding.clear()
+            self._cursor = self.watermark
 
     def shrink(self) -> None:
         """A message was too large: begins anew with batches of one record."""

@@ -14,8 +14,10 @@ from tocsin.daemon.tickets.evidence import (
     Verdict,
     Waiting,
     WaitingFor,
+    held_back,
     judge,
     rate_before,
+    runs_ended,
 )
 
 DAY = 86400.0
@@ -114,7 +116,7 @@ def test_a_silence_that_is_likely_anyway_waits_longer_when_a_chance_is_set():
 
 def test_a_clock_set_back_behind_the_last_occurrence_counts_nothing():
     found = judge(silence(quiet_since=2 * DAY), RULE, DAY)
-    assert (found.verdict, found.seen_seconds) == (Verdict.WAIT, 0.0)
+    assert (found.verdict, found.quiet_seconds, found.seen_seconds) == (Verdict.WAIT, 0.0, 0.0)
 
 
 def test_the_rate_needs_two_moments():
@@ -125,3 +127,206 @@ def test_the_rate_needs_two_moments():
 
 def test_length_adds_up():
     assert length([(0.0, 1.5), (3.0, 4.0)]) == 2.5
+
+
+def test_the_rate_of_two_moments_is_one_between_them():
+    assert rate_before(2, 0.0, 4.0) == 0.25
+
+
+def test_a_rate_is_of_a_second_at_least():
+    assert rate_before(3, 7.0, 7.5) == 2.0
+
+
+def test_what_a_closing_waits_for_is_stored_without_what_says_nothing():
+    assert Waiting(WaitingFor.RUN).facts == {"kind": "run"}
+    assert Waiting(WaitingFor.BACKLOG, 7, "web1").facts == {"kind": "backlog", "pid": 7, "host": "web1"}
+
+
+def test_quiet_time_is_what_passed_while_a_daemon_was_up():
+    found = judge(silence(up=[(0.0, 100.0), (500.0, 600.0)]), RULE, 550.0)
+    assert found.quiet_seconds == 150.0
+
+
+def test_a_closing_waits_for_nothing():
+    assert judge(silence(), RULE, DAY).waiting is None
+
+
+def test_a_failed_validation_is_what_is_waited_for_whatever_else_is_missing():
+    found = judge(silence(failed_tests=True), RULE, 1.0)
+    assert found.waiting == Waiting(WaitingFor.PASSING_TESTS)
+
+
+def test_a_batch_service_waits_for_a_run():
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=1.0, unseen_after=3 * DAY, batch=True)
+    assert judge(silence(seen=[]), rule, DAY).waiting == Waiting(WaitingFor.RUN)
+
+
+def test_an_application_hardly_seen_is_what_is_waited_for():
+    assert judge(silence(seen=[(0.0, 60.0)]), RULE, DAY).waiting == Waiting(WaitingFor.SEEN_ALIVE)
+
+
+def test_a_likely_silence_is_what_is_waited_for():
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=0.05, unseen_after=30 * DAY)
+    assert judge(silence(rate=1 / DAY), rule, DAY).waiting == Waiting(WaitingFor.CHANCE)
+
+
+def test_a_chance_that_cannot_be_told_is_waited_for_where_one_is_set():
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=0.05, unseen_after=30 * DAY)
+    found = judge(silence(rate=None), rule, DAY)
+    assert (found.waiting, found.chance) == (Waiting(WaitingFor.CHANCE), None)
+
+
+def test_a_chance_of_exactly_the_limit_closes():
+    rate = 1 / DAY
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=math.exp(-1.0), unseen_after=30 * DAY)
+    assert judge(silence(rate=rate), rule, DAY).verdict is Verdict.CLOSE
+
+
+def test_the_bare_clock_rule_reckons_the_chance_with_all_quiet_time():
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=1.0, unseen_after=3 * DAY, by_clock=True)
+    found = judge(silence(seen=[], rate=2 / DAY), rule, DAY)
+    assert math.isclose(found.chance, math.exp(-2))
+
+
+def test_the_chance_is_reckoned_with_the_time_the_application_was_seen():
+    found = judge(silence(seen=[(0.0, 0.5 * DAY)], rate=2 / DAY), RULE, DAY)
+    assert math.isclose(found.chance, math.exp(-1))
+
+
+def test_the_bare_clock_rule_is_never_inconclusive():
+    rule = Rule(duration=9 * DAY, min_seen=0.9, max_chance=1.0, unseen_after=DAY, by_clock=True)
+    assert judge(silence(seen=[], last_seen_alive=None), rule, 5 * DAY).verdict is Verdict.WAIT
+
+
+def test_the_time_not_seen_counts_from_the_last_sign_of_life():
+    rule = Rule(duration=9 * DAY, min_seen=0.9, max_chance=1.0, unseen_after=2 * DAY)
+    assert judge(silence(last_seen_alive=DAY), rule, 3 * DAY).verdict is Verdict.UNSEEN
+    assert judge(silence(last_seen_alive=DAY + 1), rule, 3 * DAY).verdict is Verdict.WAIT
+
+
+def test_the_time_not_seen_counts_from_the_beginning_of_the_silence():
+    rule = Rule(duration=9 * DAY, min_seen=0.9, max_chance=1.0, unseen_after=2 * DAY)
+    found = judge(silence(quiet_since=2 * DAY, seen=[], last_seen_alive=DAY), rule, 3 * DAY + 1)
+    assert found.verdict is Verdict.WAIT
+
+
+def test_the_time_not_seen_counts_only_while_a_daemon_was_up():
+    rule = Rule(duration=9 * DAY, min_seen=0.9, max_chance=1.0, unseen_after=2 * DAY)
+    found = judge(
+        silence(up=[(0.0, DAY), (3 * DAY, 4 * DAY)], seen=[], last_seen_alive=0.0), rule, 4 * DAY - 1
+    )
+    assert found.verdict is Verdict.WAIT
+
+
+def test_a_sign_of_life_at_this_moment_leaves_no_time_unseen():
+    rule = Rule(duration=9 * DAY, min_seen=0.9, max_chance=1.0, unseen_after=0.5)
+    assert judge(silence(last_seen_alive=DAY), rule, DAY).verdict is Verdict.WAIT
+
+
+def test_what_is_held_back_too_long_makes_the_watch_inconclusive():
+    process = Process(7, "web1", 0.0, 9.0, 1.0, 100)
+    seen = silence(held_back=process, seen=[(0.0, 9 * DAY)], last_seen_alive=9 * DAY)
+    assert judge(seen, RULE, 3 * DAY - 1).verdict is Verdict.WAIT
+    assert judge(seen, RULE, 3 * DAY).verdict is Verdict.UNSEEN
+
+
+def test_the_earliest_closing_is_when_the_watch_has_lasted():
+    found = judge(silence(up=[(0.0, 100.0)], seen=[(0.0, 100.0)]), RULE, 100.0)
+    assert found.earliest_close == DAY
+
+
+def test_the_earliest_closing_waits_until_the_application_was_seen_enough():
+    found = judge(silence(up=[(0.0, DAY)], seen=[(0.0, 0.5 * DAY)]), RULE, DAY)
+    assert math.isclose(found.earliest_close, DAY + 0.4 * DAY)
+
+
+def test_the_earliest_closing_waits_until_the_silence_is_unlikely():
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=math.exp(-4.0), unseen_after=30 * DAY)
+    found = judge(silence(up=[(0.0, DAY)], rate=2 / DAY), rule, DAY)
+    assert math.isclose(found.earliest_close, 2 * DAY)
+
+
+def test_the_bare_clock_and_batches_ask_for_no_more_than_the_time():
+    for kind in ("by_clock", "batch"):
+        rule = Rule(DAY, 0.9, 0.05, 30 * DAY, **{kind: True})
+        found = judge(silence(up=[(0.0, 100.0)], seen=[], rate=1 / DAY), rule, 100.0)
+        assert found.earliest_close == DAY
+
+
+def test_no_chance_at_all_or_a_certain_one_says_nothing_of_the_earliest_closing():
+    for chance in (0.0, 1.0):
+        rule = Rule(DAY, 0.9, chance, 30 * DAY)
+        found = judge(silence(up=[(0.0, 100.0)], seen=[(0.0, 100.0)], rate=1e-9), rule, 100.0)
+        assert found.earliest_close == DAY
+
+
+def test_an_earliest_closing_that_has_passed_is_now():
+    both = [(0.0, 2 * DAY)]
+    assert judge(silence(up=both, seen=both), RULE, 2 * DAY).earliest_close == 2 * DAY
+
+
+def test_the_daemon_is_up_for_the_half_minute_after_its_last_note():
+    quiet = silence(up=[(0.0, 100.0)], seen=[(0.0, 100.0)])
+    assert judge(quiet, RULE, 130.0).earliest_close == DAY
+    assert judge(quiet, RULE, 131.0).earliest_close == 131.0 + DAY - 100.0
+
+
+def test_without_any_note_of_a_daemon_the_time_counts_from_now():
+    assert judge(silence(up=[], seen=[]), RULE, 50.0).earliest_close == 50.0 + DAY
+
+
+UP = [(0.0, 100.0), (200.0, 900.0)]
+"""A daemon that was down from 100 to 200."""
+
+
+def process(**known):
+    usual = {"pid": 1, "host": "web1", "started_at": 0.0, "last_heard": 95.0, "interval": 5.0}
+    return Process(**{**usual, **known})
+
+
+def test_a_process_whose_last_word_was_a_backlog_holds_something_back():
+    one = process(backlog=1, last_heard=300.0, ended_at=300.0)
+    assert held_back([process(last_heard=300.0), one], UP, 150.0) is one
+
+
+def test_a_process_not_heard_since_a_daemon_went_down_may_hold_something_back():
+    assert held_back([process()], UP, 150.0) == process()
+
+
+def test_a_process_heard_again_holds_nothing_back():
+    assert held_back([process(last_heard=250.0)], UP, 150.0) is None
+
+
+def test_a_process_that_said_goodbye_holds_nothing_back():
+    assert held_back([process(ended_at=95.0)], UP, 150.0) is None
+
+
+def test_a_process_silent_for_long_before_the_daemon_went_down_was_not_alive_then():
+    assert held_back([process(last_heard=85.0)], UP, 150.0) is not None
+    assert held_back([process(last_heard=84.0)], UP, 150.0) is None
+
+
+def test_a_process_heard_in_the_moment_the_daemon_went_down_was_alive():
+    assert held_back([process(last_heard=100.0)], UP, 150.0) is not None
+    assert held_back([process(last_heard=100.5)], UP, 150.0) is None
+
+
+def test_a_daemon_up_again_before_the_silence_began_has_heard_all():
+    assert held_back([process()], UP, 200.0) is None
+    assert held_back([process()], UP, 199.0) is not None
+
+
+def test_a_process_gone_long_before_the_silence_holds_nothing_of_it():
+    gone = process(backlog=1, last_heard=50.0)
+    assert held_back([gone], UP, 150.0, gone_after=100.0) is gone
+    assert held_back([gone, process()], UP, 151.0, gone_after=100.0) == process()
+
+
+def test_a_run_counts_that_began_in_the_silence_ended_in_order_and_holds_nothing():
+    ended = process(started_at=11.0, ended_at=12.0)
+    others = [
+        process(started_at=10.0, ended_at=12.0),
+        process(started_at=11.0),
+        process(started_at=11.0, ended_at=12.0, backlog=1),
+    ]
+    assert runs_ended([ended, *others, ended], 10.0) == 2

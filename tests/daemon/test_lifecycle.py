@@ -14,6 +14,7 @@ from tocsin.daemon.tickets.lifecycle import (
     diagram,
     reached,
     step,
+    steps_as_table,
 )
 
 moments = st.lists(st.floats(0, 1e6, allow_nan=False), max_size=40).map(sorted)
@@ -38,6 +39,21 @@ def test_a_reappearance_is_written_down_once_an_hour():
     )
 
 
+def test_an_hour_after_the_last_row_a_reappearance_is_written_down_again():
+    found = step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3610.0, told_at=10.0))
+    assert Action.RECORD in found.actions
+
+
+def test_a_reappearance_just_before_the_last_row_is_written_down_no_more():
+    found = step(State.OPEN, TicketEvent(EventType.REAPPEARED, 5000.0, told_at=5010.0))
+    assert found.actions == (Action.WATCH,)
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.IN_PROGRESS, State.MONITORING])
+def test_a_reappearance_that_is_not_written_down_leaves_the_ticket_as_it_is(state):
+    assert step(state, TicketEvent(EventType.REAPPEARED, 10.0, told_at=9.0)).state is state
+
+
 def test_a_closed_ticket_reopens_when_its_error_comes_back_however_lately_told():
     found = step(State.CLOSED, TicketEvent(EventType.REAPPEARED, 10.0, told_at=9.0))
     assert found.state is State.OPEN
@@ -59,6 +75,11 @@ def test_an_illegal_step_is_one_error_that_names_state_and_fact(kind):
         step(State.CLOSED, TicketEvent(kind, 1.0))
 
 
+def test_a_step_of_a_ticket_that_is_not_there_says_so():
+    with pytest.raises(LifecycleError, match=r"^a ticket that is not there cannot take"):
+        step(None, TicketEvent(EventType.QUIET, 1.0))
+
+
 def test_only_a_quiet_watch_or_a_person_who_resolves_or_merges_closes_a_ticket():
     closing = {kind for (state, kind), found in TABLE.items()
                if found.state is State.CLOSED and state is not State.CLOSED}  # fmt: skip
@@ -72,6 +93,28 @@ def test_every_step_that_changes_the_state_is_written_to_the_history():
 
 def test_the_diagram_shows_every_step_of_the_table():
     assert len(diagram().splitlines()) == len(TABLE) + 1
+
+
+def test_the_diagram_is_one_of_mermaid_s_states():
+    lines = diagram().splitlines()
+    assert lines[:2] == ["stateDiagram-v2", "    [*] --> open: created"]
+    assert "    in_progress --> monitoring: validated" in lines
+
+
+def test_the_table_in_markdown_has_a_row_for_every_step():
+    lines = steps_as_table().splitlines()
+    assert lines[:2] == [
+        "| from | what became known | to | what is done | mail |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    assert len(lines) == len(TABLE) + 2
+
+
+def test_a_row_in_markdown_says_from_where_to_where_and_what_is_done():
+    lines = steps_as_table().splitlines()
+    done = "write the history row; begin the watch anew; mail the client; mail the admins"
+    assert lines[2] == f"| – | `created` | open | {done} | detection |"
+    assert "| closed | `correction_logged` | closed | write the history row | – |" in lines
 
 
 @given(moments, st.integers(1, 6), st.floats(0.1, 1e5))
