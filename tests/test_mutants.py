@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
 from support.mutants import Stage, explained
 
 QUICK = (
@@ -16,6 +17,7 @@ QUICK = (
 """Modules whose tests take no time."""
 
 
+@pytest.mark.timeout(300)
 def test_a_sample_of_mutants_dies(tmp_path: Path) -> None:
     stage, known = Stage(tmp_path, QUICK), explained()
     names = sorted(name for name, change in stage.mutants().items() if change not in known)
@@ -25,5 +27,6 @@ def test_a_sample_of_mutants_dies(tmp_path: Path) -> None:
     assert {name: tried[name] for name in sample if tried[name] not in ("killed", "timeout")} == {}
 
 
+@pytest.mark.timeout(300)
 def test_every_survivor_in_the_docs_is_a_mutant_of_today(tmp_path: Path) -> None:
     assert explained() - set(Stage(tmp_path).mutants().values()) == set()
