@@ -19,10 +19,12 @@ import dotenv
 import msgspec
 from msgspec import Struct
 
+from tocsin.daemon import config_channels
 from tocsin.daemon.config_file import SYSTEM, ConfigError, find
 from tocsin.daemon.mail_address import mail_address
 from tocsin.daemon.settings import (
     SECTIONS,
+    Channel,
     Client,
     Daemon,
     Database,
@@ -60,6 +62,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     grouping: Grouping = Grouping()
     client: list[Client] = []
     service: list[Service] = []
+    channel: list[Channel] = []
     smtp: Smtp | None = None
     file: str | None = None
     """The file it was read from; None for the built-in defaults."""
@@ -152,12 +155,13 @@ def _anchored(config: Config, base: Path) -> Config:
     url = config.database.url
     if url.startswith("sqlite:///") and not url.startswith(("sqlite:////", "sqlite:///~")):
         sections["database"] = {"url": f"sqlite:///{quote(str(base))}/{url.removeprefix('sqlite:///')}"}
+    channels = [config_channels.anchored(channel, base) for channel in config.channel]
     sections["daemon"]["listen"] = [_socket(address, base) for address in config.daemon.listen]
     changed = {
         section: msgspec.structs.replace(getattr(config, section), **values)
         for section, values in sections.items()
     }
-    return msgspec.structs.replace(config, **changed)
+    return msgspec.structs.replace(config, **changed, channel=channels)
 
 
 def _socket(address: str, base: Path) -> str:
@@ -186,7 +190,15 @@ def _check_keys(data: dict[str, Any]) -> None:
         for table in values if isinstance(values, list) else [values]:
             for key in table if isinstance(table, dict) else ():
                 if key not in known:
-                    raise ConfigError(f"unknown key {section}.{key} = {table[key]!r}{_nearest(key, known)}")
+                    value = _value(f"{section}.{key}", table[key])
+                    raise ConfigError(f"unknown key {section}.{key}{value}{_nearest(key, known)}")
+
+
+def _value(key: str, value: Any) -> str:
+    """` = value`, but of a channel only what cannot be the address, which is a secret."""
+    section, _, name = key.rpartition(".")
+    secret = section.startswith("channel") and name not in config_channels.SHOWN
+    return "" if secret or (key.startswith("channel") and isinstance(value, dict)) else f" = {value!r}"
 
 
 def _nearest(word: str, known: Any) -> str:
@@ -203,7 +215,7 @@ def _explain(text: str, data: dict[str, Any]) -> str:
             value = value[int(part)] if isinstance(value, list) else value[part]
         except (KeyError, IndexError, ValueError, TypeError):
             return f"{key}: {reason}"
-    return f"{key} = {value!r}: {reason}"
+    return f"{key}{_value(key, value)}: {reason}"
 
 
 def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
@@ -220,6 +232,10 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
         )
     for rule in config.grouping.rule:
         _check_rule(rule, name)
+    try:
+        config_channels.check(config.channel)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
     seen = [client.id for client in config.client]
     for what, ids in (("client.id", seen), ("service.name", [service.name for service in config.service])):
         for one in ids:

@@ -13,7 +13,7 @@ from types import FrameType
 
 import structlog
 
-from tocsin.daemon import config_file
+from tocsin.daemon import config_channels, config_file
 from tocsin.daemon.config import Config
 from tocsin.daemon.ingest.digest import Digest
 from tocsin.daemon.ingest.intake import Intake
@@ -21,12 +21,15 @@ from tocsin.daemon.ingest.zap import gate_for
 from tocsin.daemon.operations import prometheus
 from tocsin.daemon.operations.retention import Retention
 from tocsin.daemon.outgoing import alarm
+from tocsin.daemon.outgoing.channel_courier import ChannelCourier
 from tocsin.daemon.outgoing.courier import Courier
+from tocsin.daemon.outgoing.delivery_loop import DeliveryLoop
 from tocsin.daemon.runtime import clock, leader, process
 from tocsin.daemon.runtime.clock import Job
 from tocsin.daemon.runtime.liveness import ThreadLiveness
 from tocsin.daemon.runtime.notify import notify, watchdog_interval
 from tocsin.daemon.runtime.watchdog import Watchdog
+from tocsin.daemon.settings import Channel
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import BACKUPS, Store, StoreError, claim, open_store, upgrade
@@ -40,7 +43,7 @@ DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds the threads get to end after the signal, together."""
 DUTIES = ("courier", "clock-round", "clock-report", "clock-retention")
-"""Names of the loops that only the leading daemon runs."""
+"""Names of the loops that only the leading daemon runs, beside one for each channel."""
 PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
 
@@ -75,6 +78,8 @@ def run(config: Config) -> None:
     Raises ConfigError, StoreError or IntakeError when it cannot start; IntakeError when it has become deaf.
     """
     gate = gate_for(config.daemon)
+    for channel in config.channel:
+        config_channels.target(channel)
     process.prepare()
     _make_state_dir(config)
     store = open_store(config.database.url, migrate=False, made=False)
@@ -160,7 +165,7 @@ def _start(
             target=leader.serve,
             args=(
                 leader.Leader(store), stop, partial(_lead, store, config, pulses),
-                partial(pulses.forget, DUTIES), beat("leader"), STOP_WITHIN / 2,
+                partial(pulses.forget, _duties(config)), beat("leader"), STOP_WITHIN / 2,
             ),
             name="leader",
         ),
@@ -183,17 +188,29 @@ def _lead(
     """The duties of the one daemon that leads, until the term is over."""
     last = rows.fact(LAST_CHECK)
     first = clock.remaining(config.watch.every, float(last) if last else None, clock.now())
-    courier = Courier(store, config)
+    couriers: dict[str, DeliveryLoop] = {"courier": Courier(store, config)}
+    for channel in config.channel:
+        couriers[_channel_duty(channel)] = ChannelCourier(store, config, channel)
     jobs = [
         Job("round", config.watch.every, WatchSweep(store, config).run, first),
         Job("report", config.report.every, partial(ReportWriter(store, config).write, budget=PAGES_WITHIN)),
         Job("retention", DAY, Retention(store, config.retention).run, DAY / 24),
     ]
-    post = threading.Thread(
-        target=courier.run, args=(over, clock.now, pulses.beat("courier")), name="courier", daemon=True
-    )
-    post.start()
-    return [post, *(clock.start(job, over, pulses.beat(f"clock-{job.name}")) for job in jobs)]
+    posts = [
+        threading.Thread(target=one.run, args=(over, clock.now, pulses.beat(name)), name=name, daemon=True)
+        for name, one in couriers.items()
+    ]
+    for post in posts:
+        post.start()
+    return [*posts, *(clock.start(job, over, pulses.beat(f"clock-{job.name}")) for job in jobs)]
+
+
+def _channel_duty(channel: Channel) -> str:
+    return f"channel-{channel.name}"
+
+
+def _duties(config: Config) -> list[str]:
+    return [*DUTIES, *map(_channel_duty, config.channel)]
 
 
 def _join(threads: list[threading.Thread]) -> None:

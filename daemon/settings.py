@@ -16,6 +16,11 @@ _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([smhd])")
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
+EVENTS = (
+    "detection", "validated", "validation_failed", "reappeared", "reopened", "closing", "inconclusive",
+    "old_code",
+)  # fmt: skip
+"""What a channel can be told; the names of the mails to admins."""
 
 
 class Duration(float):
@@ -185,6 +190,36 @@ class Service(_Section, frozen=True):
     """Default: tickets.window."""
 
 
+class Channel(_Section, frozen=True):
+    """A chat, or a program of yours, that is told beside the mails."""
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$", examples=["team"])]
+    """What logs, `tocsin status` and `tocsin channel test` call it: letters a-z, digits, - and _."""
+    url: Annotated[str, Meta(examples=["ntfy://ntfy.example.org/errors"])] = ""
+    """Address of a chat as Apprise writes it: `slack://…`, `ntfy://…`, `discord://…`; needs tocsin[channels]."""
+    url_file: Annotated[str, Meta(examples=[""])] = ""
+    """File that holds the `url`, which mostly is a secret."""
+    webhook: Annotated[str, Meta(examples=[""])] = ""
+    """`https://` address that gets each message as signed JSON, in the place of `url`."""
+    secret_file: Annotated[str, Meta(examples=[""])] = ""
+    """File with the webhook's signing secret: `whsec_` and at least 24 bytes in base64."""
+    on: Annotated[list[str], Meta(examples=[["detection", "reopened"]])] = []
+    """What it is told, names of the admins' mails; empty: everything."""
+    language: Annotated[Literal["en", "fr"] | None, Meta(examples=["en"])] = None
+    """Language of its messages; default: mail.language."""
+    per_hour: Annotated[Count | None, Meta(examples=[20])] = None
+    """Messages an hour; what is over goes into one message. Default: mail.per_hour."""
+    own_network: bool = False
+    """Permit a webhook on this machine or in its private networks, and `http://`."""
+
+    def __repr__(self) -> str:
+        return f"Channel({self.name!r})"
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        return tuple(self.on) or EVENTS
+
+
 class Smtp(_Section, frozen=True):
     """The mail server, from SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS, SMTP_FROM, SMTP_SECURITY."""
 
@@ -201,4 +236,4 @@ class Smtp(_Section, frozen=True):
 
 SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
             "report": Report, "retention": Retention, "grouping": Grouping,
-            "client": Client, "service": Service}  # fmt: skip
+            "client": Client, "service": Service, "channel": Channel}  # fmt: skip

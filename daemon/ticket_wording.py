@@ -57,6 +57,10 @@ _SENT = {
     ("client", True): _("%(kind)s mail in a digest to the client %(recipient)s"),
     ("admin", True): _("%(kind)s mail in a digest to the admin %(recipient)s"),
 }
+_CHANNEL = {
+    False: _("%(kind)s message to the channel %(channel)s"),
+    True: _("%(kind)s message in a digest to the channel %(channel)s"),
+}
 
 
 def state_name(name: str, reader: Language) -> str:
@@ -191,6 +195,12 @@ def _mail(facts: Facts, reader: Language) -> str:
     return f"{said}: {facts['reason']}" if facts.get("reason") else said
 
 
+def _channel(facts: Facts, reader: Language) -> str:
+    text = _CHANNEL[bool(facts.get("digest"))]
+    said = _said(reader, text, kind=_word(_MAILS, facts["kind"], reader), channel=facts["recipient"])
+    return f"{said}: {facts['reason']}" if facts.get("reason") else said
+
+
 def _client_not_told(facts: Facts, reader: Language) -> str:
     return _said(reader, _("no mail address of %(client)s is known"), client=facts["client"])
 
@@ -214,5 +224,7 @@ _ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
     "muted": _muted,
     "email_sent": _mail,
     "email_failed": _mail,
+    "channel_sent": _channel,
+    "channel_failed": _channel,
     "client_not_told": _client_not_told,
 }

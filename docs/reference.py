@@ -28,7 +28,7 @@ HEAD = """\
 # there is none. Durations are written "90s", "15m", "1h", "24h", "7d". The mail server is set in .env beside
 # this file. A running daemon reads it anew when it is restarted.
 """
-_LISTED = ("client", "service")
+_LISTED = ("client", "service", "channel")
 """Sections that may stand there several times: `[[client]]`."""
 _UNITS = ((7 * 86400, 86400, "d"), (3600, 3600, "h"), (60, 60, "m"), (1, 1, "s"))
 """From so many seconds on, a duration is written in units of so many: days from a week on."""
@@ -163,7 +163,13 @@ def _kind(hint: Any) -> str:
         return next(_kind(one) for one in args if one is not type(None))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return "table"
-    return {str: "text", int: "whole number", float: "number", settings.Duration: "duration"}[hint]
+    return {
+        bool: "`true` or `false`",
+        str: "text",
+        int: "whole number",
+        float: "number",
+        settings.Duration: "duration",
+    }[hint]
 
 
 def _toml(value: object) -> str:

@@ -48,6 +48,8 @@ WORDS = {
     "created": _("Ticket opened"),
     "email_sent": _("Mail sent"),
     "email_failed": _("Mail not delivered"),
+    "channel_sent": _("Channel notified"),
+    "channel_failed": _("Channel not notified"),
     "client_not_told": _("Client not told: no mail address is known"),
     "status_changed": _("State changed"),
     "reappeared": _("Came back"),

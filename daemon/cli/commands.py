@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "status": Entry("service", "status", "Is it alive? Sessions, backlog, last check, mails, losses."),
         "doctor": Entry("operations", "doctor_command", "Check every part; say of each problem what to do."),
         "mail": Entry("mail", "mail", "Mails: test the server, preview one, see to those that wait."),
+        "channel": Entry("channel", "channel", "Chats and webhooks: send a test message."),
         "clients": Entry(
             "clients", "clients", "The clients: whom errors concern, and where to write to them."
         ),

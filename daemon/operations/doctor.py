@@ -15,6 +15,7 @@ from tocsin.daemon.config import Config, load_file
 from tocsin.daemon.config_file import ConfigError, find, noted
 from tocsin.daemon.operations import backup, environment
 from tocsin.daemon.operations.environment import Finding, problem, well
+from tocsin.daemon.outgoing import channel
 from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.queries.status import CLOCK_APART, StatusFacts
@@ -48,7 +49,7 @@ def examine(config_file: str | None, now: float, environ: Mapping[str, str] = os
     finally:
         if store is not None:
             store.close()
-    return [*found, *_mail(config, now)]
+    return [*found, *_mail(config, now), *_channels(config)]
 
 
 def _daemons(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -200,11 +201,25 @@ def _outbox(store: Store, status: StatusFacts, now: float) -> Iterator[Finding]:
     if status.outbox.failed:
         remedy = "`tocsin mail outbox` says why; then `tocsin mail outbox retry --all`, or drop"
         yield problem("mails", f"{status.outbox.failed} could not be delivered", remedy)
+    for known in status.channels:
+        if known.failed:
+            text = f"{known.failed} could not be delivered: {known.why_failed}"
+            remedy = f"tocsin channel test {known.name}; then `tocsin mail outbox retry --all`, or drop"
+            yield problem(f"channel {known.name}", text, remedy)
     with store.reading():
         held = Mail.select().where((Mail.state == "held") & (Mail.created_at < now - HELD_LONG)).count()
     if held:
         text = f"{held} mails to clients wait for your release since more than a day"
         yield problem("mails", text, 'tocsin mail outbox release --all, or mail.client = "auto"')
+
+
+def _channels(config: Config) -> Iterator[Finding]:
+    for settings in config.channel:
+        fault = channel.look_at(settings)
+        if fault.text:
+            yield problem(f"channel {settings.name}", fault.text, fault.remedy)
+        else:
+            yield well(f"channel {settings.name}", f"is told {', '.join(settings.events)}")
 
 
 def _kept(store: Store, status: StatusFacts) -> Iterator[Finding]:

@@ -58,12 +58,14 @@ def secrets(config: Config, path: Path | None) -> Iterator[Finding]:
     """Files with secrets in them must be the owner's alone, and nobody else may write the configuration."""
     if path is not None and _mode(path) & 0o022:
         yield problem("configuration", f"{path} can be changed by others", f"chmod go-w {path}")
-    if path is not None and urlsplit(config.database.url).password and _mode(path) & 0o004:
+    inside = bool(urlsplit(config.database.url).password) or any(one.url for one in config.channel)
+    if path is not None and inside and _mode(path) & 0o004:
         yield problem(
             "configuration", f"{path} holds a password and everybody may read it", f"chmod o= {path}"
         )
     beside = [path.parent / ".env"] if path is not None else []
     named = [config.mail.password_file, config.mail.oauth2_file, config.daemon.key]
+    named += [file for one in config.channel for file in (one.url_file, one.secret_file)]
     for file in (*beside, *(Path(name).expanduser() for name in named if name)):
         if _mode(file) & _OTHERS:
             yield problem("secrets", f"{file} can be read by others", f"chmod 600 {file}")

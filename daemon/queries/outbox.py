@@ -32,6 +32,7 @@ class OutboxMail(Struct, frozen=True):
     sent_at: Moment | None
     attempts: int
     last_error: str
+    channel: str | None = None
 
 
 def outbox(store: Store, states: Sequence[str] = (), selection: Selection = EVERYTHING) -> list[OutboxMail]:
@@ -72,4 +73,5 @@ def _mail(row: dict[str, Any]) -> OutboxMail:
         sent_at=moment(row["sent_at"]),
         attempts=row["attempts"],
         last_error=row["last_error"],
+        channel=row["channel"],
     )

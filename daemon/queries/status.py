@@ -68,6 +68,18 @@ class Outbox(Struct, frozen=True):
     why_failed: str = ""
 
 
+class ChannelFacts(Struct, frozen=True):
+    """A channel's messages, like `Outbox`. `configured`: it stands in the configuration."""
+
+    name: str
+    configured: bool
+    waiting: int
+    sent: int
+    failed: int
+    why_waiting: str = ""
+    why_failed: str = ""
+
+
 class DaemonFacts(Struct, frozen=True):
     """The newest run of a daemon."""
 
@@ -93,6 +105,7 @@ class StatusFacts(Struct, frozen=True):
     outbox: Outbox
     last_check: Moment | None
     problems: list[str]
+    channels: list[ChannelFacts] = []
 
 
 def status(store: Store, config: Config, now: float) -> StatusFacts:
@@ -117,8 +130,30 @@ def status(store: Store, config: Config, now: float) -> StatusFacts:
             outbox=Outbox(**outbox.counts(), why_waiting=why["waiting"], why_failed=why["failed"]),
             last_check=_epoch(check.value) if check else None,
             problems=[],
+            channels=_channels(config),
         )
     return msgspec.structs.replace(facts, problems=problems(facts, config, now))
+
+
+def _channels(config: Config) -> list[ChannelFacts]:
+    """Those of the configuration, and others for which something still waits."""
+    named = {channel.name for channel in config.channel}
+    found = []
+    for name in sorted(named.union(outbox.channels())):
+        counts, why = outbox.counts(name), outbox.reasons(name)
+        if name in named or counts["waiting"]:
+            found.append(
+                ChannelFacts(
+                    name=name,
+                    configured=name in named,
+                    waiting=counts["waiting"],
+                    sent=counts["sent"],
+                    failed=counts["failed"],
+                    why_waiting=why["waiting"],
+                    why_failed=why["failed"].removeprefix(f"{name}: "),
+                )
+            )
+    return found
 
 
 def _daemon(run: dict[str, Any]) -> DaemonFacts:
@@ -188,6 +223,8 @@ def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslat
             count,
         )
         found.append(text % {"num": count, "reason": facts.outbox.why_failed})
+    for channel in facts.channels:
+        found += _channel_problems(channel, words)
     found += check_templates(config.mail.templates)
     count = facts.outbox.held
     if count:
@@ -198,6 +235,36 @@ def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslat
         )
         found.append(text % {"num": count})
     return found + _losses(facts, config, now, words)
+
+
+def _channel_problems(channel: ChannelFacts, words: NullTranslations) -> list[str]:
+    _, ngettext = words.gettext, words.ngettext
+    found = []
+    if channel.waiting and not channel.configured:
+        text = ngettext(
+            "%(num)s message waits for channel %(name)s, which the configuration lacks: "
+            "add it again, or drop the message with tocsin mail outbox drop.",
+            "%(num)s messages wait for channel %(name)s, which the configuration lacks: "
+            "add it again, or drop them with tocsin mail outbox drop.",
+            channel.waiting,
+        )
+        found.append(text % {"num": channel.waiting, "name": channel.name})
+    elif channel.waiting and channel.why_waiting:
+        text = ngettext(
+            "%(num)s message for channel %(name)s waits: %(reason)s",
+            "%(num)s messages for channel %(name)s wait: %(reason)s",
+            channel.waiting,
+        )
+        found.append(text % {"num": channel.waiting, "name": channel.name, "reason": channel.why_waiting})
+    if channel.failed:
+        text = ngettext(
+            "%(num)s message for channel %(name)s could not be delivered (tocsin mail outbox): %(reason)s",
+            "%(num)s messages for channel %(name)s could not be delivered (tocsin mail outbox), "
+            "the newest: %(reason)s",
+            channel.failed,
+        )
+        found.append(text % {"num": channel.failed, "name": channel.name, "reason": channel.why_failed})
+    return found
 
 
 def _losses(facts: StatusFacts, config: Config, now: float, words: NullTranslations) -> list[str]:

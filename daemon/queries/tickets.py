@@ -50,7 +50,7 @@ class WatchFacts(Struct, frozen=True):
 
 
 class MailFacts(Struct, frozen=True):
-    """One mail of a ticket."""
+    """One mail of a ticket, or a message about it to the `channel` of that name."""
 
     id: int
     kind: str
@@ -61,6 +61,7 @@ class MailFacts(Struct, frozen=True):
     sent_at: Moment | None
     attempts: int
     last_error: str
+    channel: str | None = None
 
 
 class TicketFacts(Struct, frozen=True):

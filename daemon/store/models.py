@@ -365,7 +365,7 @@ class Client(Table):
 
 
 class Mail(Table):
-    """A mail that must be sent: written in the transaction that makes it true."""
+    """A mail, or a channel's message, that must be sent: written in the transaction that makes it true."""
 
     id = AutoField()
     kind = CharField()
@@ -379,6 +379,8 @@ class Mail(Table):
     message_id = TextField(unique=True)
     facts = JSONField(default=dict)
     """What the mail says, as known when it became true."""
+    channel = CharField(null=True)
+    """Name of the `[[channel]]` that the message is for; NULL for a mail."""
     state = CharField(default="waiting", index=True)
     """waiting, held (for the admin's release), sent, failed, dropped, digested."""
     created_at = MomentField()

@@ -1,5 +1,6 @@
 """Every query on the outbox: mails that must be sent, written in the transaction that makes them true.
 
+It holds the messages of channels too: a `channel` of None means the mails, a name one `[[channel]]`.
 Knows no rule of when to mail and no wording. All but `queue` run in a transaction of
 the caller's too: the courier's or a command's.
 """
@@ -36,10 +37,12 @@ def queue(
     facts: dict[str, Any],
     now: float,
     held: bool = False,
+    channel: str | None = None,
 ) -> None:
     """Writes down that a mail must be sent; call it inside the transaction that makes it true.
 
-    `kind` is a key of `mail.KINDS`; `held` mails wait for the admin's release.
+    `kind` is a key of `mail.KINDS`; `held` mails wait for the admin's release. The recipient of a channel's
+    message is the channel's name.
     """
     Mail.create(
         kind=kind,
@@ -50,6 +53,7 @@ def queue(
         facts=facts,
         message_id=message_id(),
         state="held" if held else "waiting",
+        channel=channel,
         created_at=now,
         due_at=now,
     )
@@ -60,7 +64,7 @@ def message_id() -> str:
     return f"tocsin.{uuid.uuid4().hex}"
 
 
-def take(now: float, per_hour: int, *, postgres: bool) -> list[Mail]:
+def take(now: float, per_hour: int, *, postgres: bool, channel: str | None = None) -> list[Mail]:
     """Leases what goes into the next mail: one row, or all of one recipient's that must become a digest.
 
     The hour has room for `per_hour` mails, to one recipient and in all; when more waits than it has room
@@ -70,14 +74,16 @@ def take(now: float, per_hour: int, *, postgres: bool) -> list[Mail]:
     """
     if postgres:
         Mail.select(fn.pg_advisory_xact_lock(_COURIERS_LOCK)).limit(1).execute()
-    sent = _sent_in_last_hour(now)
-    waiting = _due_by_recipient(now)
+    sent = _sent_in_last_hour(now, channel)
+    waiting = _due_by_recipient(now, channel)
     room = per_hour - sum(sent.values())
     if room <= 0:
         return []
     tight = sum(count for count, _ in waiting.values()) > room
     for recipient in sorted(waiting, key=lambda who: (sent.get(who, 0), waiting[who][1])):
-        rows = _lock(_due(now).where(Mail.recipient == recipient).order_by(Mail.due_at, Mail.id), postgres)
+        rows = _lock(
+            _due(now, channel).where(Mail.recipient == recipient).order_by(Mail.due_at, Mail.id), postgres
+        )
         fresh = [row for row in rows if row.tried_at is None]
         chosen = fresh if tight and len(fresh) > 1 else list(rows[:1])
         if chosen:
@@ -98,6 +104,7 @@ def fold(rows: Sequence[Mail], items: list[dict[str, Any]], total: int, now: flo
         audience="admin" if any(row.audience == "admin" for row in rows) else "client",
         recipient=rows[-1].recipient,
         language=rows[-1].language,
+        channel=rows[-1].channel,
         facts={"mails": items, "total": total},
         message_id=message_id(),
         created_at=now,
@@ -139,9 +146,10 @@ def retry_delay(attempts: int) -> float:
     return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(attempts - 1, 30))
 
 
-def unlease() -> int:
+def unlease(channel: str | None = None) -> int:
     """Frees what a killed courier had leased. Only where no other courier can be at work (SQLite)."""
-    return Mail.update(leased_until=None).where(Mail.leased_until.is_null(False)).execute()
+    leased = Mail.leased_until.is_null(False) & _of(channel)
+    return Mail.update(leased_until=None).where(leased).execute()
 
 
 def thread_root(mail: Mail) -> Mail | None:
@@ -150,16 +158,16 @@ def thread_root(mail: Mail) -> Mail | None:
         return None
     first = (
         Mail.select()
-        .where(Mail.ticket == mail.ticket_id, Mail.recipient == mail.recipient)
+        .where(Mail.ticket == mail.ticket_id, Mail.recipient == mail.recipient, Mail.channel.is_null())
         .order_by(Mail.id)
         .first()
     )
     return first if first is not None and first.id != mail.id else None
 
 
-def due(now: float) -> int:
+def due(now: float, channel: str | None = None) -> int:
     """How many mails could be sent now, the caps aside."""
-    return _due(now).count()
+    return _due(now, channel).count()
 
 
 def note_untold(error_id: int, client: str, now: float) -> None:
@@ -173,21 +181,27 @@ def note_untold(error_id: int, client: str, now: float) -> None:
         row.save(only=[Mail.facts])
 
 
-def counts() -> dict[str, int]:
+def counts(channel: str | None = None) -> dict[str, int]:
     """How many mails are `waiting`, `sent`, `failed` and `held`."""
-    rows: Any = Mail.select(Mail.state, fn.COUNT(Mail.id)).group_by(Mail.state).tuples()
-    found: dict[str, int] = dict(rows)
+    rows: Any = Mail.select(Mail.state, fn.COUNT(Mail.id)).where(_of(channel)).group_by(Mail.state)
+    found: dict[str, int] = dict(rows.tuples())
     return {state: found.get(state, 0) for state in ("waiting", "sent", "failed", "held")}
 
 
-def reasons() -> dict[str, str]:
+def channels() -> list[str]:
+    """The channels that ever had a message, as far as the outbox goes back."""
+    rows: Any = Mail.select(Mail.channel).where(Mail.channel.is_null(False)).distinct().order_by(Mail.channel)
+    return [name for (name,) in rows.tuples()]
+
+
+def reasons(channel: str | None = None) -> dict[str, str]:
     """Why mails wait (`waiting`) and were given up (`failed`): the newest one's reason; empty for none."""
-    trouble = Mail.select().where(Mail.last_error != "")
+    trouble = Mail.select().where(Mail.last_error != "", _of(channel))
     stuck = trouble.where(Mail.state == "waiting").order_by(Mail.trying_since.desc(), Mail.id.desc()).first()
     failed = trouble.where(Mail.state == "failed").order_by(Mail.id.desc()).first()
     return {
         "waiting": stuck.last_error if stuck is not None else "",
-        "failed": f"{failed.recipient}: {failed.last_error}" if failed is not None else "",
+        "failed": "" if failed is None else f"{failed.recipient}: {failed.last_error}",
     }
 
 
@@ -198,7 +212,8 @@ def ids(states: Iterable[str]) -> list[int]:
 
 def newest(kind: str, ticket_id: int) -> Mail | None:
     """The ticket's newest mail of that kind."""
-    return Mail.select().where(Mail.kind == kind, Mail.ticket == ticket_id).order_by(Mail.id.desc()).first()
+    mails = Mail.select().where(Mail.kind == kind, Mail.ticket == ticket_id, Mail.channel.is_null())
+    return mails.order_by(Mail.id.desc()).first()
 
 
 def release(mails: Sequence[int], now: float) -> int:
@@ -227,19 +242,26 @@ def _change(mails: Sequence[int], states: Sequence[str], **values: Any) -> int:
     return update.execute()
 
 
-def _due(now: float) -> Any:
+def _of(channel: str | None) -> Any:
+    return Mail.channel.is_null() if channel is None else Mail.channel == channel
+
+
+def _due(now: float, channel: str | None) -> Any:
     free = Mail.leased_until.is_null() | (Mail.leased_until <= now)
-    return Mail.select().where(Mail.state == "waiting", Mail.due_at <= now, free)
+    return Mail.select().where(Mail.state == "waiting", Mail.due_at <= now, free, _of(channel))
 
 
-def _due_by_recipient(now: float) -> dict[str, tuple[int, int]]:
+def _due_by_recipient(now: float, channel: str | None) -> dict[str, tuple[int, int]]:
     """recipient -> (how many wait, the first one's id)."""
-    rows = _due(now).select(Mail.recipient, fn.COUNT(Mail.id), fn.MIN(Mail.id)).group_by(Mail.recipient)
+    rows = (
+        _due(now, channel).select(Mail.recipient, fn.COUNT(Mail.id), fn.MIN(Mail.id)).group_by(Mail.recipient)
+    )
     return {recipient: (count, first) for recipient, count, first in rows.tuples()}
 
 
-def _sent_in_last_hour(now: float) -> dict[str, int]:
-    rows: Any = Mail.select(Mail.recipient, fn.COUNT(Mail.id)).where(Mail.tried_at > now - HOUR)
+def _sent_in_last_hour(now: float, channel: str | None) -> dict[str, int]:
+    tried = (Mail.tried_at > now - HOUR) & _of(channel)
+    rows: Any = Mail.select(Mail.recipient, fn.COUNT(Mail.id)).where(tried)
     return dict(rows.group_by(Mail.recipient).tuples())
 
 

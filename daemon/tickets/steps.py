@@ -16,7 +16,7 @@ from tocsin.daemon.store import errors, outbox
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.models import Client, ErrorLog, Ticket, Watch
 from tocsin.daemon.ticket_wording import Facts
-from tocsin.daemon.tickets import lifecycle
+from tocsin.daemon.tickets import admin, lifecycle
 from tocsin.daemon.tickets.lifecycle import Action, EventType, State, Step, TicketEvent
 
 AUTOMATIC = "auto_detection"
@@ -187,16 +187,13 @@ class Tickets:
                 held=mail.client == "review",
             )
         if Action.MAIL_ADMIN in step.actions and tell_admin:
-            for address in mail.admin:
-                outbox.queue(
-                    "notice" if step.mail == "detection" else step.mail,
-                    audience="admin",
-                    recipient=address,
-                    language=mail.language,
-                    ticket_id=ticket.id,
-                    facts={**facts, "ticket_url": self._url("admin/tickets", ticket)},
-                    now=now,
-                )
+            admin.notify(
+                self._config,
+                step.mail,
+                {**facts, "ticket_url": self._url("admin/tickets", ticket)},
+                now,
+                ticket.id,
+            )
 
     def _client_untold(
         self, error: ErrorLog | None, ticket: Ticket, client: Client, now: float, facts: dict[str, Any]
