@@ -39,6 +39,7 @@ from tocsin.daemon.settings import (
     Tickets,
     Watch,
 )
+from tocsin.daemon.wrong_setting import explain
 from tocsin.handler.paths import default_endpoint, state_directory
 
 _PATHS = {
@@ -140,7 +141,7 @@ def parse(
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {_explain(str(error), data)}") from None
+        raise ConfigError(f"{name}: {explain(str(error), data, Config, _value)}") from None
     return _complete(_anchored(config, base.absolute()), environ, name)
 
 
@@ -204,18 +205,6 @@ def _value(key: str, value: Any) -> str:
 def _nearest(word: str, known: Any) -> str:
     close = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
-
-
-def _explain(text: str, data: dict[str, Any]) -> str:
-    reason, _, where = text.partition(" - at `$.")
-    key = where.rstrip("`")
-    value: Any = data
-    for part in re.findall(r"[^.\[\]]+", key):
-        try:
-            value = value[int(part)] if isinstance(value, list) else value[part]
-        except (KeyError, IndexError, ValueError, TypeError):
-            return f"{key}: {reason}"
-    return f"{key}{_value(key, value)}: {reason}"
 
 
 def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:

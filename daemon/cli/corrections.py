@@ -74,7 +74,8 @@ def correct(
     if batch is not None:
         changes = read_batch(batch)
     elif error_id is None or file_path is None or old is None or new is None or by is None:
-        raise click.UsageError("give ERROR_ID, --file, --old, --new and --by, or --batch FILE.json")
+        given = {"ERROR_ID": error_id, "--file": file_path, "--old": old, "--new": new, "--by": by}
+        raise click.UsageError(_missing([name for name, value in given.items() if value is None]))
     else:
         changes = [NewCorrection(error_id, file_path, old, new, description, by)]
     if bundle is not None:
@@ -90,6 +91,12 @@ def correct(
     for number, change in zip(ids, changes, strict=True):
         said = f"recorded correction {number} of error {change.error_id}; its watch has begun anew"
         say_changed(context, said, error_name(context, change.error_id))
+
+
+def _missing(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} is missing"
+    return f"{', '.join(names[:-1])} and {names[-1]} are missing; or give --batch FILE.json"
 
 
 @click.command()

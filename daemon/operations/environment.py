@@ -22,6 +22,7 @@ from tocsin.daemon.store.database import sqlite_path
 from tocsin.handler.protocol import wire
 from tocsin.handler.settings import resolve_settings
 from tocsin.handler.shipping.adoption import Adopted, claim_session
+from tocsin.handler.shipping.unanswered import not_admitted
 from tocsin.handler.spool.segments import sessions
 
 FREE_LEAST = 500 * 1024**2
@@ -165,7 +166,9 @@ def sockets(config: Config) -> Iterator[Finding]:
             yield _reachable(address)
             continue
         path = Path(address.removeprefix("ipc://"))
-        if len(os.fsencode(path)) > PATH_MOST:
+        if reason := not_admitted(address):
+            yield problem("socket", reason.partition(";")[0], "Run this as the daemon's user, or as root")
+        elif len(os.fsencode(path)) > PATH_MOST:
             text = f"{path} is longer than {PATH_MOST} bytes, too long for a socket"
             yield problem("socket", text, "Name a shorter one in daemon.listen, and in the handlers")
         elif not path.is_socket():

@@ -8,13 +8,17 @@ from collections.abc import Sequence
 
 def no_answer(endpoints: Sequence[str]) -> str:
     """What to say of endpoints where nobody answers; a socket that this user may not open is told as that."""
-    for endpoint in endpoints:
-        if endpoint.startswith("ipc://") and _forbidden(endpoint.removeprefix("ipc://")):
-            return (
-                f"{endpoint}: this user (uid {os.geteuid()}) may not open the socket; add it to the group of "
-                "daemon.socket_group and start the application again"
-            )
-    return f"no daemon answers at {', '.join(endpoints)}"
+    return next(filter(None, map(not_admitted, endpoints)), f"no daemon answers at {', '.join(endpoints)}")
+
+
+def not_admitted(endpoint: str) -> str:
+    """That this user may not open the socket, and what to do; '' for one that it may, or that is not there."""
+    if not endpoint.startswith("ipc://") or not _forbidden(endpoint.removeprefix("ipc://")):
+        return ""
+    return (
+        f"{endpoint}: this user (uid {os.geteuid()}) may not open the socket; add it to the group of "
+        "daemon.socket_group and start the application again"
+    )
 
 
 def _forbidden(path: str) -> bool:

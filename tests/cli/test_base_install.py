@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import zmq
+from support.running import short_place
 from support.world import World, an_error
 
 from tocsin.daemon import queries
@@ -70,6 +72,35 @@ def test_a_socket_that_this_user_may_not_open_is_told_as_that(tmp_path: Path) ->
         finally:
             os.seteuid(0)
         assert "(uid 65534) may not open the socket" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize("module", ["tocsin.handler.__main__", "tocsin.daemon.cli"])
+def test_commands_that_go_to_the_socket_say_that_this_user_may_not_open_it(module: str) -> None:
+    with short_place() as place, zmq.Context() as context, context.socket(zmq.ROUTER) as daemon:
+        place.chmod(0o755)
+        daemon.bind(f"ipc://{place}/s")
+        (place / "s").chmod(0o600)
+        (place / "spool").mkdir()
+        os.chown(place / "spool", 65534, 65534)
+        said = as_nobody("tocsin.handler.__main__", "test", place=place)
+        if module == "tocsin.daemon.cli":
+            said = as_nobody(module, "ship", place=place)
+    assert "this user (uid 65534) may not open the socket" in said
+    assert "no daemon answers" not in said
+
+
+def as_nobody(module: str, *words: str, place: Path) -> str:
+    """What a command says to a user of no rights; the interpreter itself may be out of that user's reach."""
+    code = (
+        "import os, sys, tocsin.daemon.cli.ship, tocsin.handler.shipping.shipper as _\n"
+        f"from {module} import main\n"
+        "os.seteuid(65534)\n"
+        "sys.exit(main())"
+    )
+    environ = {**os.environ, "TOCSIN_SPOOL": str(place / "spool"), "TOCSIN_ENDPOINT": f"ipc://{place}/s"}
+    typed = [sys.executable, "-c", code, *words, "--patience", "0.5"]
+    return subprocess.run(typed, cwd="/", env=environ, capture_output=True, text=True, check=False).stdout
 
 
 def test_a_socket_that_is_not_there_is_told_as_nobody_answering(tmp_path: Path) -> None:

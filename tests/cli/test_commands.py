@@ -222,3 +222,23 @@ def test_control_characters_of_an_error_do_not_reach_the_terminal(desk: Desk):
     world = desk.world
     world.app().fail(3, client="mar\x1b[2Jtin")
     assert "\x1b[2J" not in desk.run("tickets").output
+
+
+CORRECTED = {"--file": "orders.py", "--old": "a", "--new": "b", "--by": "ana"}
+
+
+@pytest.mark.parametrize("missing", CORRECTED)
+def test_an_option_that_is_missing_is_named_alone(desk: Desk, missing: str) -> None:
+    given = [word for pair in CORRECTED.items() if pair[0] != missing for word in pair]
+    done = desk.run("correct", "1", *given)
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (2, f"Error: {missing} is missing")
+
+
+def test_all_that_is_missing_is_named(desk: Desk) -> None:
+    said = desk.run("correct", "1", "--old", "a", "--new", "b").stderr
+    assert said.endswith("Error: --file and --by are missing; or give --batch FILE.json\n")
+
+
+def test_a_wrong_value_of_an_option_is_answered_with_the_choices(desk: Desk) -> None:
+    said = desk.run("ticket", "set", "1", "--priority", "urgent").stderr
+    assert "'urgent' is not one of 'low', 'medium', 'high', 'critical'" in said
