@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from msgspec.structs import replace
 
 from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.failpoints import reach
 from tocsin.handler.process import Identity, wall
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header, Lost
@@ -52,8 +53,11 @@ class Adopted:
 
     def finish(self) -> None:
         """All of it is acknowledged: the files go."""
+        reach("before_adopted_end")
         self.stream.delete()
+        reach("in_adopted_end")
         self._claim.release(remove=True)
+        reach("after_adopted_end")
 
     def give_back(self) -> None:
         """Gives it back as it is, for another try or another process."""
@@ -176,11 +180,13 @@ def claim_session(directory: str, session: str) -> Adopted | str | None:
         return "neither its lock file nor a segment says whose it is"
     stream.locations.source = places_of(header, live=False)
     try:
-        return Adopted(claim, stream, _reported(claim, stream, state or State(header)))
+        adopted = Adopted(claim, stream, _reported(claim, stream, state or State(header)))
     except OSError as error:
         stream.close()
         claim.release(remove=False)
         return f"what it lost cannot be written down: {error.strerror}"
+    reach("at_adoption")
+    return adopted
 
 
 def _gone(owner: Identity, directory: str) -> bool:
@@ -204,7 +210,9 @@ def _reported(claim: Claim, stream: Stream, state: State) -> State:
         return state
     state = replace(state, reported=counted, reporting=new, reported_at=stream.end)
     claim.write(state)
+    reach("before_loss_report")
     stream.files.note(wire.encode_record(Lost(dropped.REASON, new)))
+    reach("after_loss_report")
     return state
 
 

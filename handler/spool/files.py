@@ -19,6 +19,7 @@ from collections import deque
 import msgspec
 
 from tocsin.handler import process
+from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol.event import Header
 from tocsin.handler.spool import frames
 from tocsin.handler.spool.claim import FRESH, Claim, State
@@ -136,12 +137,16 @@ class Spool:
 
     def rotate(self, now: float) -> None:
         """A new segment takes the writes from here on. Raises OSError, and nothing has changed then."""
+        reach("before_rotation")
         number = self.segment + 1
-        self.descriptor.point(self._begin(number))
+        begun = self._begin(number)
+        reach("in_rotation")
+        self.descriptor.point(begun)
         self.fd = self.descriptor.fd
         self.segment = number
         self._seals.rotated()
         self.header = msgspec.structs.replace(self.header, segment=number, written_at=now)
+        reach("after_rotation")
 
     def sealed(self, segment: Segment) -> bool:
         """Nobody can be writing to this segment any more."""

@@ -10,6 +10,7 @@ import uuid
 from typing import NamedTuple
 
 from tocsin.handler import process
+from tocsin.handler.failpoints import reach
 from tocsin.handler.settings import complain
 from tocsin.handler.spool.claim import UNNAMED
 
@@ -42,6 +43,7 @@ class Seals:
         free = _lease(path) if self._leases else process.monotonic() - self._rotated_at > GRACE
         if free:
             self._sealed.add(number)
+            reach("at_sealing")
         return free
 
 

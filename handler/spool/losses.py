@@ -10,6 +10,7 @@ import os
 
 from msgspec.structs import replace
 
+from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Lost, position
 from tocsin.handler.spool import dropped
@@ -107,8 +108,10 @@ class Losses:
         state = spool.state
         at = position(spool.segment, os.fstat(spool.fd).st_size)
         spool.keep(replace(state, reported=state.reported + new, reporting=new, reported_at=at))
+        reach("before_loss_report")
         try:
             spool.note(wire.encode_record(Lost(dropped.REASON, new)))
         except OSError:
             spool.keep(state)
             raise
+        reach("after_loss_report")

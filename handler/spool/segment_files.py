@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol.event import split
 from tocsin.handler.spool import frames
 from tocsin.handler.spool.descriptors import OwnFile
@@ -102,8 +103,10 @@ class SegmentFiles:
 
     def delete(self, segment: Segment) -> None:
         """Deletes the file: all of it is acknowledged and nobody writes to it."""
+        reach("before_deletion")
         with contextlib.suppress(OSError):
             os.unlink(segment.path)
+        reach("after_deletion")
         if file := self._open_files.pop(segment.number, None):
             file.close()
         self.segments.remove(segment)

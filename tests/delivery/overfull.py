@@ -1,7 +1,7 @@
-"""Logs far beyond the spool's limit, with no daemon, and kills itself. Usage: overfull.py RECORDS POINT.
+"""Logs far beyond the spool's limit, with no daemon, and dies of SIGKILL. Usage: overfull.py RECORDS END.
 
-Prints how many log calls have returned. POINT: `at once`, `before the telling` or `after the telling` of what
-was only counted.
+Prints how many log calls have returned. END: `dies` by itself, or `reports` what was only counted and dies of
+the failpoint in that.
 """
 
 from __future__ import annotations
@@ -11,25 +11,9 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
 
 from tocsin.handler import TocsinHandler
 from tocsin.handler.shipping import shipper
-from tocsin.handler.spool.files import Spool
-
-
-def die(*_: Any) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def dying_note(self: Spool, payload: bytes) -> None:
-    if sys.argv[2] == "before the telling":
-        die()
-    note(self, payload)
-    die()
-
-
-note = Spool.note
 
 if __name__ == "__main__":
     shipper.REPORT = 1e9
@@ -50,8 +34,7 @@ if __name__ == "__main__":
         log.error("order %d could not be shipped", logged)
         logged += 1
     print(logged, flush=True)
-    if sys.argv[2] != "at once":
-        Spool.note = dying_note  # type: ignore[method-assign]
+    if sys.argv[2] == "reports":
         shipper.REPORT = 0.0
         pause.wait()
-    die()
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.killed import KillAt
 from support.running import SOAK, Daemon, connects, unbalanced, until
 
 from tocsin.handler import TocsinHandler
@@ -19,13 +20,16 @@ from tocsin.handler import TocsinHandler
 HERE = Path(__file__).parent
 ADOPTED_WITHIN = 5.0
 DAEMON_POINTS = ["before_commit", "after_commit", "before_answer", "after_answer"]
-OWN_POINTS = ["before rotation", "in rotation", "after rotation", "before deletion", "after deletion"]
-ADOPTER_POINTS = [
-    "at adoption",
-    "before an adopted one's files go",
-    "in the deletion of an adopted one",
-    "after an adopted one's files went",
+OWN_POINTS = [
+    "before_rotation",
+    "in_rotation",
+    "after_rotation",
+    "at_sealing",
+    "before_deletion",
+    "after_deletion",
 ]
+ADOPTER_POINTS = ["at_adoption", "before_adopted_end", "in_adopted_end", "after_adopted_end"]
+DATABASES = ["sqlite", "postgres"]
 
 
 class Crowd:
@@ -36,14 +40,23 @@ class Crowd:
         self.started = 0
         self.living: list[subprocess.Popen[bytes]] = []
 
-    def start(self, point: str = "") -> subprocess.Popen[bytes]:
+    def start(self, **environ: str) -> subprocess.Popen[bytes]:
         self.started += 1
         name = f"w{self.started}"
-        command = [sys.executable, str(HERE / "worker.py"), str(self.daemon.place / f"{name}.journal"), name]
-        command += ["2", point]
-        worker = subprocess.Popen(command, env=self.daemon.environ, stderr=self.daemon.log)
+        journal = self.daemon.place / f"{name}.journal"
+        command = [sys.executable, HERE / "worker.py", journal, name, "2"]
+        environ = {**self.daemon.environ, **environ}
+        worker = subprocess.Popen(command, env=environ, stderr=self.daemon.log)
         self.living.append(worker)
         return worker
+
+    def die_at(self, *points: str) -> None:
+        """Starts a worker for each of the points and waits until all have died there."""
+        kills = {point: KillAt(point, self.daemon.place / point) for point in points}
+        workers = {point: self.start(**kill.environ) for point, kill in kills.items()}
+        assert until(lambda: all(worker.poll() is not None for worker in workers.values())), workers
+        for point, worker in workers.items():
+            kills[point].check(worker.returncode)
 
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
         worker.kill()
@@ -129,7 +142,7 @@ def test_killed_at_random_workers_and_daemon_count_each_record_once(daemon: Daem
     )
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+@pytest.mark.parametrize("database", DATABASES)
 @pytest.mark.parametrize("point", DAEMON_POINTS)
 def test_a_daemon_that_dies_at_a_point_of_its_work_counts_each_record_once(
     point: str, daemon: Daemon, crowd: Crowd
@@ -141,24 +154,43 @@ def test_a_daemon_that_dies_at_a_point_of_its_work_counts_each_record_once(
     settle(crowd)
 
 
+@pytest.mark.parametrize("database", DATABASES)
 def test_workers_that_die_with_their_files_in_motion_count_each_record_once(
     daemon: Daemon, crowd: Crowd
 ) -> None:
     daemon.up()
-    workers = [crowd.start(point) for point in OWN_POINTS]
-    assert until(lambda: all(worker.poll() is not None for worker in workers))
+    crowd.die_at(*OWN_POINTS)
     settle(crowd)
 
 
+@pytest.mark.parametrize("database", DATABASES)
 def test_adopters_that_die_leave_each_record_to_be_counted_once(daemon: Daemon, crowd: Crowd) -> None:
     worker = crowd.start()
     assert until(lambda: crowd.size() > 3000)
     crowd.kill(worker)
     daemon.up()
     for point in ADOPTER_POINTS:
-        adopter = crowd.start(point)
-        assert until(lambda adopter=adopter: adopter.poll() is not None)
+        crowd.die_at(point)
     settle(crowd)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize("point", ADOPTER_POINTS)
+def test_a_ship_command_that_dies_leaves_each_record_to_be_counted_once(
+    point: str, daemon: Daemon, crowd: Crowd
+) -> None:
+    for worker in [crowd.start(), crowd.start()]:
+        assert until(lambda: crowd.size() > 3000)
+        crowd.kill(worker)
+    daemon.up()
+    kill = KillAt(point, daemon.place / "mark")
+    ship = [sys.executable, "-m", "tocsin.handler", "ship"]
+    died = subprocess.run(ship, env={**daemon.environ, **kill.environ}, capture_output=True, check=False)
+    kill.check(died.returncode)
+    subprocess.run(ship, env=daemon.environ, capture_output=True, check=True)
+    assert unbalanced(crowd.returned(), daemon.counted()) == {}
+    assert (daemon.lost(), daemon.quarantined()) == ({}, 0)
+    assert os.listdir(daemon.spool) == []
 
 
 def test_a_dead_workers_records_are_counted_within_five_seconds(daemon: Daemon, crowd: Crowd) -> None:

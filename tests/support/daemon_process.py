@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from support.killed import KillAt
 from support.waiting import until
-from tocsin.handler import failpoints
 
 PROGRAM = Path(__file__).with_name("daemon_program.py")
 """`tocsin` without the limit on new errors, so that tests can tell each record from every other."""
@@ -85,13 +85,11 @@ class DaemonProcess:
 
     def dies_at(self, point: str, times: int = 1) -> None:
         """Starts it and waits until it has killed itself at that point of its work, at that passing of it."""
-        mark = self.place / "failpoint"
-        mark.unlink(missing_ok=True)
-        process = self.start(**{failpoints.VARIABLE: f"{point}:{times}:{mark}"}).process
+        kill = KillAt(point, self.place / "failpoint", times)
+        process = self.start(**kill.environ).process
         assert process is not None
         assert until(lambda: process.poll() is not None), f"{point} was not reached {times} times"
-        assert process.returncode == -signal.SIGKILL, self.written()
-        assert mark.read_text() == point
+        kill.check(process.returncode)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Ends it by a signal, if it runs, and waits for its end."""
