@@ -21,7 +21,7 @@ import pytest
 from daemon_double import DaemonDouble
 from support.running import until
 
-from tocsin.handler import TocsinHandler
+from tocsin.handler import TocsinHandler, failpoints
 from tocsin.handler.settings import default_service, resolve_settings
 
 Make = Callable[..., logging.Logger]
@@ -65,6 +65,19 @@ def test_repeats_over_many_segments_are_all_defined(
         assert until(lambda: daemon.memory.counted + daemon.memory.reported >= 4000)
         assert (daemon.memory.undefined, daemon.memory.lost) == (0, {})
         assert daemon.memory.messages["the same again"] == 3000
+
+
+def test_no_failpoint_lies_on_the_path_of_a_log_call(logger_to: Make) -> None:
+    logger = logger_to()
+    logger.error("the first begins the session")
+    called = set()
+    sys.setprofile(lambda frame, event, argument: called.add(frame.f_code))
+    try:
+        logger.error("the next")
+    finally:
+        sys.setprofile(None)
+    assert TocsinHandler.emit.__code__ in called
+    assert failpoints.reach.__code__ not in called
 
 
 @pytest.mark.parametrize("other", [{}, {"client": "martin"}], ids=["alike", "with other settings"])
