@@ -217,7 +217,7 @@ def _channels(config: Config) -> Iterator[Finding]:
     for settings in config.channel:
         fault = channel.look_at(settings)
         if fault.text:
-            yield problem(f"channel {settings.name}", fault.text, fault.remedy)
+            yield problem(f"channel {settings.name}", fault.text, fault.remedy or "Correct its [[channel]]")
         else:
             yield well(f"channel {settings.name}", f"is told {', '.join(settings.events)}")
 
