@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 from support import receiver as faults
-from support.daemon_process import PROGRAM
+from support.daemon_process import DaemonProcess
 from support.mailing import MailingDaemon
 from support.running import short_place, until
 
@@ -66,9 +64,11 @@ def test_a_failure_is_in_the_status_and_the_log_without_the_address(daemon, rece
 
 
 def test_a_secret_that_is_not_there_is_fatal_at_the_start_in_one_line(tmp_path):
-    config = tmp_path / "tocsin.toml"
-    config.write_text(f'[daemon]\nstate_dir = "{tmp_path}"\n' + hook(1, str(tmp_path / "none")))
-    command = [sys.executable, PROGRAM, "--config", str(config), "daemon"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode != 0
-    assert "channel.secret_file of channel 'hook'" in done.stderr.strip().splitlines()[-1]
+    daemon = DaemonProcess(
+        tmp_path, f'[daemon]\nstate_dir = "{tmp_path}"\n' + hook(1, str(tmp_path / "none"))
+    ).start()
+    try:
+        assert daemon.process.wait(60) != 0
+        assert "channel.secret_file of channel 'hook'" in daemon.written().strip().splitlines()[-1]
+    finally:
+        daemon.close()
