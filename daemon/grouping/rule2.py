@@ -100,8 +100,8 @@ class Code2(Code):
 def key_of(event: Event, code: Code, speakers: Speakers) -> Key:
     """What the event is under version 2."""
     raised = event.exception
-    if raised is None and (printed := _printed(event)):
-        raised, code = printed.raised, code._replace(printed=printed.lines)
+    if raised is None and (found := printed(event)):
+        raised, code = found.raised, code._replace(printed=found.lines)
     if raised is None:
         key = _worded(message_key(_led(event), code), event, code)
     else:
@@ -133,7 +133,8 @@ def carries(raised: Raised) -> bool:
     return _TRANSPORTS.search(raised.type) is not None
 
 
-def _printed(event: Event) -> Printed | None:
+def printed(event: Event) -> Printed | None:
+    """The traceback that the event's text holds in any known form, None where it holds none."""
     return forms.read(with_traceback(event.message)) if forms.may_hold(event.message) else None
 
 
@@ -176,12 +177,12 @@ def _unwrapped(raised: Raised, code: Code) -> tuple[Raised, Code]:
         foreign = not raised.group and next(own_frames(raised.frames, code), None) is None
         if not (foreign or carries(raised)) or not forms.may_hold(raised.text):
             break
-        printed = forms.read(raised.text)
-        if printed is None or (printed.raised == raised):
+        carried = forms.read(raised.text)
+        if carried is None or (carried.raised == raised):
             break
-        there = printed.raised
+        there = carried.raised
         raised = replace(there, errno=there.errno or raised.errno)
-        code = code._replace(printed=printed.lines)
+        code = code._replace(printed=carried.lines)
     raised = _tidied(raised, CHAIN)
     if not raised.group and next(own_frames(raised.frames, code), None) is None:
         raised = replace(raised, text=_own_words(raised))

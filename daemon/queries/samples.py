@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tocsin.daemon.grouping.rule2 import printed
 from tocsin.daemon.store.bodies import SampleBody
+from tocsin.handler.capture.inapp import in_app
 from tocsin.handler.protocol.event import CodeLocation, Frame, Raised
 
 CHAIN_LIMIT = 100
@@ -74,7 +77,7 @@ class EventFacts(Struct, frozen=True):
     place: FrameFacts
     """Where the logging call stands."""
     exceptions: list[RaisedFacts]
-    """The one that was logged first, then what caused it."""
+    """The one that was logged first, or whose traceback stands in the message; then what caused it."""
     level_name: str = ""
     """The application's own name of the level, else logging's."""
     task: str = ""
@@ -86,7 +89,11 @@ def event_facts(body: SampleBody) -> EventFacts:
     event = body.event
     places = {(place.path, place.line): place for place in body.places}
     call = Frame(event.path, event.module, event.function, event.line)
-    raised = _chain(event.exception, "raised", 0, places) if event.exception else iter(())
+    exception = event.exception
+    if exception is None and (found := printed(event)):
+        exception = found.raised
+        places |= {one: _with_row(places.get(one), *one, text) for one, text in found.lines.items()}
+    raised = _chain(exception, "raised", 0, places) if exception else iter(())
     return EventFacts(
         level=event.level,
         logger=event.logger,
@@ -133,11 +140,18 @@ def _chain(
         yield from _chain(raised.context, relation, depth, places)
 
 
+def _with_row(place: CodeLocation | None, path: str, line: int, text: str) -> CodeLocation:
+    """The location with the line that a traceback printed, where its source is not known."""
+    if place is None:
+        return CodeLocation(path, line, in_app=in_app(path, "", (), ()), first=line, source=(text,))
+    return place if place.source else replace(place, first=line, source=(text,))
+
+
 def _frame(frame: Frame, places: dict[tuple[str, int], CodeLocation]) -> FrameFacts:
     place = places.get((frame.path, frame.line))
     return FrameFacts(
         path=frame.path,
-        module=frame.module,
+        module=frame.module or (place.module if place else ""),
         function=frame.function,
         line=frame.line,
         in_app=place.in_app if place else True,

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from report_data import DAY, HOUR, NOW, fill
+from support.world import an_error
 
 from tocsin.daemon import config as configuration
 from tocsin.daemon import queries
-from tocsin.daemon.store.bodies import decode_body, encode_body
+from tocsin.daemon.queries.samples import EventFacts, event_facts
+from tocsin.daemon.store.bodies import SampleBody, decode_body, encode_body
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import Correction, ErrorLog, History, Run, Session, Ticket
-from tocsin.handler.protocol.event import Event
+from tocsin.handler.protocol.event import CodeLocation, Event
 
 KEYS = {
     "error": """id signature coarse title message source line service occurrences first_seen last_seen
@@ -108,6 +110,41 @@ def test_a_sample_joins_its_frames_with_their_source(site: Any) -> None:
     frame = event.exceptions[0].frames[-1]
     assert frame.source[frame.line - frame.first] == '    item = cart["item"]  # the line that fails'
     assert not event.exceptions[0].frames[0].in_app
+
+
+PRINTED = """Failed [golf-winter] - 'coffee' : Traceback (most recent call last):
+  File "/srv/cluster.py", line 13, in run
+    price("coffee")
+  File "/usr/lib/python3.12/json/decoder.py", line 7, in price
+    return prices[sku]
+KeyError: 'coffee'
+"""
+
+
+def printed_facts(*places: CodeLocation) -> EventFacts:
+    return event_facts(SampleBody(an_error(PRINTED, at=0.0), list(places)))
+
+
+def test_a_printed_traceback_is_shown_as_an_exception() -> None:
+    (raised,) = printed_facts().exceptions
+    assert (raised.type, raised.text, raised.relation) == ("KeyError", "'coffee'", "raised")
+    assert [(frame.line, frame.function, frame.source, frame.in_app) for frame in raised.frames] == [
+        (13, "run", ['price("coffee")'], True),
+        (7, "price", ["return prices[sku]"], False),
+    ]
+
+
+def test_a_printed_traceback_s_frames_have_the_source_around_them() -> None:
+    known = CodeLocation(
+        "/srv/cluster.py", 13, first=12, source=("try:", '    price("coffee")'), module="cluster"
+    )
+    frame = printed_facts(known).exceptions[0].frames[0]
+    assert (frame.module, frame.first, frame.source) == ("cluster", 12, ["try:", '    price("coffee")'])
+
+
+def test_a_printed_line_stands_where_the_source_is_not_known() -> None:
+    frame = printed_facts(CodeLocation("/srv/cluster.py", 13, module="cluster")).exceptions[0].frames[0]
+    assert (frame.module, frame.source) == ("cluster", ['price("coffee")'])
 
 
 def test_a_damaged_sample_does_not_hide_its_error(site: Any) -> None:
