@@ -49,6 +49,8 @@ _TEMPLATE_FUNCTION = re.compile(r"^(?:template|top-level template code|<module>|
 _IN_TEMPLATES = re.compile(r"(?:^|.*[/_])(templates?[/_].+)$")
 _FROZEN = re.compile(r"^<frozen ([\w.]+)>$")
 _DATABRICKS = re.compile(r"[/\\]\.?ipykernel[/\\]\d+[/\\]command-|^<command-\d")
+_KEY = re.compile(r"""[{,] ?['"]([A-Za-z_][\w.-]{0,40})['"]: ?""")
+_KEYS = 8
 _HELD = re.compile(r"\((\d{1,9}) sub-exceptions?\)$")
 _VERSION = re.compile(r"[-_.]?v?\d[\w.\-+]*$")
 _BLANK_LEAD = re.compile(r"(?:[^\w\n]*\n)+(?=[^\n]*[^\W\d_])")
@@ -158,7 +160,15 @@ def _worded(key: Key, event: Event, code: Code) -> Key:
         return key
     _, module, function, *_ = [*key.components, "", ""]
     spot = ".".join(str(part) for part in (module, function) if part) or event.logger
-    return key._replace(title=f"{spot}: {key.title}"[:TITLE_LIMIT])
+    return key._replace(title=f"{spot}: {_shape(event.message) or key.title}"[:TITLE_LIMIT])
+
+
+def _shape(message: str) -> str:
+    """Of a dict its keys, of a list that it is one: the values vary, and are nobody else's business."""
+    if message[:1] == "[":
+        return "[…]"
+    keys = dict.fromkeys(_KEY.findall(message[:TITLE_LIMIT])) if message[:1] == "{" else ()
+    return "{" + ", ".join(list(keys)[:_KEYS]) + "}" if keys else ""
 
 
 def _led(event: E) -> E:

@@ -15,6 +15,8 @@ from itertools import islice
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, Literal
 
+from msgspec import structs
+
 from tocsin.handler.capture import values
 from tocsin.handler.capture.inapp import in_app, is_notebook
 from tocsin.handler.capture.members import (
@@ -92,13 +94,14 @@ class Code:
 class Caught:
     """The exception of one record. `texts`: those along its chain by the exceptions' ids, asked for once."""
 
-    __slots__ = ("error", "texts", "traceback")
+    __slots__ = ("error", "named", "texts", "traceback")
 
-    def __init__(self, error: BaseException, traceback: object) -> None:
+    def __init__(self, error: BaseException, traceback: object, named: str = "") -> None:
         self.error = error
-        self.traceback = traceback_of(error)
-        if self.traceback is None and type(traceback) is TracebackType:
-            self.traceback = traceback
+        self.named = named
+        """Its type where the exception itself was not given: `error` only holds its text."""
+        # The record's own is of its moment: the exception's goes on growing while it is raised further.
+        self.traceback = traceback if type(traceback) is TracebackType else traceback_of(error)
         self.texts: dict[int, str] = {}
 
 
@@ -121,7 +124,7 @@ class Traces:
 
     def identity(self, seen: Caught) -> int:
         """A hash of the exception's types, texts and frames, along its chain and into its groups."""
-        parts: list[object] = []
+        parts: list[object] = [seen.named]
         texts = seen.texts
         node: BaseException | None = seen.error
         traceback = seen.traceback
@@ -141,7 +144,8 @@ class Traces:
 
     def raised(self, seen: Caught) -> Raised:
         """The exception with its chain. Size: bounded, yet `fit` may have to shorten it."""
-        return _Reading(self, seen.texts).raised(seen.error, seen.traceback, CHAIN, FRAMES)
+        raised = _Reading(self, seen.texts).raised(seen.error, seen.traceback, CHAIN, FRAMES)
+        return structs.replace(raised, type=seen.named) if seen.named else raised
 
     def code(self, traceback: TracebackType) -> Code:
         frame = traceback.tb_frame

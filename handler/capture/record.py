@@ -19,6 +19,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from types import TracebackType
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +28,7 @@ from msgspec import Struct
 from tocsin.handler.capture import values
 from tocsin.handler.capture.context import current
 from tocsin.handler.capture.fit import fit
+from tocsin.handler.capture.named_values import NamedValues
 from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
 from tocsin.handler.capture.stamp import TASK, StampedRecord, is_plain
@@ -36,7 +38,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _HASH = 2**63 - 1
 _TAG = Event.__struct_config__.tag
 _ARGUMENT_TEXT = 8 * 1024
-_CONTEXT_NAMES, _CONTEXT_TEXT = 20, 200
+_CONTEXT_TEXT = 200
 _FINGERPRINT_PARTS = 8
 _KEPT = 1024
 """Places and templates kept, at most; all are forgotten together."""
@@ -49,6 +51,7 @@ _ASKED = frozenset(map(id, (tuple, dict, list, str, int, float, bool)))
 _ATTRIBUTES = values.attributes_of
 _DEFAULTS = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
 _ORDINARY = _DEFAULTS | {"message", "asctime", "taskName", "client", "fingerprint"}
+_CONSUMED = frozenset(("exc_info", "fingerprint"))
 _ORDINARY_COUNT = len(_DEFAULTS)
 
 
@@ -182,6 +185,15 @@ class Capture:
                 message = self._text(message)
             elif "\0" in message or not message.isascii():
                 message = values.clean(message)
+            arguments = None
+            if template is not None:
+                given = summary.plain.args
+                for arg in (
+                    given if type(given) is tuple else dict.values(given) if type(given) is dict else ()
+                ):
+                    cls = type(arg)
+                    if cls is not str and cls is not int and issubclass(cls, BaseException):
+                        arguments, bound = given, bound or {}
             # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
             told = (
                 _TAG,
@@ -197,7 +209,7 @@ class Capture:
                 (type(thread) is str and self._threads.get(thread)) or self._thread(thread),
                 None if caught is None else self._traces.raised(caught),
                 None if client is None else values.clean(client[:_CONTEXT_TEXT]),
-                None if bound is None else self._context(bound, summary.plain),
+                None if bound is None else self._context(bound, summary.plain, arguments),
                 None if summary.fingerprint is None else self._fingerprint(summary.fingerprint),
                 self._stack(stack) if type(stack) is str and stack else None,
                 summary.key,
@@ -255,19 +267,24 @@ class Capture:
             text = text[1 - LIMIT :].partition("\n")[2]
         return values.clean(self._scrub.text(text))
 
-    def _context(self, bound: Mapping[str, Any], plain: logging.LogRecord) -> dict[str, str] | None:
-        """Bound names, then structlog's event, then `extra=`: the later, nearer one wins."""
-        found: dict[str, str] = {}
-        _add(found, bound.items())
+    def _context(
+        self, bound: Mapping[str, Any], plain: logging.LogRecord, arguments: object
+    ) -> dict[str, str] | None:
+        """Bound names, then structlog's event, then `extra=`: the later, nearer one wins. Then exceptions among the
+        message's arguments, of which the message shows the text only.
+        """
+        found = NamedValues()
+        found.add(bound.items(), _CONSUMED)
         if type(plain.msg) is dict:
-            _add(found, plain.msg.items())
-        _add(found, plain.__dict__.items(), _ORDINARY)
-        if "request" in found and (route := values.route_of(plain.__dict__.get("request"))):
-            found.setdefault("route", route)
-        if not found:
-            return None
-        shown = self._scrub.pairs(found)
-        return {values.clean(name): values.clean(text[:_CONTEXT_TEXT]) for name, text in shown.items()}
+            found.add(plain.msg.items(), _CONSUMED | {"event"})
+        fields = plain.__dict__
+        found.add(fields.items(), _ORDINARY)
+        if (client := fields.get("client")) is not None and _client(client) is None:
+            found.add((("client", client),))
+        found.add_errors(arguments)
+        if "request" in found.texts and (route := values.route_of(fields.get("request"))):
+            found.texts.setdefault("route", route)
+        return found.shown(self._scrub) or None
 
 
 def _keep(known: dict[Any, Any], key: object, value: object) -> None:
@@ -349,10 +366,17 @@ def _caught(plain: logging.LogRecord) -> Caught | None:
         given = sys.exc_info()
     if (given is None or given is False) and issubclass(type(msg), BaseException):
         given = msg  # `logger.error(exception)`: what would be written is its text alone.
-    error, traceback = given, None
-    if type(given) is tuple:
-        error, traceback = given[1:] if len(given) == 3 else (None, None)
-    return Caught(error, traceback) if error is not None and issubclass(type(error), BaseException) else None
+    if type(given) is not tuple or len(given) != 3:
+        return Caught(given, None) if issubclass(type(given), BaseException) else None
+    kind, error, traceback = given
+    if issubclass(type(error), BaseException):
+        return Caught(error, traceback)
+    if type(traceback) is not TracebackType:
+        return None
+    # A traceback apart from its exception: its type and text are what the record says they are.
+    named = values.name_of(kind) if issubclass(type(kind), type) else "Traceback"
+    text = "" if error is None else values.text_of(error)
+    return Caught(Exception(text), traceback, named)
 
 
 def _printed(text: object) -> str:
@@ -373,18 +397,6 @@ def _fingerprint(given: object) -> tuple[str, ...] | None:
         parts = islice(given, _FINGERPRINT_PARTS)
     texts = (values.text_of(part)[: values.ROOM] for part in parts)
     return tuple(values.clean(text) for text in texts if text) or None
-
-
-def _add(found: dict[str, str], items: Iterable[tuple[Any, Any]], but: frozenset[str] = frozenset()) -> None:
-    for name, value in list(islice(items, 100)):
-        if type(name) is not str or name in but or name.startswith("_"):
-            continue
-        if name in ("event", "exc_info", "fingerprint") or (
-            len(found) >= _CONTEXT_NAMES and name not in found
-        ):
-            continue
-        text = value if type(value) is str else values.render(value)
-        found[name[:100]] = text[: values.ROOM]
 
 
 def _site_of(plain: logging.LogRecord) -> Site:

@@ -14,6 +14,7 @@ import pathlib
 import re
 import types
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
@@ -23,6 +24,7 @@ ROOM = 1024
 
 _ITEMS = 10
 _INNER = 256
+_BYTES = 200
 _KINDS_KEPT = 1024
 _QUOTED_ITEMS = 50
 _QUOTED_TEXT = 16 * 1024
@@ -45,7 +47,7 @@ _filename_of: Callable[[BaseException], object] = OSError.__dict__["filename"]._
 class Kind:
     """What is known of a class, read once. `name` is `module.QualName`, without the module for builtins."""
 
-    __slots__ = ("attributes", "cls", "name", "text_owner")
+    __slots__ = ("attributes", "base", "cls", "fields", "name", "slots", "text_owner")
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
@@ -53,9 +55,24 @@ class Kind:
         self.attributes: Callable[[object], Any] | None = None
         self.text_owner: type = object
         """The class whose `__str__` an instance's text comes from."""
+        self.base: type | None = None
+        """The builtin class whose data an instance holds, None where it is none of those."""
+        self.fields: tuple[str, ...] = ()
+        """Of a named tuple: its names."""
+        self.slots: list[tuple[str, Callable[[object], Any]]] = []
         found_text = found_attributes = False
         for base in _mro_of(cls):
             namespace = _namespace_of(base)
+            if self.base is None and base in _BASES:
+                self.base = base
+            if not self.fields and type(fields := namespace.get("_fields")) is tuple:
+                self.fields = tuple(name for name in fields if type(name) is str)
+            if type(namespace.get("__slots__")) in _NAMED_SLOTS:
+                self.slots += [
+                    (name, member.__get__)
+                    for name, member in namespace.items()
+                    if type(name) is str and type(member) is types.MemberDescriptorType
+                ]
             if not found_text and "__str__" in namespace:
                 self.text_owner, found_text = base, True
             if not found_attributes and "__dict__" in namespace:
@@ -125,10 +142,15 @@ def whole_of(text: str) -> tuple[int, str] | None:
     return (int(found[1]), found[2]) if found is not None else None
 
 
+def name_of(cls: type) -> str:
+    """`module.QualName`, without the module for builtins."""
+    return _name(cls)
+
+
 def level_name(level: int, given: object) -> str:
     """The application's own name of a level; "" for logging's, however a formatter has coloured or padded it."""
     name = _COLOUR.sub("", (exact(given) or "")[:200]).strip()
-    return "" if name in (_LEVELS.get(level), f"Level {level}") else clean(name[:_LEVEL_TEXT])
+    return "" if name in (_LEVELS.get(level), f"Level {level}") else clean(shortened(name, _LEVEL_TEXT))
 
 
 def text_of(value: object) -> str:
@@ -168,7 +190,10 @@ def error_text(error: BaseException, depth: int = 3) -> str:
         return called_text(error)
     if all(map(quotable, args)) and (owner is not OSError or quotable(_filename_of(error))):
         return called_text(error)
-    return render(args[0]) if len(args) == 1 else "(" + ", ".join(map(_inner, args[:_ITEMS])) + ")"
+    if len(args) == 1:
+        return render(args[0])
+    more = [cut_mark(len(args), "items")] if len(args) > _ITEMS else []
+    return "(" + ", ".join([*map(_inner, args[:_ITEMS]), *more]) + ")"
 
 
 def called_text(value: object) -> str:
@@ -196,15 +221,15 @@ def quotable(value: object, depth: int = 3) -> bool:
 
 
 def render(value: object) -> str:
-    """A value for a person to read, at most about `ROOM` characters: builtin data as Python writes it, other
-    objects as their type and the plain data in their `__dict__`. Never raises.
+    """A value for a person to read, at most about `ROOM` characters: builtin data as Python writes it, also of
+    classes below those, other objects as their type and the plain data in their attributes. Never raises.
     """
     writer = _WRITERS.get(id(type(value)))
     try:
         text = writer(value) if writer is not None else _object(value)
     except Exception:
         text = f"<{kind_of(value).name}>"
-    return text if len(text) <= ROOM else text[: ROOM - 1] + "…"
+    return shortened(text, ROOM)
 
 
 def route_of(request: object) -> str:
@@ -218,23 +243,28 @@ def _name(cls: type) -> str:
     name = exact(_qualname_of(cls)) or "?"
     module = exact(_module_of(cls))
     full = name if module is None or module == "builtins" else f"{module}.{name}"
-    return clean(full[:300])
+    return clean(shortened(full, 300))
 
 
 def _str(value: str) -> str:
-    return repr(value) if len(value) <= ROOM else repr(value[:ROOM]) + "…"
+    return repr(value) if len(value) <= ROOM else repr(value[:ROOM]) + cut_mark(len(value), "characters")
 
 
 def _bytes(value: bytes | bytearray) -> str:
-    return repr(bytes(value[:200])) + ("" if len(value) <= 200 else f"… {len(value)} bytes")
+    base: Any = bytearray if issubclass(type(value), bytearray) else bytes
+    size = base.__len__(value)
+    text = repr(bytes(base.__getitem__(value, slice(_BYTES))))
+    return text if size <= _BYTES else text + cut_mark(size, "bytes")
 
 
 def _int(value: int) -> str:
-    return repr(value) if value.bit_length() <= 256 else f"<int of {value.bit_length()} bits>"
+    bits = int.bit_length(value)
+    return int.__repr__(value) if bits <= 256 else f"<int of {bits} bits>"
 
 
 def _decimal(value: decimal.Decimal) -> str:
-    return f"Decimal('{value}')" if len(value.as_tuple().digits) <= 60 else "<Decimal>"
+    digits = len(value.as_tuple().digits)
+    return f"Decimal('{value}')" if digits <= 60 else f"<Decimal of {digits} digits>"
 
 
 def _moment(value: datetime.datetime | datetime.time) -> str:
@@ -245,53 +275,131 @@ def _moment(value: datetime.datetime | datetime.time) -> str:
 def _inner(value: object) -> str:
     """An item of a container or an attribute: scalars in full, anything deeper by name and size."""
     cls = type(value)
-    if cls in _CONTAINERS:
-        return f"{cls.__name__}({len(value)})" if value else repr(value)  # type: ignore[arg-type]
-    writer = _WRITERS.get(id(cls))
-    text = writer(value) if writer is not None else f"<{kind_of(value).name}>"
+    writer = _SCALARS.get(id(cls))
+    if writer is not None:
+        text = writer(value)
+    elif cls in _CONTAINERS:
+        text = f"{cls.__name__}({len(value)})" if value else repr(value)  # type: ignore[arg-type]
+    else:
+        kind = kind_of(value)
+        base: Any = kind.base
+        if base in _CONTAINERS:
+            text = f"{kind.name}({base.__len__(value)})"
+        elif base is BaseException:
+            text = _error(value)  # type: ignore[arg-type]
+        elif base is not None:
+            text = _scalar(value, kind)
+        else:
+            text = f"<{kind.name}>"
     if len(text) <= _INNER:
         return text
     # Up to the last blank: half a secret would not be recognised as one.
-    return (text[:_INNER].rpartition(" ")[0] or text[:16]) + "…"
+    whole, unit = whole_of(text) or (len(text), "characters")
+    return (text[:_INNER].rpartition(" ")[0] or text[:16]) + cut_mark(whole, unit)
 
 
 def _item(value: object) -> str:
-    return render(value)[:_INNER] if type(value) in _CONTAINERS and not _nested(value) else _inner(value)
+    if id(type(value)) in _SCALARS:
+        return _inner(value)
+    base = _container(value)
+    if base is None or _nested(value, base):
+        return _inner(value)
+    text = render(value)
+    return text if len(text) <= _INNER else _inner(value)
 
 
-def _nested(value: Any) -> bool:
-    items: Iterable[object] = value.values() if type(value) is dict else value
-    return any(type(item) in _CONTAINERS for item in islice(items, _ITEMS))
+def _container(value: object) -> type | None:
+    """The builtin container that a value is, of its own class or of one below it."""
+    if id(type(value)) in _SCALARS:
+        return None
+    base = kind_of(value).base
+    return base if base in _CONTAINERS else None
+
+
+def _nested(value: Any, base: type) -> bool:
+    items: Iterable[object] = dict.values(value) if base is dict else base.__iter__(value)  # type: ignore[attr-defined]
+    return any(
+        id(type(item)) not in _SCALARS and _container(item) is not None for item in islice(items, _ITEMS)
+    )
 
 
 def _sequence(value: Any) -> str:
-    opening, closing = _BRACKETS[type(value)]
-    parts = [_item(item) for item in islice(value, _ITEMS)]
-    if len(value) > _ITEMS:
-        parts.append(f"… {len(value)} items")
-    elif type(value) is tuple and len(parts) == 1:
+    return _listed(value, type(value))
+
+
+def _listed(value: Any, base: Any) -> str:
+    opening, closing = _BRACKETS[base]
+    size = base.__len__(value)
+    parts = [_item(item) for item in islice(base.__iter__(value), _ITEMS)]
+    if size > _ITEMS:
+        parts.append(cut_mark(size, "items"))
+    elif base is tuple and size == 1:
         closing = ",)"
     return opening + ", ".join(parts) + closing
 
 
 def _dict(value: dict[Any, Any]) -> str:
-    parts = [f"{_inner(k)}: {_item(v)}" for k, v in islice(value.items(), _ITEMS)]
-    if len(value) > _ITEMS:
-        parts.append(f"… {len(value)} items")
+    size = dict.__len__(value)
+    parts = [f"{_inner(k)}: {_item(v)}" for k, v in islice(dict.items(value), _ITEMS)]
+    if size > _ITEMS:
+        parts.append(cut_mark(size, "items"))
     return "{" + ", ".join(parts) + "}"
 
 
 def _object(value: object) -> str:
-    attributes = attributes_of(value)
-    parts = [kind_of(value).name]
-    for name, held in islice(attributes.items(), _ITEMS) if attributes else ():
-        if type(name) is str and not name.startswith("__"):
-            parts.append(f"{name}={_inner(held)}")
+    """One of a class that has no writer: by what it is below, else by its attributes."""
+    kind = kind_of(value)
+    base = kind.base
+    if base is BaseException:
+        return _error(value)  # type: ignore[arg-type]
+    if base is dict:
+        return f"{kind.name}({_dict(value)})"  # type: ignore[arg-type]
+    if base is tuple and kind.fields:
+        held: Any = value
+        shown = zip(kind.fields[:_ITEMS], tuple.__iter__(held), strict=False)
+        parts = [f"{name}={_item(one)}" for name, one in shown]
+        if len(kind.fields) > _ITEMS:
+            parts.append(cut_mark(len(kind.fields), "items"))
+        return f"{kind.name}({', '.join(parts)})"
+    if base in _CONTAINERS:
+        return f"{kind.name}({_listed(value, base)})"
+    if base is not None:
+        return _scalar(value, kind)
+    return _attributes(value, kind)
+
+
+def _scalar(value: Any, kind: Kind) -> str:
+    """Of a text, number or bytes of an own class: the class and what it is below."""
+    base: Any = kind.base
+    text = _WRITERS[id(base)](exact(value) if base is str else value)
+    return f"{kind.name}({text})"
+
+
+def _error(error: BaseException) -> str:
+    """An exception that is a value: its type and arguments. Its `__str__` is not asked."""
+    args = _args_of(error)
+    parts = [_inner(arg) for arg in args[:_ITEMS]]
+    if len(args) > _ITEMS:
+        parts.append(cut_mark(len(args), "items"))
+    return f"{kind_of(error).name}({', '.join(parts)})"
+
+
+def _attributes(value: object, kind: Kind) -> str:
+    held = [(name, one) for name, one in (attributes_of(value) or {}).items() if type(name) is str]
+    for name, get in kind.slots:
+        try:
+            held.append((name, get(value)))
+        except AttributeError:  # Never set.
+            continue
+    held = [(name, one) for name, one in held if not name.startswith("__")]
+    parts = [kind.name, *(f"{name}={_inner(one)}" for name, one in held[:_ITEMS])]
+    if len(held) > _ITEMS:
+        parts.append(cut_mark(len(held), "attributes"))
     return "<" + " ".join(parts) + ">"
 
 
 def _callable(value: Any) -> str:
-    return f"<function {value.__qualname__[:200]}>"
+    return f"<function {shortened(value.__qualname__, 200)}>"
 
 
 def _class(value: type) -> str:
@@ -299,7 +407,7 @@ def _class(value: type) -> str:
 
 
 # Keyed by the class's id, so that no foreign metaclass is asked for a hash. The keys are the builtins' own.
-_CONTAINERS_BY_NAME = (list, tuple, dict, set, frozenset)
+_CONTAINERS_BY_NAME = (list, tuple, dict, set, frozenset, deque)
 
 
 class _Exactly:
@@ -313,6 +421,8 @@ class _Exactly:
 
 
 _CONTAINERS = _Exactly(_CONTAINERS_BY_NAME)
+_BASES = _Exactly((*_CONTAINERS_BY_NAME, BaseException, str, int, float, complex, bytes, bytearray))
+_NAMED_SLOTS = _Exactly((tuple, list, str, dict, set, frozenset))
 _BUILTIN_TEXTS = frozenset(
     id(cls) for cls in vars(builtins).values() if isinstance(cls, type) and issubclass(cls, BaseException)
 )
@@ -322,6 +432,7 @@ _BRACKETS: dict[type, tuple[str, str]] = {
     tuple: ("(", ")"),
     set: ("{", "}"),
     frozenset: ("frozenset({", "})"),
+    deque: ("deque([", "])"),
 }
 _WRITERS: dict[int, Callable[[Any], str]] = {
     id(cls): writer
@@ -330,14 +441,15 @@ _WRITERS: dict[int, Callable[[Any], str]] = {
         (int, _int),
         (bool, repr),
         (type(None), repr),
-        (float, repr),
-        (complex, repr),
+        (float, float.__repr__),
+        (complex, complex.__repr__),
         (bytes, _bytes),
         (bytearray, _bytes),
         (list, _sequence),
         (tuple, _sequence),
         (set, _sequence),
         (frozenset, _sequence),
+        (deque, _sequence),
         (dict, _dict),
         (datetime.datetime, _moment),
         (datetime.time, _moment),
@@ -350,3 +462,4 @@ _WRITERS: dict[int, Callable[[Any], str]] = {
         (type, _class),
     )
 }
+_SCALARS = {key: writer for key, writer in _WRITERS.items() if key not in set(map(id, _CONTAINERS_BY_NAME))}

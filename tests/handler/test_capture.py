@@ -79,7 +79,9 @@ def test_a_structlog_event_gives_its_message_its_context_and_its_exception() -> 
     try:
         raise LookupError("lost")
     except LookupError:
-        event = event_of(record({"event": "paid", "order": 17, "token": "t", "exc_info": True, "_r": 1}, ()))
+        event = event_of(
+            record({"event": "paid", "order": 17, "token": "t", "exc_info": True, "_record": 1}, ())
+        )
     assert event.message == "paid"
     assert event.context == {"order": "17", "token": MARK}
     assert event.exception is not None

@@ -1,0 +1,60 @@
+"""What an event is told besides its message: bound names, structlog's fields, `extra=`. Bounded texts under names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from tocsin.handler.capture import values
+from tocsin.handler.capture.scrub import Scrubber
+
+_NAMES, _LOOKED_AT = 20, 100
+_NAME_TEXT, _TEXT = 100, 200
+_OF_STRUCTLOG = frozenset(("_logger", "_name", "_record", "_from_structlog"))
+"""Names under which structlog hands its own things to the standard library."""
+
+
+class NamedValues:
+    """Collects names and values in order; a name that is given again has the later value."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self._dropped = 0
+
+    def add(self, items: Iterable[tuple[Any, Any]], but: frozenset[str] = frozenset()) -> None:
+        """All of these but some. A name may be anything that a dict has as a key."""
+        pairs = list(items)
+        for key, value in pairs[:_LOOKED_AT]:
+            name = key if type(key) is str else values.exact(key) or values.render(key)
+            if name in but or name in _OF_STRUCTLOG:
+                continue
+            name = values.shortened(name, _NAME_TEXT)
+            if len(self.texts) >= _NAMES and name not in self.texts:
+                self._dropped += 1
+                continue
+            text = value if type(value) is str else values.render(value)
+            self.texts[name] = values.shortened(text, values.ROOM)
+        self._dropped += max(0, len(pairs) - _LOOKED_AT)
+
+    def add_errors(self, arguments: object) -> None:
+        """Type and text of the exceptions among a message's arguments."""
+        items: Iterable[tuple[object, object]] = ()
+        if type(arguments) is tuple:
+            items = enumerate(arguments, 1)
+        elif type(arguments) is dict:
+            items = list(arguments.items())
+        for name, value in islice(items, _LOOKED_AT):
+            if issubclass(type(value), BaseException):
+                text = f"{values.kind_of(value).name}: {values.error_text(value)}"  # type: ignore[arg-type]
+                self.add(((f"argument {name}", text),))
+
+    def shown(self, scrub: Scrubber) -> dict[str, str]:
+        """Without secrets; at the end, how many names there were where some had no room."""
+        shown = {
+            values.clean(name): values.clean(values.shortened(text, _TEXT))
+            for name, text in scrub.pairs(self.texts).items()
+        }
+        if self._dropped:
+            shown["…"] = values.cut_mark(len(shown) + self._dropped, "names")
+        return shown
