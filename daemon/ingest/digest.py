@@ -7,7 +7,7 @@ the watermark moves in the transaction that counts. Knows no sockets and no SMTP
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -15,30 +15,23 @@ from msgspec import Raw
 from peewee import IntegrityError, InterfaceError, OperationalError
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.grouping.sign import Signature, part_of
 from tocsin.daemon.grouping.signatures import Signatures
-from tocsin.daemon.grouping.speakers import speakers_of, value_of
-from tocsin.daemon.ingest import outcome, printed_lines
-from tocsin.daemon.ingest.known_clients import NAME_LIMIT, KnownClients
+from tocsin.daemon.grouping.speakers import speakers_of
+from tocsin.daemon.ingest import broken_off, outcome
+from tocsin.daemon.ingest.batch_records import BatchRecords
+from tocsin.daemon.ingest.counters import Counters
 from tocsin.daemon.ingest.new_errors import FullLocations
-from tocsin.daemon.ingest.session_life import SessionLife, moment_by_our_clock
-from tocsin.daemon.ingest.tally import Occurrences, Sampled, Sum
+from tocsin.daemon.ingest.session_life import SessionLife
 from tocsin.daemon.ingest.versions import Versions
-from tocsin.daemon.store import errors, sessions, signatures
+from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store.alive_intervals import AliveIntervals
 from tocsin.daemon.store.database import Store, StoreError
-from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import Session
 from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import (
-    AggregatedEvents,
-    CodeLocation,
-    DuplicateReference,
     Event,
-    Lost,
 )
-from tocsin.handler.protocol.outline import EventOutline, outline, outline_event
 from tocsin.handler.protocol.wire import (
     Ack,
     Batch,
@@ -55,8 +48,6 @@ TRIES = 5
 """Of a transaction that met another daemon's, or a server that restarts."""
 PAUSE = 0.05
 """Seconds before the second try; each later one waits twice as long."""
-
-CodeLocations = Mapping[tuple[str, int], CodeLocation]
 
 log = structlog.get_logger()
 
@@ -114,12 +105,12 @@ class Digest:
     def _together(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
         with self._store.transaction():
             self._memory.signatures.both = self._versions.both(now)
-            work = _Work(self._store, self._config, received, self._identity, self._memory, now)
-            answers = [work.take(one) for one in received]
+            transaction = _Transaction(self._store, self._config, received, self._identity, self._memory, now)
+            answers = [transaction.take(one) for one in received]
             if now - self._swept_at > UNHEARD:
                 self._swept_at = now
-                work.give_up_unheard()
-            work.settle()
+                transaction.give_up_unheard()
+            transaction.write()
             reach("before_commit")
         reach("after_commit")
         return answers
@@ -175,13 +166,6 @@ def _is_event(raw: Raw) -> bool:
         return False
 
 
-def _ends(record: AggregatedEvents) -> list[tuple[float, int]]:
-    """(moment, how many) of collapsed occurrences: the first one's and the last one's moments are known."""
-    if record.count > 1:
-        return [(record.first_at, 1), (record.last_at, record.count - 1)]
-    return [(record.last_at, max(record.count, 0))]
-
-
 class _Memory(NamedTuple):
     """What is remembered from one transaction to the next; none of it has to be right."""
 
@@ -190,18 +174,8 @@ class _Memory(NamedTuple):
     full: FullLocations
 
 
-class _Known(NamedTuple):
-    """What a key stands for in one batch: repeats of it are counted as this event is."""
-
-    total: Sum
-    hits: Occurrences
-    signature: Signature
-    client: str
-    """The client's id, or a name that is nobody's."""
-
-
-class _Work:
-    """One transaction's work: sessions, sums per error, signs of life; written by `settle`."""
+class _Transaction:
+    """What came together: each message goes to whom it concerns; `write` writes the sums and the sessions."""
 
     def __init__(
         self,
@@ -214,18 +188,12 @@ class _Work:
     ) -> None:
         self._store = store
         self._config = config
-        self._signatures, self._stretches, self._full = memory
+        self._memory = memory
         self._now = now
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
-        self._life = SessionLife(self._sessions, identity, self._counted, now)
-        self._sums: dict[Key, Sum] = {}
-        self._splits = signatures.splits()
-        self._parts: dict[str, tuple[Signature, Key]] = {}
-        self._known_spots: dict[tuple[str, str | None, int], _Known] = {}
-        """By session, client and the signature object, which they keep alive."""
-        self._clients = KnownClients(config)
-        self._own_clients = {service.name: service.client or "" for service in config.service}
+        self._counters = Counters(memory.signatures, config)
+        self._life = SessionLife(self._sessions, identity, self._counters.so_far, now)
 
     def take(self, one: Received) -> FromDaemon | None:
         message = one.message
@@ -242,155 +210,48 @@ class _Work:
             session.ended_at = self._now
         return Ack(session.id, session.watermark)
 
-    def settle(self) -> None:
-        """Writes everything that came together."""
-        sums = {key: total for key, total in self._sums.items() if total.count}
-        outcome.write(self._store, self._config, sums, self._sessions, self._full, self._now)
-        for part, (_, origin) in self._parts.items():
-            signatures.note_part(origin, part)
-        signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._life.seen_alive}
-        for total in sums.values():
-            for (_, session_id), hits in total.hits.items():
-                self._sessions[session_id].events += hits.count
-                signs.setdefault(session_id, []).append([*hits.moments, *(at for at, _ in hits.many)])
-        sessions.save(self._store, self._sessions.values())
-        self._stretches.extend([(self._sessions[one], signs[one]) for one in sorted(signs)])
-
-    def _counted(self, session_id: str) -> int:
-        """How many events of a session this transaction has counted so far."""
-        ours = [
-            hits
-            for total in self._sums.values()
-            for (_, one), hits in total.hits.items()
-            if one == session_id
-        ]
-        return sum(len(hits.moments) + sum(count for _, count in hits.many) for hits in ours)
-
-    def _batch(self, session: Session, batch: Batch) -> FromDaemon:
-        if batch.start > session.watermark:
-            return Refusal(
-                session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
-            )
-        places = self._signatures.tell(session.id, batch.places)
-        known: dict[int, _Known] = {}
-        for raw in batch.definitions:
-            self._define(session, raw, places, known)
-        frames = [(at, raw) for at, raw in batch.frames if at >= session.watermark]
-        for at, raw in self._joined(session, frames, batch.definitions):
-            self._record(session, at, raw, places, known)
-        session.watermark = max(session.watermark, batch.end)
-        session.backlog = max(batch.backlog, 0)
-        self._life.note_alive(session)
-        return Ack(session.id, session.watermark)
-
-    def _joined(
-        self, session: Session, frames: list[tuple[int, Raw]], definitions: list[Raw]
-    ) -> list[tuple[int, Raw]]:
-        """The records with each traceback that was logged line by line as one event."""
-        pending = printed_lines.decode(session.broken_off)
-        if not pending and not printed_lines.concerns([*definitions, *(raw for _, raw in frames)]):
-            return frames
-        joined = printed_lines.join(frames, definitions, pending)
-        session.events += joined.absorbed
-        session.broken_off = printed_lines.encode(joined.pending)
-        return joined.frames
-
-    def _give_up_waiting(self, session: Session, *, ends: bool) -> None:
-        """Makes events of tracebacks whose rest does not come."""
-        waiting = []
-        for run in printed_lines.decode(session.broken_off):
-            happened = moment_by_our_clock(run.newest, session.clock_offset, self._now)
-            if ends or self._now - happened > printed_lines.STALE:
-                places = self._signatures.tell(session.id, ())
-                self._record(session, *printed_lines.unfinished(run), places, {})
-            else:
-                waiting.append(run)
-        session.broken_off = printed_lines.encode(tuple(waiting))
-
     def give_up_unheard(self) -> None:
         """Makes events of tracebacks that the silent sessions broke off: their processes may be gone for good."""
         for session in sessions.broken_off(self._now - UNHEARD):
             known = self._sessions.setdefault(session.id, session)
             self._give_up_waiting(known, ends=True)
 
-    def _define(self, session: Session, raw: Raw, places: CodeLocations, known: dict[int, _Known]) -> None:
-        try:
-            event = outline_event(raw)
-        except wire.WireError:
-            return
-        known[event.key] = self._known(session, event, places)
+    def write(self) -> None:
+        """Writes everything that came together."""
+        sums = self._counters.sums()
+        outcome.write(self._store, self._config, sums, self._sessions, self._memory.full, self._now)
+        self._counters.note_parts()
+        signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._life.seen_alive}
+        for total in sums.values():
+            for (_, session_id), hits in total.hits.items():
+                self._sessions[session_id].events += hits.count
+                signs.setdefault(session_id, []).append([*hits.moments, *(at for at, _ in hits.many)])
+        sessions.save(self._store, self._sessions.values())
+        self._memory.stretches.extend([(self._sessions[one], signs[one]) for one in sorted(signs)])
 
-    def _record(
-        self, session: Session, position: int, raw: Raw, places: CodeLocations, known: dict[int, _Known]
-    ) -> None:
-        try:
-            record = outline(raw)
-        except wire.WireError as error:
-            errors.quarantine(session.id, position, str(error), bytes(raw), self._now)
-            return
-        if isinstance(record, EventOutline):
-            found = self._known(session, record, places)
-            if record.key:
-                known[record.key] = found
-            at = moment_by_our_clock(record.occurred_at, session.clock_offset, self._now)
-            found.hits.moments.append(at)
-            if found.total.wants(at):
-                found.total.keep(
-                    Sampled(record, found.signature, raw, places, session.id, position, at, found.client)
-                )
-        elif isinstance(record, DuplicateReference):
-            definition = known.get(record.key)
-            if definition is None:
-                self._unknown(session, position, raw)
-                return
-            definition.hits.moments.append(
-                moment_by_our_clock(record.occurred_at, session.clock_offset, self._now)
+    def _batch(self, session: Session, batch: Batch) -> FromDaemon:
+        if batch.start > session.watermark:
+            return Refusal(
+                session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
             )
-        elif isinstance(record, AggregatedEvents):
-            definition = known.get(record.key)
-            if definition is None:
-                self._unknown(session, position, raw)
-                return
-            for moment, count in _ends(record):
-                definition.hits.add(moment_by_our_clock(moment, session.clock_offset, self._now), count)
-        elif isinstance(record, Lost):
-            sessions.add_loss(session.id, record.reason, max(record.count, 0))
+        places = self._memory.signatures.tell(session.id, batch.places)
+        records = BatchRecords(session, places, self._counters, self._now)
+        for raw in batch.definitions:
+            records.define(raw)
+        frames = [(at, raw) for at, raw in batch.frames if at >= session.watermark]
+        for at, raw in broken_off.joined(session, frames, batch.definitions):
+            records.take(at, raw)
+        session.watermark = max(session.watermark, batch.end)
+        session.backlog = max(batch.backlog, 0)
+        self._life.note_alive(session)
+        return Ack(session.id, session.watermark)
 
-    def _unknown(self, session: Session, position: int, raw: Raw) -> None:
-        errors.quarantine(session.id, position, "names an unknown event", bytes(raw), self._now)
-
-    def _known(self, session: Session, event: EventOutline, places: CodeLocations) -> _Known:
-        """Where the event's occurrences are counted."""
-        signature = self._part(session, event, self._signatures.of(session.id, event, places))
-        spot = (session.id, event.client, id(signature))
-        known = self._known_spots.get(spot)
-        if known is None:
-            total = self._sum(session, signature, event, places)
-            named = event.client or self._own_clients.get(session.service, "")
-            client = self._clients.of(named)
-            # A sample keeps a name that is nobody's, so that the admin learns which.
-            known = _Known(total, total.hit(client, session.id), signature, client or named[:NAME_LIMIT])
-            self._known_spots[spot] = known
-        return known
-
-    def _part(self, session: Session, event: EventOutline, signature: Signature) -> Signature:
-        """The event's signature where people split its error."""
-        if not self._splits:
-            return signature
-        key = Key(session.service, session.environment, signature.fine, signature.older)
-        origin = key.now if key.now in self._splits else key.before
-        by = self._splits.get(origin)
-        if by is None:
-            return signature
-        part = part_of(signature, by, value_of(by, event, event.client or ""))
-        if part.fine not in self._parts:
-            signatures.keep_first(origin, part.fine)
-            self._parts[part.fine] = part, origin
-        return self._parts[part.fine][0]
-
-    def _sum(self, session: Session, signature: Signature, event: EventOutline, places: CodeLocations) -> Sum:
-        key = Key(session.service, session.environment, signature.fine, signature.older)
-        total = self._sums.get(key)
-        if total is None:
-            total = self._sums[key] = Sum(signature, event, places, session.id)
-        return total
+    def _give_up_waiting(self, session: Session, *, ends: bool) -> None:
+        """Makes events of tracebacks whose rest does not come."""
+        unfinished = broken_off.given_up(session, self._now, ends=ends)
+        if not unfinished:
+            return
+        places = self._memory.signatures.tell(session.id, ())
+        records = BatchRecords(session, places, self._counters, self._now)
+        for at, raw in unfinished:
+            records.take(at, raw)
