@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from posixpath import basename
 
 import click
 
 from tocsin.daemon import queries
+from tocsin.daemon.cli import error_page
 from tocsin.daemon.cli.context import (
     Context,
     as_json,
@@ -17,16 +19,14 @@ from tocsin.daemon.cli.context import (
     say,
     say_changed,
     say_cut,
-    say_facts,
     say_json,
     say_table,
     user_name,
 )
 from tocsin.daemon.cli.naming import error_name
 from tocsin.daemon.cli.options import narrowing
-from tocsin.daemon.cli.tables import Column
+from tocsin.daemon.cli.tables import Column, brief
 from tocsin.daemon.queries.monitor import state
-from tocsin.daemon.queries.samples import EventFacts
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.settings import Duration
@@ -34,6 +34,9 @@ from tocsin.daemon.tickets import merge as merging
 from tocsin.daemon.tickets import split as splitting
 from tocsin.daemon.tickets.manual import Manual
 from tocsin.daemon.tickets.mute import parse_rate
+
+TEXT_SHOWN = 120
+"""Characters of an error's newest text in the list."""
 
 
 @click.command()
@@ -65,6 +68,7 @@ def _show_list(context: Context, found: list[queries.ErrorFacts]) -> None:
         Column(_("last seen (UTC)")),
         Column(_("service")),
         Column(_("tickets"), number=True),
+        Column(_("place")),
         Column(_("error"), text=True),
     ]
     rows = [
@@ -75,18 +79,26 @@ def _show_list(context: Context, found: list[queries.ErrorFacts]) -> None:
             e.last_seen,
             e.service,
             e.open_tickets or "",
-            e.title,
+            f"{basename(e.source)}:{e.line}",
+            _told_apart(e),
         ]
         for e in found
     ]
     say_table(columns, rows, _("No errors. All is quiet."))
 
 
+def _told_apart(error: queries.ErrorFacts) -> str:
+    """The title, and the newest text where it says more: of two errors one title may stand for both."""
+    newest = next(iter(error.message.splitlines()), "")
+    return error.title if newest in ("", error.title) else f"{error.title} · {brief(newest, TEXT_SHOWN)}"
+
+
 @click.command()
 @click.argument("error_id", type=int)
+@click.option("--sample", "sample_id", type=int, metavar="N", help="Show this sample instead of the newest.")
 @as_json
 @pass_context
-def error(context: Context, error_id: int, as_json: bool) -> None:
+def error(context: Context, error_id: int, sample_id: int | None, as_json: bool) -> None:
     """Everything known about one error."""
     found = queries.error(context.store, error_id)
     if found is None:
@@ -94,35 +106,7 @@ def error(context: Context, error_id: int, as_json: bool) -> None:
     if as_json:
         say_json(found)
         return
-    _, said = context.words.gettext, context.page_words
-    event = next((sample.event for sample in found.samples if sample.event), None)
-    say_facts(
-        (_("error"), f"{found.id}, {found.title}"),
-        (_("message"), found.message),
-        (_("service"), found.service),
-        (_("environment"), found.environment),
-        (_("place"), f"{found.source}:{found.line}"),
-        (_("times"), found.occurrences),
-        (_("first seen (UTC)"), found.first_seen),
-        (_("last seen (UTC)"), found.last_seen),
-        (_("state"), _("resolved") if found.resolved else ""),
-        (_("part of error"), found.merged_into),
-        (_("signature"), found.signature),
-        (_("logged"), "" if event is None else _logged(context, event)),
-    )
-    say()
-    say_table(
-        [Column(_("moment (UTC)")), Column(_("what")), Column(_("by")), Column(_("text"), text=True)],
-        [[h.at, said.word(h.kind), h.by, said.happening(h)] for h in found.timeline],
-        _("Nothing has happened to it yet."),
-    )
-
-
-def _logged(context: Context, event: EventFacts) -> str:
-    said = context.words.gettext("as %(level)s by %(logger)s, thread %(thread)s")
-    task = context.words.gettext(", task %(task)s") % {"task": event.task} if event.task else ""
-    known = {"level": event.level_name, "logger": event.logger, "thread": event.thread or "-"}
-    return said % known + task
+    error_page.show(context, found, sample_id)
 
 
 @click.command()

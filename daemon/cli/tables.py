@@ -77,6 +77,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in _KEPT else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def brief(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def wrapped(text: str, width: int | None) -> list[str]:
     """The text in lines of that width, broken between words only; at least one line."""
     if width is None or columns_of(text) <= width:
