@@ -32,6 +32,7 @@ from tocsin.daemon.settings import (
     Grouping,
     GroupingRule,
     Mail,
+    Reminders,
     Report,
     Retention,
     Service,
@@ -58,6 +59,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tickets: Tickets = Tickets()
     watch: Watch = Watch()
     mail: Mail = Mail()
+    reminders: Reminders = Reminders()
     report: Report = Report()
     retention: Retention = Retention()
     grouping: Grouping = Grouping()

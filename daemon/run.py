@@ -34,6 +34,8 @@ from tocsin.daemon.store import sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import BACKUPS, Store, StoreError, claim, open_store, upgrade
 from tocsin.daemon.store.models import Run
+from tocsin.daemon.tickets import reminders
+from tocsin.daemon.tickets.reminders import Reminders
 from tocsin.daemon.tickets.watch import LAST_CHECK, WatchSweep
 from tocsin.reports.writer import ReportWriter
 
@@ -42,7 +44,7 @@ TICK = 5.0
 DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds the threads get to end after the signal, together."""
-DUTIES = ("courier", "clock-round", "clock-report", "clock-retention")
+DUTIES = ("courier", "clock-round", "clock-report", "clock-reminders", "clock-retention")
 """Names of the loops that only the leading daemon runs, beside one for each channel."""
 PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
@@ -194,6 +196,7 @@ def _lead(
     jobs = [
         Job("round", config.watch.every, WatchSweep(store, config).run, first),
         Job("report", config.report.every, partial(ReportWriter(store, config).write, budget=PAGES_WITHIN)),
+        Job("reminders", reminders.EVERY, Reminders(store, config).run, reminders.EVERY / 10),
         Job("retention", DAY, Retention(store, config.retention).run, DAY / 24),
     ]
     posts = [

@@ -18,7 +18,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 EVENTS = (
     "detection", "validated", "validation_failed", "reappeared", "reopened", "closing", "inconclusive",
-    "old_code",
+    "old_code", "reminder", "more_frequent",
 )  # fmt: skip
 """What a channel can be told; the names of the mails to admins."""
 
@@ -114,6 +114,21 @@ class Mail(_Section, frozen=True):
     """File that holds the SMTP password, instead of SMTP_PASS; default: systemd's tocsin.smtp-password."""
     oauth2_file: Annotated[str | None, Meta(examples=["/etc/tocsin/oauth2.json"])] = None
     """yagmail's OAuth2 file for Gmail."""
+
+
+class Reminders(_Section, frozen=True):
+    """What the admins are reminded of, each fact once."""
+
+    enabled: bool = True
+    """Whether they are."""
+    untouched: Duration = Duration(3 * 86400)
+    """After so long an open ticket that nobody touched is called to mind."""
+    held: Duration = Duration(86400)
+    """After so long a client's mail that waits for its release is."""
+    inconclusive: Duration = Duration(3 * 86400)
+    """After so long a watch that proves nothing, of which the admins were told, is."""
+    times: Annotated[float, Meta(ge=2)] = 10.0
+    """An open error is told that becomes so many times as frequent as it was."""
 
 
 class Report(_Section, frozen=True):
@@ -235,5 +250,6 @@ class Smtp(_Section, frozen=True):
 
 
 SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
+            "reminders": Reminders,
             "report": Report, "retention": Retention, "grouping": Grouping,
             "client": Client, "service": Service, "channel": Channel}  # fmt: skip

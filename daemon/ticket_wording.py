@@ -49,6 +49,8 @@ _MAILS = {
     "validation_failed": _("validation_failed"),
     "inconclusive": _("inconclusive"),
     "old_code": _("old_code"),
+    "reminder": _("reminder"),
+    "more_frequent": _("more_frequent"),
     "digest": _("digest"),
 }
 _SENT = {

@@ -83,6 +83,8 @@ WORDS = {
     "mail_kind_validation_failed": _("tests failed"),
     "mail_kind_inconclusive": _("silence proves nothing"),
     "mail_kind_old_code": _("old code still running"),
+    "mail_kind_reminder": _("reminder"),
+    "mail_kind_more_frequent": _("much more frequent"),
     "mail_kind_digest": _("digest"),
     # how one exception belongs to another
     "relation_cause": _("which was caused by"),

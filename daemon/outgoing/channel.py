@@ -24,15 +24,18 @@ from tocsin.daemon.store.models import Mail
 TEXT_LIMIT = 1500
 TONES = {
     "notice": "failure", "reopened": "failure", "validation_failed": "failure", "reappeared": "warning",
-    "inconclusive": "warning", "old_code": "warning", "closing": "success", "validated": "success",
+    "inconclusive": "warning", "old_code": "warning", "reminder": "warning", "more_frequent": "failure",
+    "closing": "success", "validated": "success",
 }  # fmt: skip
 """Kind of message -> what Apprise calls its type; info for all others."""
 
-_MOMENTS = ("first_seen", "last_seen", "created_at", "quiet_since", "reappeared_at", "unseen_since")
+_MOMENTS = ("first_seen", "last_seen", "created_at", "quiet_since", "reappeared_at", "unseen_since", "since")
 _TEXTS = ("service", "environment", "title", "source", "function", "client_id", "client_name", "priority",
-          "resolution", "evidence", "applied_by", "file_path", "description", "test_status", "session")  # fmt: skip
+          "resolution", "evidence", "applied_by", "file_path", "description", "test_status", "session",
+          "recipient", "kind")  # fmt: skip
 _AS_THEY_ARE = ("ticket_id", "error_id", "line", "occurrences", "manual", "late", "corrections", "chance",
-                "verified_by_tests", "watched_seconds", "seen_seconds", "total")  # fmt: skip
+                "verified_by_tests", "watched_seconds", "seen_seconds", "total", "usual_rate", "recent_rate",
+                "tickets_total", "watches_total", "held_total", "mail_id")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ def chat_message(row: Mail, templates: Templates) -> ChatMessage:
         facts["mails"] = [
             {"subject": mail.line(one.get("subject", ""))} for one in row.facts.get("mails", ())
         ]
+    if row.kind == "reminder":
+        facts["mails"] = [{"subject": one} for one in _waiting(row.facts)]
     text = templates.render("chat.txt", spoken, facts).strip()
     lines = [_unmentioned(mail.text(text, TEXT_LIMIT)), facts["ticket_url"] or ""]
     return ChatMessage(
@@ -137,6 +142,9 @@ def _data(facts: Mapping[str, Any]) -> dict[str, Any]:
         found["message"] = mail.text(facts["message"] or "")
     if "ticket_url" in facts:
         found["ticket_url"] = mail.web_address(facts["ticket_url"])
+    for key in ("tickets", "watches", "held"):
+        if key in facts:
+            found[key] = [_data(one) for one in facts[key]]
     if "mails" in facts:
         found["events"] = [_item(one) for one in facts["mails"]]
     return found
@@ -150,6 +158,12 @@ def _item(one: Mapping[str, Any]) -> dict[str, Any]:
         "timestamp": _moment(one.get("created_at")),
         "ticket_url": mail.web_address(one.get("ticket_url")),
     }
+
+
+def _waiting(facts: Mapping[str, Any]) -> list[str]:
+    """A line for each of what a reminder names."""
+    found = [one for key in ("tickets", "watches", "held") for one in facts.get(key, ())]
+    return [mail.line(f"#{one.get('ticket_id')} {one.get('title')}") for one in found]
 
 
 def _moment(at: Any) -> str | None:

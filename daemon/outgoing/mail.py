@@ -164,6 +164,30 @@ def old_code(facts: Facts, voice: RenderContext) -> RenderedMail:
     )
 
 
+def reminder(facts: Facts, voice: RenderContext) -> RenderedMail:
+    """To the admin: what waits for somebody, since long."""
+    parts = [
+        _part(facts, "tickets", voice._("Open tickets that nobody touched"),
+              voice._("Correct the error, or close the ticket by hand.")),
+        _part(facts, "watches", voice._("Watches that prove nothing"),
+              voice._("Start the application again, or close the ticket by hand.")),
+        _part(facts, "held", voice._("Mails to clients that wait for your release"),
+              voice._("tocsin mail outbox shows them, and releases or drops them.")),
+    ]  # fmt: skip
+    parts = [part for part in parts if part["entries"]]
+    total = sum(len(part["entries"]) + part["more"] for part in parts)
+    said = voice.language.ngettext("%(num)s thing waits for you", "%(num)s things wait for you", total)
+    summary = said % {"num": voice.language.number(total)}
+    return voice.letter("reminder", facts, f"[Tocsin] {summary}", "caution", parts=parts, summary=summary)
+
+
+def more_frequent(facts: Facts, voice: RenderContext) -> RenderedMail:
+    """To the admin: an open error comes much more often than it did."""
+    subject = voice.ticket(facts, voice._("Much more frequent: %(title)s", title=_of(facts, "title")))
+    rates = {name: _rate(facts.get(f"{name}_rate"), voice) for name in ("usual", "recent")}
+    return voice.letter("more_frequent", facts, subject, "alarm", **rates)
+
+
 def digest(facts: Facts, voice: RenderContext) -> RenderedMail:
     """To anyone: many mails in one. `mails` is a list of `digest_item`s, `total` how many there were."""
     mails = [_digest_line(item) for item in facts.get("mails", ())][:DIGEST_LIMIT]
@@ -185,7 +209,7 @@ def test(facts: Facts, voice: RenderContext) -> RenderedMail:
 KINDS: dict[str, Callable[[Facts, RenderContext], RenderedMail]] = {
     function.__name__: function
     for function in (detection, notice, validated, validation_failed, reappeared, reopened, closing,
-                     inconclusive, old_code, digest, test)
+                     inconclusive, old_code, reminder, more_frequent, digest, test)
 }  # fmt: skip
 
 
@@ -363,6 +387,32 @@ def _watched(facts: Facts, voice: RenderContext) -> str:
         watched=watched,
         seen=seen,
     )
+
+
+def _part(facts: Facts, key: str, heading: str, remedy: str) -> dict[str, Any]:
+    """One kind of what waits, each entry with since when."""
+    entries = [
+        {
+            "text": " ".join(filter(None, [_number(one), _of(one, "title") or _of(one, "kind")])),
+            "since": _moment(one.get("since")) or 0.0,
+            "url": web_address(one.get("ticket_url")),
+        }
+        for one in facts.get(key, ())
+    ]
+    more = max(0, int(facts.get(f"{key}_total") or 0) - len(entries))
+    return {"heading": heading, "remedy": remedy, "entries": entries, "more": more}
+
+
+def _number(item: Facts) -> str:
+    """Which ticket, and for whom."""
+    ticket = f"#{line(item['ticket_id'], 20)}" if item.get("ticket_id") else ""
+    return " ".join(filter(None, [ticket, _of(item, "recipient"), _of(item, "service")]))
+
+
+def _rate(value: object, voice: RenderContext) -> str:
+    """Occurrences an hour: whole above ten, two digits below."""
+    rate = _moment(value) or 0.0
+    return voice.language.number(round(rate) if rate >= 10 else float(f"{rate:.2g}"))
 
 
 def _digest_line(item: Facts) -> dict[str, Any]:

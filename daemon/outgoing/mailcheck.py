@@ -143,6 +143,16 @@ def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
                     "verified_by_tests": True},
         "inconclusive": {"unseen_since": now - 3 * _DAY, "seen_seconds": 5 * 3600.0},
         "old_code": {"reappeared_at": now + 3 * _DAY, "session": "web-1, pid 4242"},
+        "reminder": {
+            "tickets": [{"ticket_id": 42, "title": "IntegrityError: UNIQUE constraint failed: orders.number",
+                         "service": "shop", "since": now - 4 * _DAY,
+                         "ticket_url": "https://status.example.org/admin/tickets/42.html"}],
+            "held": [{"mail_id": 7, "ticket_id": 43, "title": "KeyError: *", "recipient": "it@acme.example",
+                      "since": now - 2 * _DAY}],
+            "watches": [{"ticket_id": 44, "title": "TimeoutError", "service": "nightly",
+                         "since": now - 5 * _DAY}],
+            "tickets_total": 3, "held_total": 1, "watches_total": 1},
+        "more_frequent": {"usual_rate": 0.4, "recent_rate": 37.0, "occurrences": 412},
         "digest": {"total": 120, "mails": [
             {"kind": "notice", "subject": f"[Ticket #{number}] New error in shop: KeyError",
              "ticket_id": number, "created_at": now + number, "title": "KeyError: *",

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 import structlog
 
-from tocsin.daemon.store.models import AliveInterval, Correction, ErrorLog, Mail, Run, Session, Ticket, Watch
+from tocsin.daemon.store.models import (
+    AliveInterval,
+    Correction,
+    ErrorLog,
+    Mail,
+    Reminder,
+    Run,
+    Session,
+    Ticket,
+    Watch,
+)
 
 log = structlog.get_logger()
 
@@ -22,7 +32,7 @@ def cut(now: float) -> None:
         table.update({end: now}).where(end > now).execute()
     for column in (
         Session.started_at, Session.last_heard, Session.ended_at, Correction.applied_at, Watch.quiet_since,
-        ErrorLog.resolved_at, ErrorLog.sampled_at, Mail.due_at, Mail.tried_at, Mail.trying_since,
+        ErrorLog.resolved_at, ErrorLog.sampled_at, Mail.due_at, Mail.tried_at, Mail.trying_since, Reminder.said_at,
     ):  # fmt: skip
         column.model.update({column: now}).where(column > now).execute()
     Watch.update(reappeared_at=None).where(Watch.reappeared_at > now).execute()

@@ -350,6 +350,22 @@ class Watch(Table):
         table_name = "watches"
 
 
+class Reminder(Table):
+    """What the admins were reminded of, so that each fact is said once."""
+
+    kind = CharField()
+    """`untouched`, `held`, `inconclusive` or `more_frequent`."""
+    subject = CharField()
+    """Which fact: a ticket and since when, a mail, an error, ..."""
+    said_at = MomentField()
+    value = DoubleField(null=True)
+    """How large it was said to be, where it may be said again of something larger."""
+
+    class Meta:
+        table_name = "reminders"
+        primary_key = CompositeKey("kind", "subject")
+
+
 class Client(Table):
     """Somebody the errors concern."""
 
@@ -399,4 +415,4 @@ class Mail(Table):
 
 
 MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
-          AliveInterval, Run, Loss, Quarantined, Watch, Client, Mail)  # fmt: skip
+          AliveInterval, Run, Loss, Quarantined, Watch, Reminder, Client, Mail)  # fmt: skip
