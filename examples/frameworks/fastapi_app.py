@@ -1,8 +1,9 @@
-"""FastAPI under uvicorn with several workers: each worker ships its own errors. A key says who asks.
+"""FastAPI under uvicorn or hypercorn with several workers: each ships its own errors. A key says who asks.
 
 Run it, and ask for a price it does not have:
 
     uvicorn --workers 3 fastapi_app:app
+    hypercorn --workers 3 fastapi_app:app
     curl --header 'X-Api-Key: k-4711' 'http://127.0.0.1:8000/prices/tea?currency=EUR'
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import urllib.error
@@ -94,7 +95,7 @@ def test_gunicorns_own_word_of_a_killed_worker(alone: ExamplesDaemon) -> None:
 
 
 def test_fastapi_under_uvicorn(tocsin: ExamplesDaemon) -> None:
-    (command, _) = commands(EXAMPLES / "fastapi_app.py")
+    (command, _, _) = commands(EXAMPLES / "fastapi_app.py")
     patience = ("--timeout-worker-healthcheck", "60")
     with tocsin.serving(*command, *FOUR, *patience, "--port", "0") as server:
         url = server.url
@@ -105,6 +106,25 @@ def test_fastapi_under_uvicorn(tocsin: ExamplesDaemon) -> None:
             five_errors(server, worker, ask)
         assert_counted(tocsin, "prices", "acme", workers)
     assert_bound_and_scrubbed(tocsin, "prices")
+
+
+def test_fastapi_under_hypercorn_with_a_worker_killed(alone: ExamplesDaemon) -> None:
+    (_, command, _) = commands(EXAMPLES / "fastapi_app.py")
+    with alone.serving(*command, *FOUR, *ANY_PORT) as server:
+        url = server.url
+        assert server.says("Running on", 4), server.said()
+        assert until(lambda: len(alone.present("prices")) == 4), server.said()
+        workers = sorted(alone.present("prices"))
+        ask = asking(url, {"X-Api-Key": "k-4711"})
+        server.children()
+        for worker in workers:
+            five_errors(server, worker, ask)
+        # Starlette answers before the server logs. The whole server ends with one worker that was killed.
+        assert server.says("KeyError", 20), server.said()
+        os.kill(workers[-1], signal.SIGKILL)
+    assert alone.counts("prices", {"acme": 20}), alone.clients("prices")
+    assert alone.logged_by("prices") == dict.fromkeys(workers, 5)
+    assert_bound_and_scrubbed(alone, "prices")
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +159,26 @@ def test_django_under_gunicorn(tocsin: ExamplesDaemon, logged_in: Callable[[str]
             five_errors(server, worker, ask)
         assert_counted(tocsin, "site", "martin", workers)
     assert_bound_and_scrubbed(tocsin, "site")
+
+
+def test_django_rest_framework_under_gunicorn_with_a_worker_killed(
+    tocsin: ExamplesDaemon, logged_in: Callable[[str], Ask]
+) -> None:
+    settings = tocsin.examples / "django_site" / "settings.py"
+    text = settings.read_text().replace('"service": "site"', '"service": "api"')
+    settings.with_name("api_settings.py").write_text(text)
+    command = commands(EXAMPLES / "django_site" / "settings.py")[-1]
+    django = ("env", "DJANGO_SETTINGS_MODULE=api_settings", *command)
+    password = base64.b64encode(b"martin:s3cret-of-martin").decode()
+    with tocsin.serving(*django, *FOUR, *ANY_PORT, under="django_site") as server:
+        workers = four_of_gunicorn(server)
+        ask = asking(server.url + "/api", {"Authorization": f"Basic {password}"})
+        for worker in workers:
+            five_errors(server, worker, ask)
+            if worker == workers[0]:
+                os.kill(worker, signal.SIGKILL)
+                assert server.says(BOOTED, 5), server.said()
+        assert_counted(tocsin, "api", "martin", workers)
 
 
 def test_asynchronous_django_asks_for_the_user_in_a_thread(

@@ -52,13 +52,16 @@ class ExamplesDaemon(Daemon):
         super().__init__(place)
         with (place / "tocsin.toml").open("a") as file:
             file.write(CONFIGURATION)
+        self.more: dict[str, str] = {}
+        """What programs find in their environment besides."""
         self.examples = place / "examples"
         shutil.copytree(EXAMPLES, self.examples, ignore=shutil.ignore_patterns("__pycache__", "*.sqlite3"))
 
     @property
     def environ(self) -> dict[str, str]:
         path = f"{PROGRAMS}:{os.environ['PATH']}"
-        return {**super().environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.place)}
+        own = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.place)}
+        return {**super().environ, **own, **self.more}
 
     def run(self, *command: str | Path, under: str = ".") -> str:
         """What the command said; it must end well."""

@@ -4,7 +4,8 @@
     python manage.py createsuperuser --username martin
     gunicorn --workers 3 wsgi
 
-Log in at http://127.0.0.1:8000/admin/, then open http://127.0.0.1:8000/prices/tea?currency=EUR
+Log in at http://127.0.0.1:8000/admin/, then open http://127.0.0.1:8000/prices/tea?currency=EUR. At /api/prices/tea
+Django REST framework asks for name and password itself.
 """
 
 from pathlib import Path
@@ -22,6 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "rest_framework",
 ]
 TEMPLATES = [
     {
@@ -45,6 +47,12 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler"},
     },
     "root": {"handlers": ["tocsin", "console"]},
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.BasicAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "UNAUTHENTICATED_USER": None,
 }
 
 MIDDLEWARE = [
