@@ -91,7 +91,7 @@ if __name__ == "__main__":
         pool.map(work, range(19), chunksize=1)
         pool.apply_async(work, [19])
         while not os.path.exists("killed " + sys.argv[1]):
-            time.sleep(0.01)
+            time.sleep(0.01)  # Polls
 """
 
 
