@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
+from zoneinfo import available_timezones
 
 import dotenv
 import msgspec
 from msgspec import Struct
 
-from tocsin.daemon import config_channels
+from tocsin.daemon import config_channels, logo
 from tocsin.daemon.config_file import SYSTEM, ConfigError, find
 from tocsin.daemon.mail_address import mail_address
 from tocsin.daemon.settings import (
@@ -32,6 +33,7 @@ from tocsin.daemon.settings import (
     Grouping,
     GroupingRule,
     Mail,
+    Organisation,
     Reminders,
     Report,
     Retention,
@@ -40,12 +42,14 @@ from tocsin.daemon.settings import (
     Tickets,
     Watch,
 )
+from tocsin.daemon.time_zone import is_time_zone
 from tocsin.daemon.wrong_setting import explain
 from tocsin.handler.paths import default_endpoint, state_directory
 
 _PATHS = {
     "daemon": ("state_dir", "key", "clients"),
     "mail": ("templates", "password_file", "oauth2_file"),
+    "organisation": ("logo",),
     "report": ("dir",),
 }
 """Settings that are paths, relative to the configuration file."""
@@ -60,6 +64,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     watch: Watch = Watch()
     mail: Mail = Mail()
     reminders: Reminders = Reminders()
+    organisation: Organisation = Organisation()
     report: Report = Report()
     retention: Retention = Retention()
     grouping: Grouping = Grouping()
@@ -236,11 +241,8 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
     for host in hosts:
         if hosts.count(host) > 1:
             raise ConfigError(f"{name}: client.hosts: {host!r} is given to two clients; keep one")
-    for address in [*config.mail.admin, *(client.email for client in config.client if client.email)]:
-        try:
-            mail_address(address)
-        except ValueError as error:
-            raise ConfigError(f"{name}: {address!r} is not a mail address: {error}") from None
+    _check_addresses(config, name)
+    _check_organisation(config, name)
     return msgspec.structs.replace(
         config,
         daemon=msgspec.structs.replace(
@@ -253,6 +255,34 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
         report=msgspec.structs.replace(config.report, dir=config.report.dir or str(state / "report")),
         smtp=_smtp(environ, config, name),
     )
+
+
+def _check_addresses(config: Config, name: str) -> None:
+    reply_to = [config.organisation.reply_to] if config.organisation.reply_to else []
+    clients = [client.email for client in config.client if client.email]
+    for address in [*config.mail.admin, *clients, *reply_to]:
+        try:
+            mail_address(address)
+        except ValueError as error:
+            raise ConfigError(f"{name}: {address!r} is not a mail address: {error}") from None
+
+
+def _check_organisation(config: Config, name: str) -> None:
+    own = config.organisation
+    zones = [("organisation.timezone", own.timezone)]
+    zones += [(f"client.timezone of {client.id}", client.timezone) for client in config.client]
+    for key, zone in zones:
+        if zone is not None and not is_time_zone(zone):
+            close = difflib.get_close_matches(zone, available_timezones(), 1)
+            hint = f"did you mean {close[0]}?" if close else 'write a name such as "Europe/Paris"'
+            raise ConfigError(f"{name}: {key} = {zone!r} is no time zone; {hint}")
+    if own.site is not None and not re.fullmatch(r"https?://[^\s\"'<>]+", own.site):
+        raise ConfigError(f"{name}: organisation.site = {own.site!r}: write https://...")
+    if own.logo is not None and Path(own.logo).exists():
+        try:
+            logo.read(Path(own.logo))
+        except logo.LogoError as error:
+            raise ConfigError(f"{name}: organisation.logo = {own.logo!r}: {error}") from None
 
 
 def _check_rule(rule: GroupingRule, name: str) -> None:

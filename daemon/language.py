@@ -7,28 +7,32 @@ The source texts are English; `locale/fr/LC_MESSAGES/tocsin.po` holds the French
 from __future__ import annotations
 
 import gettext as _gettext
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_datetime, get_timezone_location
 from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
+
+from tocsin.daemon.time_zone import is_time_zone
 
 LOCALES = Path(__file__).parent / "locale"
 DOMAIN = "tocsin"
 LANGUAGES = ("en", "fr")
 
-_MOMENT = {"en": "d MMMM y, HH:mm 'UTC'", "fr": "d MMMM y 'à' HH:mm 'UTC'"}
+_MOMENT = {"en": "d MMMM y, HH:mm", "fr": "d MMMM y 'à' HH:mm"}
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 class Language:
-    """One language's words and ways to write. `code` is `en` or `fr`."""
+    """One language's words and ways to write. `code` is `en` or `fr`; `zone` None is the server's own zone."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, zone: str | None = None) -> None:
         self.code = code
+        self._zone = ZoneInfo(zone) if zone else None
         self.catalogue: _gettext.NullTranslations = (
             _gettext.NullTranslations()
             if code == "en"
@@ -42,8 +46,16 @@ class Language:
         return self.catalogue.ngettext(one, many, count)
 
     def moment(self, at: float) -> str:
-        """Epoch seconds as a date and a time of day in UTC: `22 November 2026, 14:26 UTC`."""
-        return str(format_datetime(datetime.fromtimestamp(at, UTC), _MOMENT[self.code], locale=self.code))
+        """Epoch seconds as a date and a time of day, the zone named: `22 November 2026, 15:26 (Paris)`."""
+        local = (
+            datetime.fromtimestamp(at, self._zone) if self._zone else datetime.fromtimestamp(at).astimezone()
+        )
+        said = str(format_datetime(local, _MOMENT[self.code], locale=self.code))
+        if local.utcoffset() == timedelta(0) and local.tzname() == "UTC":
+            return f"{said} UTC"
+        if self._zone is None:
+            return f"{said} ({local.tzname()})"
+        return f"{said} ({get_timezone_location(self._zone, locale=self.code, return_city=True)})"
 
     def duration(self, seconds: float) -> str:
         """Seconds in at most two units: `24 hours`, `90 seconds`, `3 days and 4 hours`; days past 48 h."""
@@ -70,7 +82,10 @@ class Language:
 
 
 @cache
-def language(code: str | None) -> Language:
-    """The language of that code (`fr`, `fr_FR`, ...); English for one we do not speak."""
+def language(code: str | None, zone: str | None = None) -> Language:
+    """The language of that code (`fr`, `fr_FR`, ...), English for one we do not speak; moments in that zone.
+
+    A zone that this machine does not know counts as none given.
+    """
     short = (code or "").replace("-", "_").split("_")[0].lower()
-    return Language(short if short in LANGUAGES else "en")
+    return Language(short if short in LANGUAGES else "en", zone if zone and is_time_zone(zone) else None)

@@ -149,7 +149,7 @@ def _introduce(store: Store, config: Config) -> None:
     """The clients of the configuration become rows, so that tickets and pages can name them."""
     with store.transaction():
         for client in config.client:
-            rows.remember_client(client.id, client.name, client.email, client.language)
+            rows.remember_client(client.id, client.name, client.email, client.language, client.timezone)
 
 
 def _start(

@@ -108,6 +108,8 @@ class Mail(_Section, frozen=True):
     """Language of the mails to admins, and to clients without one of their own."""
     templates: Annotated[str | None, Meta(examples=["/etc/tocsin/templates"])] = None
     """Directory of templates that replace built-in ones, file by file."""
+    gather: Duration = Duration(600)
+    """A client's first detection leaves at once; what else it meets within this time is one mail together."""
     per_hour: Count = 20
     """Mails an hour, to one recipient and in all; what is over goes into one digest."""
     password_file: Annotated[str | None, Meta(examples=["/etc/tocsin/smtp-password"])] = None
@@ -129,6 +131,21 @@ class Reminders(_Section, frozen=True):
     """After so long a watch that proves nothing, of which the admins were told, is."""
     times: Annotated[float, Meta(ge=2)] = 10.0
     """An open error is told that becomes so many times as frequent as it was."""
+
+
+class Organisation(_Section, frozen=True):
+    """Who writes to the clients."""
+
+    name: Annotated[str, Meta(max_length=100, examples=["Acme Web Agency"])] = ""
+    """Name of the team: it signs the clients' mails and is their sender's name."""
+    logo: Annotated[str | None, Meta(examples=["/etc/tocsin/logo.png"])] = None
+    """Picture above the clients' mails: a PNG, JPEG or GIF file of at most 200 KB; it travels in the mail."""
+    reply_to: Annotated[str | None, Meta(examples=["support@example.org"])] = None
+    """Address that a client's answer goes to; default: SMTP_FROM."""
+    site: Annotated[str | None, Meta(examples=["https://www.example.org"])] = None
+    """Web address of the team, linked at the foot of the clients' mails."""
+    timezone: Annotated[str | None, Meta(examples=["Europe/Paris"])] = None
+    """Time zone of the moments that people read; default: the server's."""
 
 
 class Report(_Section, frozen=True):
@@ -186,6 +203,8 @@ class Client(_Section, frozen=True):
     """Where its mails go; without one it gets none, and the admins' mails say so."""
     language: Annotated[Literal["en", "fr"] | None, Meta(examples=["fr"])] = None
     """Language of its mails and pages; default: mail.language."""
+    timezone: Annotated[str | None, Meta(examples=["Europe/Paris"])] = None
+    """Time zone of its mails; default: organisation.timezone."""
     hosts: Annotated[list[str], Meta(examples=[["acme.example.org"]])] = []
     """Names of the sites it is known by: what a request's Host header says becomes this client."""
 
@@ -250,6 +269,6 @@ class Smtp(_Section, frozen=True):
 
 
 SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
-            "reminders": Reminders,
-            "report": Report, "retention": Retention, "grouping": Grouping,
+            "reminders": Reminders, "organisation": Organisation, "report": Report, "retention": Retention,
+            "grouping": Grouping,
             "client": Client, "service": Service, "channel": Channel}  # fmt: skip

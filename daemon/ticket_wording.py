@@ -70,6 +70,18 @@ def state_name(name: str, reader: Language) -> str:
     return _word(_STATES, name, reader)
 
 
+def client_title(subject: str, description: str, service: str, reader: Language = ENGLISH) -> str:
+    """What a client reads a ticket is about: its own subject, else its error's text for clients, else the service.
+
+    Never the error's title, which is a class and a masked text.
+    """
+    if subject or description:
+        return subject or description
+    if service:
+        return _said(reader, _("A technical error in %(service)s"), service=service)
+    return reader.gettext(_("A technical error"))
+
+
 def waiting(facts: Facts | None, reader: Language = ENGLISH) -> str:
     """What a closing waits for (`evidence.Waiting` as data), '' for nothing."""
     if not facts:
@@ -121,6 +133,14 @@ def _changed(facts: Facts, reader: Language) -> str:
     return f"{before} -> {after}"
 
 
+def _renamed(facts: Facts, reader: Language) -> str:
+    return f"{facts['before']} -> {facts['after']}"
+
+
+def _described(facts: Facts, reader: Language) -> str:
+    return str(facts["text"]) or reader.gettext(_("no text for clients"))
+
+
 def _reappeared(facts: Facts, reader: Language) -> str:
     if not facts.get("late"):
         return ""
@@ -129,7 +149,7 @@ def _reappeared(facts: Facts, reader: Language) -> str:
 
 def _reopened(facts: Facts, reader: Language) -> str:
     if "note" in facts:
-        return str(facts["note"])
+        return str(facts["note"]) or reader.gettext(_("reopened by hand"))
     if facts["late"]:
         return reader.gettext(_("came back late: it happened before the ticket was closed"))
     return reader.gettext(_("came back"))
@@ -215,6 +235,8 @@ _ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
     "reappeared": _reappeared,
     "reopened": _reopened,
     "old_code_running": _old_code,
+    "described": _described,
+    "subject_changed": _renamed,
     "correction_logged": _correction,
     "validated": _summary,
     "validation_failed": _summary,

@@ -49,6 +49,7 @@ unseen_after = "{watch}s"
 admin = ["ops@tea.example"]
 language = "en"
 per_hour = 100
+gather = "0.001s"
 
 [report]
 dir = "{directory}/report"

@@ -38,9 +38,18 @@ CHARTED = 12
 """Services, clients or hands that a chart compares; the table beneath holds all."""
 
 FOR_CLIENTS = frozenset(
-    ("created", "email_sent", "status_changed", "reappeared", "auto_closed", "reopened", "validated")
+    (
+        "created",
+        "email_sent",
+        "reappeared",
+        "auto_closed",
+        "resolved",
+        "reopened",
+        "correction_logged",
+        "validated",
+    )
 )
-"""Actions that a client reads of; their descriptions may name others and stay with the admin."""
+"""Actions that a client reads of, each in a sentence; descriptions may name others and stay with the admin."""
 
 STATES = ("open", "in_progress", "monitoring", "new", "muted", "resolved")
 TICKET_STATES = ("open", "in_progress", "monitoring", "closed")
@@ -316,6 +325,7 @@ def _environment(language: str) -> Environment:
         percent=words.percent, size=words.size, bars=bars, source=code.source, diff=code.diff,
         unified=code.unified, waiting=words.waiting,
         history_text=words.history, happening_text=words.happening,
-        plain_state=lambda ticket: words.plain_state(ticket.status),
+        plain_state=words.plain_state, client_title=words.client_title,
+        client_history=words.client_history, client_note=words.client_note,
     )  # fmt: skip
     return made

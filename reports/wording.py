@@ -8,7 +8,7 @@ from pathlib import Path
 from tocsin.daemon import ticket_wording
 from tocsin.daemon.language import language as spoken
 from tocsin.daemon.queries.details import Happening
-from tocsin.daemon.queries.tickets import HistoryFacts, WatchFacts
+from tocsin.daemon.queries.tickets import HistoryFacts, TicketFacts, WatchFacts
 
 LOCALE = Path(__file__).parent / "locale"
 DOMAIN = "reports"
@@ -97,8 +97,24 @@ PLAIN_STATES = {
     "open": _("We noticed an error and are looking into it."),
     "in_progress": _("A correction is being made and tested."),
     "monitoring": _("It has been corrected. We are making sure that it does not come back."),
-    "closed": _("It is resolved: it did not come back while we watched."),
+    "opened_by_hand": _("Our team is looking into it."),
+    "closed": _("Our team has closed it."),
+    "corrected": _("It was corrected, and it did not come back while we watched."),
+    "no_reappearance": _("It no longer occurs: it did not come back while we watched."),
 }
+
+CLIENT_HISTORY = {
+    "created": _("The ticket was opened."),
+    "email_sent": _("We sent you a mail."),
+    "reappeared": _("The error happened again."),
+    "auto_closed": _("The error stayed away, so the ticket was closed."),
+    "resolved": _("Our team closed the ticket."),
+    "reopened": _("The error came back, so the ticket is open again."),
+    "reopened_by_hand": _("Our team opened the ticket again."),
+    "correction_logged": _("A correction was made; we watch whether it holds."),
+    "validated": _("The correction passed its tests."),
+}
+"""What a client reads of each action."""
 
 
 def translations(language: str) -> gettext.NullTranslations:
@@ -119,9 +135,32 @@ class Words:
         known = WORDS.get(key)
         return self.catalogue.gettext(known) if known else key.removeprefix("mail_kind_").replace("_", " ")
 
-    def plain_state(self, status: str) -> str:
-        """A client's sentence on a ticket's state."""
-        return self.catalogue.gettext(PLAIN_STATES.get(status, PLAIN_STATES["open"]))
+    def plain_state(self, ticket: TicketFacts) -> str:
+        """A client's sentence on a ticket's state; true of how it was opened and how it was closed."""
+        state = ticket.status
+        if state == "closed" and ticket.resolution in PLAIN_STATES:
+            state = ticket.resolution
+        elif state == "open" and ticket.source == "manual":
+            state = "opened_by_hand"
+        return self.catalogue.gettext(PLAIN_STATES.get(state, PLAIN_STATES["open"]))
+
+    def client_title(self, ticket: TicketFacts) -> str:
+        """What a client reads a ticket is about."""
+        own = ticket.source == "manual" or "subject_by" in (ticket.metadata or {})
+        subject = ticket.subject if own else ""
+        return ticket_wording.client_title(
+            subject, ticket.client_text or "", ticket.service or "", self._language
+        )
+
+    def client_history(self, row: HistoryFacts) -> str:
+        """A client's sentence on what happened to its ticket."""
+        by_hand = row.action == "reopened" and "note" in row.details
+        sentence = CLIENT_HISTORY["reopened_by_hand" if by_hand else row.action]
+        return self.catalogue.gettext(sentence)
+
+    def client_note(self, row: HistoryFacts) -> str:
+        """What somebody wrote for the client when closing its ticket or opening it again."""
+        return str(row.details.get("note") or "") if row.action in ("resolved", "reopened") else ""
 
     def waiting(self, watch: WatchFacts) -> str:
         """What a watch waits for."""

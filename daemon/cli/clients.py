@@ -40,8 +40,8 @@ def list_(context: Context, selection: Selection, as_json: bool) -> None:
         say_json(found)
     else:
         _ = context.words.gettext
-        columns = [_("id"), _("name"), _("email"), _("language"), _("report folder")]
-        rows = [[one.id, one.name, one.email, one.language, one.folder] for one in found]
+        columns = [_("id"), _("name"), _("email"), _("language"), _("time zone"), _("report folder")]
+        rows = [[one.id, one.name, one.email, one.language, one.timezone, one.folder] for one in found]
         say_table([Column(title) for title in columns], rows, _("No clients."))
     say_cut(context, len(found), lambda: len(everyone), selection)
 
@@ -51,11 +51,11 @@ def list_(context: Context, selection: Selection, as_json: bool) -> None:
 @click.option("--name", default="", help="As it is addressed.")
 @click.option("--email", help="Where its mails go.")
 @click.option("--language", type=click.Choice(["en", "fr"]), help="Of its mails and pages.")
+@click.option("--timezone", help="Of the moments in its mails, such as Europe/Paris.")
 @pass_context_to_change
-def add(context: Context, client_id: str, name: str, email: str | None, language: str | None) -> None:
+def add(context: Context, /, client_id: str, **given: str | None) -> None:
     """Add a client, or complete one: what is given replaces what was there."""
-    given = {"id": client_id, "name": name, "email": email, "language": language}
-    known.add(context.store, [known.client(given)])
+    known.add(context.store, [known.client({"id": client_id, **given})])
     say_changed(context, f"client {client_id} is known")
 
 
@@ -63,5 +63,5 @@ def add(context: Context, client_id: str, name: str, email: str | None, language
 @click.argument("file", type=click.Path(path_type=Path))
 @pass_context_to_change
 def import_(context: Context, file: Path) -> None:
-    """Add the clients of a CSV file (id, name, email, language) or a JSON array, all or none."""
+    """Add the clients of a CSV file (id, name, email, language, timezone) or a JSON array, all or none."""
     say_changed(context, f"{known.add(context.store, known.read(file))} clients are known")

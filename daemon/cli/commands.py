@@ -38,6 +38,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "resolve": Entry("errors", "resolve", "Mark an error resolved by hand; its open tickets close."),
         "mute": Entry("errors", "mute", "Mute an error: it is counted, but nobody is told."),
         "unmute": Entry("errors", "unmute", "End a mute."),
+        "describe": Entry(
+            "errors", "describe", "Say in TEXT what clients read of an error in its title's place; '' takes it away."
+        ),
         "split": Entry("errors", "split", "Tell an error's events apart from now on; `merge` undoes it."),
         "regroup": Entry(
             "regrouping", "regroup",

@@ -173,3 +173,15 @@ def split(context: Context, error_id: int, what: str) -> None:
     """Tell an error's events apart from now on; `merge` undoes it."""
     splitting.split(context.store, error_id, what, user_name(), clock.now())
     say(f"from now on the events of error {error_id} are told apart by {what}")
+
+
+@click.command()
+@click.argument("error_id", type=int)
+@click.argument("text")
+@by_option
+@pass_context_to_change
+def describe(context: Context, error_id: int, text: str, by: str) -> None:
+    """Say in TEXT what clients read of an error in its title's place; '' takes it away."""
+    Manual(context.store, context.config).describe(error_id, text, by, clock.now())
+    said = f"clients read: {text}" if text.strip() else "clients read no text of its own"
+    say_changed(context, said, error_name(context, error_id))

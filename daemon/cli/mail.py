@@ -31,7 +31,7 @@ from tocsin.daemon.cli.options import narrowing
 from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.outgoing import mail as letters
 from tocsin.daemon.outgoing.alarm import raise_alarm, whom_to_tell
-from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose, sample
+from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose, example, sample
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
@@ -53,8 +53,14 @@ def mail() -> None:
 @pass_context
 def test(context: Context, address: str, no_send: bool, as_json: bool) -> None:
     """Send a test mail to ADDRESS and say, step by step, what is wrong."""
+    _say_steps(context, address, as_json, send=not no_send)
+
+
+def _say_steps(
+    context: Context, address: str, as_json: bool, example: Mail | None = None, *, send: bool = True
+) -> None:
     steps = []
-    for step in diagnose(context.config, address, clock.now(), send=not no_send):
+    for step in diagnose(context.config, address, clock.now(), send=send, example=example):
         steps.append(step)
         if not as_json:
             say(f"{'ok  ' if step.ok else 'FAIL'}  {step.name:<10}  {step.text}")
@@ -69,24 +75,27 @@ def test(context: Context, address: str, no_send: bool, as_json: bool) -> None:
 @mail.command()
 @click.argument("name", type=click.Choice(sorted(letters.KINDS)))
 @click.option("--ticket", "ticket_id", type=int, help="Of this ticket's mails; default: made-up facts.")
-@click.option("--to", "audience", type=click.Choice(["client", "admin"]), help="Whom it speaks to.")
+@click.option("--for", "audience", type=click.Choice(["client", "admin"]), help="Whom it speaks to.")
+@click.option("--to", "address", help="Send it to this address.")
 @click.option("--language", type=click.Choice(["en", "fr"]), help="Default: the mail's, else mail.language.")
 @click.option("--html", "as_html", is_flag=True, help="Print the HTML part.")
 @click.option("--open", "open_it", is_flag=True, help="Show the HTML part in the browser.")
 @as_json
 @pass_context
-def preview(context: Context, name: str, ticket_id: int | None, audience: str | None, language: str | None,
-            as_html: bool, open_it: bool, as_json: bool) -> None:  # fmt: skip
-    """Show the mail NAME with made-up facts, or with those of a ticket."""
+def preview(context: Context, name: str, ticket_id: int | None, audience: str | None, address: str | None,
+            language: str | None, as_html: bool, open_it: bool, as_json: bool) -> None:  # fmt: skip
+    """Show the mail NAME with made-up facts, or with those of a ticket; send it with --to."""
     facts = sample(name)
     if ticket_id is not None:
         found = _newest(context, name, ticket_id)
         facts, audience, language = found.facts, audience or found.audience, language or found.language
     audience = audience or ("client" if name in ("detection", "closing", "reopened") else "admin")
-    templates = Templates(context.config.mail.templates)
-    letter = letters.write(
-        name, facts, audience=audience, spoken=language or context.config.mail.language, templates=templates
-    )
+    language = language or context.config.mail.language
+    if address is not None:
+        _say_steps(context, address, as_json, example(name, facts, audience=audience, language=language))
+        return
+    templates = Templates(context.config.mail.templates, context.config.organisation)
+    letter = letters.write(name, facts, audience=audience, spoken=language, templates=templates)
     problems = check_templates(context.config.mail.templates)
     if as_json:
         say_json({"subject": letter.subject, "text": letter.text, "html": letter.html, "problems": problems})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import click
 
@@ -159,20 +160,19 @@ def _show_watch(context: Context, watch: queries.WatchFacts) -> None:
 @click.option("--message", default="", help="What happened, in more words.")
 @click.option("--client", "client_id", help="The client's id.")
 @click.option("--error", "error_id", type=int, help="The error it is about.")
+@click.option("--priority", type=click.Choice(PRIORITIES), help="Default: tickets.priority.")
+@click.option("--category", help="Default: tickets.category.")
 @by_option
 @pass_context_to_change
-def open_(
-    context: Context, subject: str, message: str, client_id: str | None, error_id: int | None, by: str
-) -> None:
-    """Open a ticket by hand."""
-    manual = Manual(context.store, context.config)
-    made = manual.open(subject, message or subject, by, clock.now(), client_id=client_id, error_id=error_id)
+def open_(context: Context, /, subject: str, message: str, by: str, **given: Any) -> None:
+    """Open a ticket by hand. Its client reads SUBJECT and the message."""
+    made = Manual(context.store, context.config).open(subject, message or subject, by, clock.now(), **given)
     say_changed(context, f"ticket {made} is open", ticket_name(context, made))
 
 
 @ticket.command()
 @click.argument("ticket_id", type=int)
-@click.option("--note", default="", help="Why.")
+@click.option("--note", default="", help="Why; the client reads it.")
 @by_option
 @pass_context_to_change
 def close(context: Context, ticket_id: int, note: str, by: str) -> None:
@@ -183,7 +183,7 @@ def close(context: Context, ticket_id: int, note: str, by: str) -> None:
 
 @ticket.command()
 @click.argument("ticket_id", type=int)
-@click.option("--note", default="", help="Why.")
+@click.option("--note", default="", help="Why; the client reads it.")
 @by_option
 @pass_context_to_change
 def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
@@ -196,16 +196,15 @@ def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
 @click.argument("ticket_id", type=int)
 @click.option("--priority", type=click.Choice(PRIORITIES))
 @click.option("--category")
+@click.option("--subject", help="What its client reads it is about.")
 @click.option("--status", type=click.Choice([state.value for state in State]))
 @by_option
 @pass_context_to_change
-def set_(
-    context: Context, ticket_id: int, priority: str | None, category: str | None, status: str | None, by: str
-) -> None:
-    """Set a ticket's priority, category or status."""
-    columns = {k: v for k, v in {"priority": priority, "category": category}.items() if v}
+def set_(context: Context, /, ticket_id: int, status: str | None, by: str, **given: str | None) -> None:
+    """Set a ticket's priority, category, subject or status."""
+    columns = {name: value for name, value in given.items() if value is not None}
     if not columns and status is None:
-        raise click.UsageError("say what to set: --priority, --category or --status")
+        raise click.UsageError("say what to set: --priority, --category, --subject or --status")
     manual = Manual(context.store, context.config)
     if columns:
         manual.change(ticket_id, by, clock.now(), **columns)

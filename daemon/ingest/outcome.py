@@ -37,9 +37,9 @@ def write(
         for part in parts:
             _add(error, part, known[part.session_id])
     sampling.sample(store, totals.values(), config.retention.samples)
+    errors.add_counts(store, _hourly(totals))  # before the mails, which tell each client its own count
     Consequences(store, config, new, known, now).write(totals)
     errors.save_sums(store, [error for error, _ in totals.values()])
-    errors.add_counts(store, _hourly(totals))
 
 
 def _totals(found: Mapping[Key, ErrorLog], sums: Mapping[Key, Sum], new: NewErrors) -> Totals:

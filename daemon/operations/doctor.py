@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from peewee import PeeweeException, fn
 
-from tocsin.daemon import queries
+from tocsin.daemon import logo, queries
 from tocsin.daemon.config import Config, load_file
 from tocsin.daemon.config_file import ConfigError, find, noted
 from tocsin.daemon.operations import backup, environment
@@ -254,6 +255,16 @@ _LOSSES = {
 def _mail(config: Config, now: float) -> Iterator[Finding]:
     if not config.mail.admin:
         yield problem("mail", "mail.admin names nobody", 'Write admin = ["you@example.org"] under [mail]')
+    if config.organisation.logo is not None:
+        try:
+            logo.read(Path(config.organisation.logo))
+        except logo.LogoError as error:
+            said = f"organisation.logo = {config.organisation.logo!r}: {error}"
+            yield problem(
+                "mail", said, "Put a PNG, JPEG or GIF file there; until then mails leave without it"
+            )
+    if config.client and config.report.url is None:
+        yield well("mail", "report.url is not set: mails leave without a link to their ticket")
     for line in check_templates(config.mail.templates):
         yield problem("mail", line, "Correct the template; `tocsin mail preview NAME` shows it")
     to = config.mail.admin[0] if config.mail.admin else (config.smtp.sender if config.smtp else "")

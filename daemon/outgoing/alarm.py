@@ -20,7 +20,8 @@ from tocsin.daemon.config import Config, load, parse
 from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.failure import Failed
 from tocsin.daemon.outgoing.headers import WIRE
-from tocsin.daemon.outgoing.mail import MailError, mail_address
+from tocsin.daemon.outgoing.message import envelope_address
+from tocsin.daemon.outgoing.rendering import MailError
 from tocsin.daemon.outgoing.smtp import Connection, SendError
 from tocsin.handler.paths import state_directory
 
@@ -114,7 +115,7 @@ def raise_alarm(config: Config, unit: str, now: float, host: str | None = None) 
     if not config.mail.admin:
         raise AlarmError('mail.admin names nobody; write admin = ["you@example.org"]')
     try:
-        sender = mail_address(parseaddr(config.smtp.sender)[1])
+        sender = envelope_address(parseaddr(config.smtp.sender)[1])
         connection = Connection(config.smtp, config.mail.oauth2_file)
     except (MailError, SendError) as error:
         raise AlarmError(f"{error}; `tocsin mail test` says more") from error

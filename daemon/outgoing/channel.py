@@ -15,6 +15,15 @@ from tocsin.daemon.config_channels import Target, target
 from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.language import language
 from tocsin.daemon.outgoing import chat, mail, webhook
+from tocsin.daemon.outgoing.rendering import (
+    MailError,
+    RenderContext,
+    RenderedMail,
+    line,
+    text,
+    view,
+    web_address,
+)
 from tocsin.daemon.outgoing.smtp import SendError
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.settings import Channel
@@ -72,8 +81,8 @@ def test(channel: Channel, config: Config, now: float) -> Fault:
     row = Mail(kind="test", audience="admin", recipient=channel.name, language=language, channel=channel.name,
                facts={"created_at": now}, message_id=outbox.message_id(), created_at=now)  # fmt: skip
     try:
-        deliver(target(channel), row, Templates(config.mail.templates), now)
-    except (ConfigError, SendError, mail.MailError) as error:
+        deliver(target(channel), row, Templates(config.mail.templates, config.organisation), now)
+    except (ConfigError, SendError, MailError) as error:
         return Fault(str(error), getattr(error, "remedy", ""))
     return Fault()
 
@@ -101,15 +110,13 @@ def chat_message(row: Mail, templates: Templates) -> ChatMessage:
     """A title and a few lines. Raises MailError."""
     letter = _letter(row, templates)
     spoken = language(row.language)
-    facts = mail.view(row.facts, mail.RenderContext(spoken, templates, admin=True))
+    facts = view(row.facts, RenderContext(spoken, templates, admin=True))
     if row.kind == "digest":
-        facts["mails"] = [
-            {"subject": mail.line(one.get("subject", ""))} for one in row.facts.get("mails", ())
-        ]
+        facts["mails"] = [{"subject": line(one.get("subject", ""))} for one in row.facts.get("mails", ())]
     if row.kind == "reminder":
         facts["mails"] = [{"subject": one} for one in _waiting(row.facts)]
-    text = templates.render("chat.txt", spoken, facts).strip()
-    lines = [_unmentioned(mail.text(text, TEXT_LIMIT)), facts["ticket_url"] or ""]
+    filled = templates.render("chat.txt", spoken, facts).strip()
+    lines = [_unmentioned(text(filled, TEXT_LIMIT)), facts["ticket_url"] or ""]
     return ChatMessage(
         _unmentioned(letter.subject),
         "\n".join(filter(None, lines)) or letter.subject,
@@ -130,18 +137,18 @@ def webhook_body(row: Mail, templates: Templates) -> bytes:
     return json.dumps(said, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
-def _letter(row: Mail, templates: Templates) -> mail.RenderedMail:
+def _letter(row: Mail, templates: Templates) -> RenderedMail:
     return mail.write(row.kind, row.facts, audience="admin", spoken=row.language, templates=templates)
 
 
 def _data(facts: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {key: facts[key] for key in _AS_THEY_ARE if key in facts}
     found |= {key: _moment(facts[key]) for key in _MOMENTS if key in facts}
-    found |= {key: facts[key] and mail.line(facts[key]) for key in _TEXTS if key in facts}
+    found |= {key: facts[key] and line(facts[key]) for key in _TEXTS if key in facts}
     if "message" in facts:
-        found["message"] = mail.text(facts["message"] or "")
+        found["message"] = text(facts["message"] or "")
     if "ticket_url" in facts:
-        found["ticket_url"] = mail.web_address(facts["ticket_url"])
+        found["ticket_url"] = web_address(facts["ticket_url"])
     for key in ("tickets", "watches", "held"):
         if key in facts:
             found[key] = [_data(one) for one in facts[key]]
@@ -154,16 +161,16 @@ def _item(one: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": event(str(one.get("kind"))),
         "ticket_id": one.get("ticket_id"),
-        "subject": mail.line(one.get("subject", "")),
+        "subject": line(one.get("subject", "")),
         "timestamp": _moment(one.get("created_at")),
-        "ticket_url": mail.web_address(one.get("ticket_url")),
+        "ticket_url": web_address(one.get("ticket_url")),
     }
 
 
 def _waiting(facts: Mapping[str, Any]) -> list[str]:
     """A line for each of what a reminder names."""
     found = [one for key in ("tickets", "watches", "held") for one in facts.get(key, ())]
-    return [mail.line(f"#{one.get('ticket_id')} {one.get('title')}") for one in found]
+    return [line(f"#{one.get('ticket_id')} {one.get('title')}") for one in found]
 
 
 def _moment(at: Any) -> str | None:

@@ -28,7 +28,9 @@ class ChannelCourier(DeliveryLoop):
         *, context: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         per_hour = settings.per_hour or config.mail.per_hour
-        super().__init__(store, Templates(config.mail.templates), per_hour, log, settings.name)
+        super().__init__(
+            store, Templates(config.mail.templates, config.organisation), per_hour, log, settings.name
+        )
         self._settings = settings
         self._context = context
 

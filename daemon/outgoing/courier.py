@@ -10,8 +10,9 @@ from email.utils import parseaddr
 from typing import Any
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.outgoing import mail
 from tocsin.daemon.outgoing.delivery_loop import DeliveryLoop
+from tocsin.daemon.outgoing.message import compose, envelope_address
+from tocsin.daemon.outgoing.rendering import MailError
 from tocsin.daemon.outgoing.smtp import Connection, SendError
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store.database import Store
@@ -28,7 +29,9 @@ class Courier(DeliveryLoop):
     def __init__(
         self, store: Store, config: Config, log: Any = None, *, context: ssl.SSLContext | None = None
     ) -> None:
-        super().__init__(store, Templates(config.mail.templates), config.mail.per_hour, log)
+        super().__init__(
+            store, Templates(config.mail.templates, config.organisation), config.mail.per_hour, log
+        )
         self.config = config
         self._context = context
         self._connection: Connection | None = None
@@ -41,14 +44,14 @@ class Courier(DeliveryLoop):
         assert self.config.smtp is not None
         sender = self.config.smtp.sender
         try:
-            address = mail.mail_address(parseaddr(sender)[1])
-        except mail.MailError as error:
+            address = envelope_address(parseaddr(sender)[1])
+        except MailError as error:
             remedy = "Set SMTP_FROM to the sender's address"
             raise SendError(str(error), phase="sender", remedy=remedy) from error
-        message = mail.compose(row, sender=sender, root=root, now=now, templates=self.templates)
+        message = compose(row, sender=sender, root=root, now=now, templates=self.templates)
         connection = self._connected(now)
         reach("before_mail_handover")
-        connection.send(message, address, mail.mail_address(row.recipient))
+        connection.send(message, address, envelope_address(row.recipient))
         reach("after_mail_handover")
         self._used_at = now
 

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.rendering import MailError
 from tocsin.daemon.outgoing.smtp import SendError
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.runtime.liveness import Beat
@@ -93,7 +94,7 @@ class DeliveryLoop:
             root = outbox.thread_root(row)
         try:
             self.deliver(row, root, now)
-        except mail.MailError as error:
+        except MailError as error:
             self._give_up(row, str(error), now)
             return True
         except SendError as error:
@@ -144,7 +145,7 @@ class DeliveryLoop:
     def _item(self, row: Mail) -> dict[str, Any]:
         try:
             return mail.digest_item(row, self.templates)
-        except mail.MailError as error:
+        except MailError as error:
             self._log("error", "not_written", row, reason=str(error))
             return {
                 "kind": row.kind,

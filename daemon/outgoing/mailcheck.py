@@ -13,6 +13,8 @@ from typing import Any
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.message import compose, envelope_address
+from tocsin.daemon.outgoing.rendering import MailError
 from tocsin.daemon.outgoing.smtp import Connection, Phase, SendError, explain
 from tocsin.daemon.outgoing.templating import BUILT_IN, Templates
 from tocsin.daemon.settings import Smtp
@@ -33,11 +35,17 @@ class Step:
 
 
 def diagnose(
-    config: Config, address: str, now: float, *, send: bool = True, context: ssl.SSLContext | None = None
+    config: Config,
+    address: str,
+    now: float,
+    *,
+    send: bool = True,
+    example: Mail | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> Iterator[Step]:
     """Walks the way of a mail to the address and tells each step; the first that fails is the last.
 
-    With `send` a test mail goes out; without, the server is only asked whether it would take one.
+    With `send` the `example` goes out, else a test mail; without, the server is only asked whether it would take one.
     """
     smtp = config.smtp
     if smtp is None:
@@ -59,7 +67,8 @@ def diagnose(
         return
     yield from _reached(smtp, None, done)
     try:
-        yield from _deliver(connection, config, sender, recipient, now, send=send)
+        mail_row = None if not send else example or _test_mail(config, now)
+        yield from _deliver(connection, config, sender, recipient, now, mail_row)
     finally:
         connection.close()
 
@@ -71,7 +80,7 @@ _SETTINGS_REMEDY = (
 
 
 def _deliver(
-    connection: Connection, config: Config, sender: str, recipient: str, now: float, *, send: bool
+    connection: Connection, config: Config, sender: str, recipient: str, now: float, row: Mail | None
 ) -> Iterator[Step]:
     try:
         connection.envelope(sender, recipient)
@@ -82,15 +91,19 @@ def _deliver(
         return
     yield Step("sender", True, f"the server takes mails from {sender}")
     yield Step("recipient", True, f"the server takes mails to {recipient}")
-    if not send:
+    if row is None:
         return
+    row.recipient = recipient
+    templates = Templates(config.mail.templates, config.organisation)
     try:
         connection.reset()
-        connection.send(_test_message(config, recipient, now), sender, recipient)
+        connection.send(
+            compose(row, sender=sender, root=None, now=now, templates=templates), sender, recipient
+        )
     except SendError as error:
         yield Step("sending", False, str(error), error.remedy)
         return
-    yield Step("sending", True, f"a test mail is on its way to {recipient}; look into the spam folder too")
+    yield Step("sending", True, f"a mail is on its way to {recipient}; look into the spam folder too")
 
 
 def check_templates(overrides: str | None) -> list[str]:
@@ -126,7 +139,8 @@ def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
         "title": "IntegrityError: UNIQUE constraint failed: orders.number",
         "message": "order 10042 could not be saved\nIntegrityError: UNIQUE constraint failed: orders.number",
         "source": "shop/orders.py", "line": 118, "function": "save_order", "occurrences": 4,
-        "first_seen": now - 2700, "last_seen": now - 60, "client_id": "acme", "client_name": "Acme",
+        "first_seen": now - 2700, "last_seen": now - 60,
+        "service_kind": "web", "subject": "", "client_text": "", "client_id": "acme", "client_name": "Acme",
         "threshold": 3, "window": 3600.0, "watch_seconds": _DAY, "priority": "high", "created_at": now,
         "ticket_url": "https://status.example.org/admin/tickets/42.html",
     }  # fmt: skip
@@ -192,14 +206,22 @@ def _resolve(smtp: Smtp) -> str:
 
 def _address(text: str, phase: Phase, remedy: str) -> str:
     try:
-        return mail.mail_address(text)
-    except mail.MailError as error:
+        return envelope_address(text)
+    except MailError as error:
         raise SendError(str(error), phase=phase, remedy=remedy) from error
 
 
-def _test_message(config: Config, recipient: str, now: float) -> Any:
-    assert config.smtp is not None
-    row = Mail(kind="test", audience="admin", recipient=recipient, language=config.mail.language,
-               facts={"created_at": now}, message_id=outbox.message_id())  # fmt: skip
-    return mail.compose(row, sender=config.smtp.sender, root=None, now=now,
-                        templates=Templates(config.mail.templates))  # fmt: skip
+def _test_mail(config: Config, now: float) -> Mail:
+    return example("test", {"created_at": now}, audience="admin", language=config.mail.language)
+
+
+def example(kind: str, facts: dict[str, Any], *, audience: str, language: str) -> Mail:
+    """A mail of that kind that stands in no outbox; its recipient is set when it is sent."""
+    return Mail(
+        kind=kind,
+        audience=audience,
+        recipient="",
+        language=language,
+        facts=facts,
+        message_id=outbox.message_id(),
+    )

@@ -7,7 +7,7 @@ never lost to a typing error. It runs in a sandbox: a template reads what it is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import structlog
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from tocsin.daemon.language import Language, language
+from tocsin.daemon.language import Language
+from tocsin.daemon.settings import Organisation
 
 BUILT_IN = Path(__file__).parent / "templates" / "mail"
 
@@ -23,9 +24,13 @@ log = structlog.get_logger()
 
 
 class Templates:
-    """The mails' templates. `overrides`: directory of the user's own, None for the built-in ones alone."""
+    """The mails' templates, and the organisation that signs what clients get.
 
-    def __init__(self, overrides: str | Path | None = None) -> None:
+    `overrides`: directory of the user's own, None for the built-in ones alone.
+    """
+
+    def __init__(self, overrides: str | Path | None = None, organisation: Organisation | None = None) -> None:
+        self.organisation = organisation or Organisation()
         self.overrides = Path(overrides).expanduser() if overrides else None
         self.problems: dict[str, str] = {}
         """File of the user's -> why it is not used; filled as mails are rendered."""
@@ -38,7 +43,7 @@ class Templates:
         if self.overrides is not None and self._overridden(name):
             try:
                 text = (
-                    _environment(str(self.overrides), spoken.code, sandboxed=True)
+                    _environment(str(self.overrides), spoken, sandboxed=True)
                     .get_template(name)
                     .render(values)
                 )
@@ -47,7 +52,7 @@ class Templates:
             else:
                 self.problems.pop(name, None)
                 return text
-        return _environment(None, spoken.code, sandboxed=False).get_template(name).render(values)
+        return _environment(None, spoken, sandboxed=False).get_template(name).render(values)
 
     def _overridden(self, name: str) -> bool:
         """Whether the user replaced the template, or one it may be built on."""
@@ -62,9 +67,8 @@ class Templates:
             log.error("mail_template_unusable", template=name, reason=reason)
 
 
-@cache
-def _environment(overrides: str | None, code: str, *, sandboxed: bool) -> Environment:
-    spoken = language(code)
+@lru_cache(maxsize=32)
+def _environment(overrides: str | None, spoken: Language, *, sandboxed: bool) -> Environment:
     loaders: list[BaseLoader] = [FileSystemLoader(BUILT_IN)]
     if overrides is not None:
         loaders.insert(0, FileSystemLoader(overrides))

@@ -85,6 +85,8 @@ class TicketFacts(Struct, frozen=True):
     """Of its error."""
     title: str | None = None
     """Of its error."""
+    client_text: str | None = None
+    """Of its error, for clients."""
 
 
 class TicketDetail(TicketFacts, frozen=True, kw_only=True):
@@ -103,6 +105,7 @@ class ClientFacts(Struct, frozen=True):
     name: str
     email: str | None
     language: str | None
+    timezone: str | None
     folder: str
 
 
@@ -271,7 +274,12 @@ def _chosen(query: Any, open_only: bool, selection: Selection) -> Any:
 def _select(*more: Any) -> Any:
     columns = [getattr(Ticket, name) for name in TicketFacts.__struct_fields__[:14] if name != "error_id"]
     return Ticket.select(
-        *columns, Ticket.error.alias("error_id"), ErrorLog.service, ErrorLog.title, *more
+        *columns,
+        Ticket.error.alias("error_id"),
+        ErrorLog.service,
+        ErrorLog.title,
+        ErrorLog.client_text,
+        *more,
     ).join(ErrorLog, JOIN.LEFT_OUTER)
 
 

@@ -233,6 +233,16 @@ def unknown_clients(error_id: int, most: int = 10) -> list[str]:
     return [name for (name,) in strangers.order_by(Sample.client_id).limit(most).tuples()]
 
 
+def seen_by_client(error_id: int, client_id: str) -> tuple[int, float | None, float | None]:
+    """(occurrences, first and last moment of its samples) of an error for one client."""
+    counted = HourCount.select(fn.SUM(HourCount.count)).where(
+        HourCount.error == error_id, HourCount.client_id == client_id
+    )
+    told = Sample.select(Sample.occurred_at).where(Sample.error == error_id, Sample.client_id == client_id)
+    moments = [row.occurred_at for row in told.order_by(Sample.occurred_at)]
+    return int(counted.scalar() or 0), *((moments[0], moments[-1]) if moments else (None, None))
+
+
 def sample_moments(error_ids: Collection[int]) -> dict[int, list[tuple[float, int]]]:
     """Per error its samples as (moment, sample id), oldest first."""
     found: dict[int, list[tuple[float, int]]] = {error_id: [] for error_id in error_ids}
@@ -253,6 +263,12 @@ def quarantine(session_id: str, position: int, reason: str, body: bytes, now: fl
     Quarantined.create(
         session_id=session_id, position=position, reason=reason[:1000], body=body, received_at=now
     )
+
+
+def describe(error: ErrorLog, text: str) -> None:
+    """Sets what clients read of the error; '' for nothing."""
+    error.client_text = text
+    error.save(only=[ErrorLog.client_text])
 
 
 def drop_counts_before(hour: int) -> int:

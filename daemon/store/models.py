@@ -90,6 +90,8 @@ class ErrorLog(Table):
     function = TextField(default="")
     title = TextField()
     message = TextField()
+    client_text = TextField(default="")
+    """What somebody wrote for clients about it, in the title's place."""
     level = IntegerField(default=40)
     components = JSONField(default=list)
     occurrences = BigIntegerField(default=0)
@@ -373,6 +375,7 @@ class Client(Table):
     name = TextField(default="")
     email = TextField(null=True)
     language = CharField(null=True)
+    timezone = CharField(null=True)
     folder = CharField(unique=True)
     """Unguessable name of the client's report folder."""
 

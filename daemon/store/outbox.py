@@ -38,12 +38,15 @@ def queue(
     now: float,
     held: bool = False,
     channel: str | None = None,
+    gather: float = 0.0,
 ) -> None:
     """Writes down that a mail must be sent; call it inside the transaction that makes it true.
 
     `kind` is a key of `mail.KINDS`; `held` mails wait for the admin's release. The recipient of a channel's
-    message is the channel's name.
+    message is the channel's name. With `gather` it waits until that many seconds after the recipient's first mail
+    of this kind, for what else comes until then.
     """
+    first = _leading(kind, recipient, now - gather) if gather else None
     Mail.create(
         kind=kind,
         audience=audience,
@@ -55,8 +58,20 @@ def queue(
         state="held" if held else "waiting",
         channel=channel,
         created_at=now,
-        due_at=now,
+        due_at=now if first is None else first + gather,
     )
+
+
+def _leading(kind: str, recipient: str, since: float) -> float | None:
+    """When the recipient's last mail of that kind that waited for no other was written, if after `since`."""
+    leading = Mail.select(fn.MAX(Mail.created_at)).where(
+        Mail.recipient == recipient,
+        Mail.kind == kind,
+        Mail.created_at > since,
+        Mail.due_at <= Mail.created_at,
+    )
+    written: float | None = leading.scalar()
+    return written
 
 
 def message_id() -> str:
@@ -85,12 +100,18 @@ def take(now: float, per_hour: int, *, postgres: bool, channel: str | None = Non
             _due(now, channel).where(Mail.recipient == recipient).order_by(Mail.due_at, Mail.id), postgres
         )
         fresh = [row for row in rows if row.tried_at is None]
-        chosen = fresh if tight and len(fresh) > 1 else list(rows[:1])
+        together = fresh if tight else [row for row in fresh if _gathered(row)]
+        chosen = together if len(together) > 1 else list(rows[:1])
         if chosen:
             leased = Mail.update(leased_until=now + LEASE, tried_at=now)
             leased.where(Mail.id << [row.id for row in chosen[:1]]).execute()
             return chosen
     return []
+
+
+def _gathered(row: Mail) -> bool:
+    """Whether it waited for others of its kind."""
+    return row.attempts == 0 and row.due_at > row.created_at and row.kind == "detection"
 
 
 def fold(rows: Sequence[Mail], items: list[dict[str, Any]], total: int, now: float) -> Mail:

@@ -174,15 +174,21 @@ def client(client_id: str) -> Client | None:
 
 
 def remember_client(
-    client_id: str, name: str = "", email: str | None = None, language: str | None = None
+    client_id: str,
+    name: str = "",
+    email: str | None = None,
+    language: str | None = None,
+    timezone: str | None = None,
 ) -> Client:
     """Adds a client, or completes one: what is given wins over what was there. Its folder stays."""
     known = Client.get_or_none(Client.id == client_id)
     if known is None:
+        folder = secrets.token_urlsafe(24)
         return Client.create(
-            id=client_id, name=name, email=email, language=language, folder=secrets.token_urlsafe(24)
+            id=client_id, name=name, email=email, language=language, timezone=timezone, folder=folder
         )
-    for column, value in (("name", name), ("email", email), ("language", language)):
+    given = {"name": name, "email": email, "language": language, "timezone": timezone}
+    for column, value in given.items():
         if value:
             setattr(known, column, value)
     known.save()

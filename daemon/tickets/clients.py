@@ -15,8 +15,9 @@ from tocsin.daemon.settings import Client
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.tickets.manual import ManualError
+from tocsin.daemon.time_zone import is_time_zone
 
-COLUMNS = ("id", "name", "email", "language")
+COLUMNS = ("id", "name", "email", "language", "timezone")
 FILE_LIMIT = 10 * 1024 * 1024
 
 
@@ -24,7 +25,7 @@ def add(store: Store, clients: Sequence[Client]) -> int:
     """Adds the clients, or completes those already known, all or none; returns how many."""
     with store.transaction():
         for one in clients:
-            rows.remember_client(one.id, one.name, one.email, one.language)
+            rows.remember_client(one.id, one.name, one.email, one.language, one.timezone)
     return len(clients)
 
 
@@ -79,4 +80,6 @@ def client(row: dict[str, Any], where: str = "client") -> Client:
             mail_address(made.email)
     except ValueError as error:
         raise ManualError(f"{where}: {made.email!r} is not a mail address: {error}") from None
+    if made.timezone is not None and not is_time_zone(made.timezone):
+        raise ManualError(f"{where}: {made.timezone!r} is no time zone; write a name such as Europe/Paris")
     return made

@@ -114,8 +114,7 @@ TABLE: Mapping[tuple[State | None, EventType], Step] = {
     **{(state, EventType.RESOLVED): _QUIET_CLOSES for state in _ACTIVE},
     # The younger of two open tickets of one client for one error, once two errors are found to be one.
     **{(state, EventType.MERGED): Step(State.CLOSED, (A.RECORD, A.CLOSE)) for state in _ACTIVE},
-    # By hand: the client is told by the person, not by a mail about an error that did not come back.
-    (State.CLOSED, EventType.REOPENED): Step(State.OPEN, (A.RECORD, A.REOPEN, A.WATCH)),
+    (State.CLOSED, EventType.REOPENED): _CAME_BACK,
 }  # fmt: skip
 
 

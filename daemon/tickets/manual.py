@@ -16,6 +16,8 @@ from tocsin.daemon.ticket_wording import Facts
 from tocsin.daemon.tickets.lifecycle import EventType, LifecycleError, State, TicketEvent
 from tocsin.daemon.tickets.steps import MANUAL, NewTicket, Tickets
 
+DESCRIPTION_LIMIT = 1000
+"""Characters that clients read of one error."""
 PRIORITIES = ("low", "medium", "high", "critical")
 
 
@@ -70,6 +72,15 @@ class Manual:
             errors.set_mute(error, now, None)
             self._record(error, "unmuted", now, None, by)
 
+    def describe(self, error_id: int, text: str, by: str, now: float) -> None:
+        """Sets what clients read of an error in its title's place; '' takes it away. Raises ManualError."""
+        if len(text) > DESCRIPTION_LIMIT:
+            raise ManualError(f"the text has {len(text)} characters; at most {DESCRIPTION_LIMIT} are shown")
+        with self._store.transaction():
+            error = self._error(error_id)
+            errors.describe(error, text.strip())
+            self._record(error, "described", now, {"text": text.strip()}, by)
+
     def _record(self, error: ErrorLog, action: str, now: float, details: Facts | None, by: str) -> None:
         for ticket in rows.of_errors([error.id]).get(error.id, []):
             rows.record(ticket, action, now, details, by)
@@ -83,12 +94,17 @@ class Manual:
         *,
         client_id: str | None = None,
         error_id: int | None = None,
+        priority: str | None = None,
+        category: str | None = None,
     ) -> int:
         """Opens a ticket by hand; returns its id. Raises ManualError when the same one is open already."""
         with self._store.transaction():
             error = self._error(error_id) if error_id is not None else None
             try:
-                ticket = self._tickets.open(NewTicket(error, client_id, subject, message, MANUAL, by), now)
+                new = NewTicket(
+                    error, client_id, subject, message, MANUAL, by, priority=priority, category=category
+                )
+                ticket = self._tickets.open(new, now)
             except IntegrityError:
                 raise ManualError(
                     f"error {error_id} has an open ticket for {client_id or 'no client'} already"
@@ -107,8 +123,9 @@ class Manual:
             ticket = self._ticket(ticket_id)
             try:
                 self._tickets.apply(
-                    ticket.error, [ticket], TicketEvent(EventType.REOPENED, now), now, by=by, text=note
-                )
+                    ticket.error, [ticket], TicketEvent(EventType.REOPENED, now), now,
+                    by=by, happened={"note": note}, details={"by_hand": True, "note": note},
+                )  # fmt: skip
             except (LifecycleError, IntegrityError) as error:
                 raise ManualError(f"ticket {ticket_id} cannot be reopened: {error}") from None
 
@@ -134,11 +151,15 @@ class Manual:
                 ticket.save(only=[Ticket.status])
 
     def change(self, ticket_id: int, by: str, now: float, **columns: str) -> None:
-        """Sets priority or category, with a history row. Raises ManualError."""
+        """Sets priority, category or the subject that its client reads, with a history row. Raises ManualError."""
+        if not all(value.strip() for value in columns.values()):
+            raise ManualError(f"the {next(key for key in columns if not columns[key].strip())} is empty")
         if columns.get("priority", PRIORITIES[0]) not in PRIORITIES:
             raise ManualError(f"priority {columns['priority']!r}: write one of {', '.join(PRIORITIES)}")
         with self._store.transaction():
             ticket = self._ticket(ticket_id)
+            if "subject" in columns:
+                ticket.metadata = {**ticket.metadata, "subject_by": by}
             for column, value in columns.items():
                 changed = {"before": getattr(ticket, column), "after": value}
                 rows.record(ticket, f"{column}_changed", now, changed, by)
@@ -162,6 +183,7 @@ class Manual:
             "corrections": len(rows.corrections(error.id)) if error else 0,
             "verified_by_tests": False,
             "resolution": "manual",
+            "note": note,
         }
         try:
             self._tickets.apply(

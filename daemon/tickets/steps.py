@@ -35,6 +35,9 @@ class NewTicket(Struct, frozen=True):
     message: str = ""
     source: str = AUTOMATIC
     by: str = "system"
+    priority: str | None = None
+    """The configured one where None; likewise `category`."""
+    category: str | None = None
     folded: int | None = None
     """The first error that it stands for beside its own."""
     details: dict[str, Any] = {}
@@ -56,8 +59,8 @@ class Tickets:
             client_email=client.email if client else None,
             subject=new.subject or (error.title if error else ""),
             message=new.message or (error.message if error else ""),
-            priority=self._config.tickets.priority,
-            category=self._config.tickets.category,
+            priority=new.priority or self._config.tickets.priority,
+            category=new.category or self._config.tickets.category,
             error_signature=error.signature if error else None,
             error=error,
             source=new.source,
@@ -182,9 +185,14 @@ class Tickets:
                 recipient=client.email,
                 language=client.language or mail.language,
                 ticket_id=ticket.id,
-                facts={**facts, "ticket_url": self._url(f"clients/{client.folder}/tickets", ticket)},
+                facts={
+                    **facts,
+                    **_seen_by(client, error),
+                    "ticket_url": self._url(f"clients/{client.folder}/tickets", ticket),
+                },
                 now=now,
                 held=mail.client == "review",
+                gather=mail.gather if step.mail == "detection" and ticket.source == AUTOMATIC else 0.0,
             )
         if Action.MAIL_ADMIN in step.actions and tell_admin:
             admin.notify(
@@ -213,6 +221,15 @@ def _open_tickets(error: ErrorLog) -> int:
     return int(Ticket.select().where((Ticket.error == error) & (Ticket.status != State.CLOSED.value)).count())
 
 
+def _seen_by(client: Client, error: ErrorLog | None) -> dict[str, Any]:
+    """What is the client's own: how often and when it met the error, its time zone."""
+    own: dict[str, Any] = {"timezone": client.timezone}
+    if error is not None:
+        count, first, last = errors.seen_by_client(error.id, client.id)
+        own |= {"occurrences": count, "first_seen": first, "last_seen": last}
+    return own
+
+
 def _facts(error: ErrorLog | None, ticket: Ticket, client: Client | None, config: Config) -> dict[str, Any]:
     """What every mail may say, as known now."""
     threshold, window = config.threshold(error.service if error else "")
@@ -221,7 +238,10 @@ def _facts(error: ErrorLog | None, ticket: Ticket, client: Client | None, config
         "error_id": error.id if error else None,
         "service": error.service if error else "",
         "environment": error.environment if error else "",
+        "service_kind": config.service_named(error.service).kind if error else "",
         "manual": ticket.source == MANUAL,
+        "subject": ticket.subject if ticket.source == MANUAL or "subject_by" in ticket.metadata else "",
+        "client_text": error.client_text if error else "",
         "title": error.title if error and ticket.source != MANUAL else ticket.subject,
         "message": error.message if error and ticket.source != MANUAL else ticket.message,
         "source": error.source if error else "",

@@ -50,7 +50,7 @@ def test_the_status_says_why_a_broken_servers_mails_wait(daemon):
 
 def test_a_storm_of_new_errors_makes_at_most_per_hour_mails_the_rest_one_digest(daemon, serve):
     server = serve("none", auth=False)
-    one = daemon(server.port, MAIL + "per_hour = 6\n")
+    one = daemon(server.port, MAIL + 'per_hour = 6\ngather = "1s"\n')
     one.fail([f"error {n}" for n in range(200)])
     assert until(lambda: one.ask("status")["outbox"]["waiting"] == 0 or len(server.desk.messages) >= 6)
     to = Counter(message["To"] for message in server.desk.messages)

@@ -19,8 +19,9 @@ from support.interpreters import found
 from tocsin.daemon.config import parse
 from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.mail_address import mail_address
-from tocsin.daemon.outgoing import headers, mail
-from tocsin.daemon.outgoing.mail import MailError
+from tocsin.daemon.outgoing import headers
+from tocsin.daemon.outgoing.message import compose, envelope_address, mailbox
+from tocsin.daemon.outgoing.rendering import MailError
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store.models import Mail
 
@@ -48,7 +49,7 @@ for line in sys.stdin:
 def sent(subject: str, name: str = "Tocsin", *, international: bool = False) -> bytes:
     message = EmailMessage(policy=headers.WIRE)
     message["Subject"] = headers.subject(subject)
-    message["From"] = mail._mailbox("tocsin@example.org", name)
+    message["From"] = mailbox("tocsin@example.org", name)
     message["In-Reply-To"] = f"<{'tocsin.' + '0123456789abcdef' * 2}@mailing.of.a.rather.long.example.org>"
     message.set_content("text")
     return message.as_bytes(policy=headers.INTERNATIONAL if international else headers.WIRE)
@@ -112,7 +113,7 @@ def test_a_mail_of_the_outbox_is_written_so() -> None:
         kind="notice", audience="admin", recipient="ops@straße.example", language="fr", message_id="tocsin.1",
         facts={"ticket_id": 1, "service": "boutique", "title": FRENCH, "occurrences": 3}, created_at=0.0,
     )  # fmt: skip
-    message = mail.compose(row, sender="Équipe <a@bücher.example>", root=None, now=0.0, templates=Templates())
+    message = compose(row, sender="Équipe <a@bücher.example>", root=None, now=0.0, templates=Templates())
     data = message.as_bytes(policy=headers.WIRE)
     read = message_from_bytes(data, policy=default)
     assert "Le paiement a échoué : réessayez plus tard" in read["Subject"]
@@ -151,4 +152,4 @@ def test_what_is_no_address_is_refused_where_it_is_configured(written: str) -> N
     with pytest.raises(ConfigError, match="is not a mail address"):
         parse({"mail": {"admin": [written]}}, {})
     with pytest.raises(MailError):
-        mail.mail_address(written)
+        envelope_address(written)

@@ -215,3 +215,24 @@ def test_waiting_grows_from_a_minute_to_six_hours():
 @given(st.integers(1, 10**6))
 def test_a_retry_is_never_sooner_than_a_minute_nor_later_than_six_hours(attempts):
     assert 60 <= outbox.retry_delay(attempts) <= 6 * HOUR
+
+
+def test_mails_that_waited_for_each_other_become_one(put, send):
+    for moment in (0, 60, 120):
+        put(1, kind="detection", now=START + moment, gather=600.0)
+    assert len(send(START + 121)) == 1
+    assert len(send(START + 700)) == 1
+    assert states() == ["sent", "digested", "digested", "sent"]
+
+
+def test_one_mail_that_waited_alone_is_no_digest(put, send):
+    for moment in (0, 60):
+        put(1, kind="detection", now=START + moment, gather=600.0)
+    send(START + 700)
+    assert states() == ["sent", "sent"]
+
+
+def test_the_first_mail_after_the_time_leaves_at_once_again(put, send):
+    for moment in (0, 60, 700):
+        put(1, kind="detection", now=START + moment, gather=600.0)
+    assert len(send(START + 701)) == 3

@@ -97,7 +97,9 @@ def test_a_ticket_opened_by_hand_is_told_to_its_client_as_what_it_is(world):
     Manual(world.store, world.config).open("Slow pages", "since noon", "ada", world.now, client_id="acme")
     row = Mail.get(Mail.kind == "detection")
     letter = mail.write("detection", row.facts, audience="client", spoken="en", templates=Templates())
-    assert letter.subject == f"[Ticket #{world.tickets()[0].id}] A ticket was opened for you"
+    assert letter.subject == f"[Ticket #{world.tickets()[0].id}] Slow pages"
+    assert "A ticket was opened for you" in letter.text
+    assert "since noon" in letter.text
     assert "watched" not in letter.text
 
 

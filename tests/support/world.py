@@ -62,7 +62,7 @@ class World:
         self.round = WatchSweep(self.store, self.config)
         with self.store.transaction():
             for client in self.config.client:
-                rows.remember_client(client.id, client.name, client.email, client.language)
+                rows.remember_client(client.id, client.name, client.email, client.language, client.timezone)
 
     def live(self, seconds: float, *alive: App) -> None:
         """Time passes with the daemon up and these applications seen alive, a heartbeat an interval."""
