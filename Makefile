@@ -46,14 +46,15 @@ mail-storm: $(VENV)/.test  ## 10,000 new errors on broken mail servers: delivery
 	@$(BIN)/python benchmarks/mail_outage.py 10000 3
 
 PYTHONS ?= $(shell PYTHONPATH=tests $(BIN)/python -c 'from support.interpreters import found; print(*found())' 2>/dev/null)
-test-pythons: $(VENV)/.test  ## the tests of the mails on every CPython 3.11 to 3.13 found here
+PYTHONS_TESTS ?= tests/mail tests/signature/test_live_libraries.py
+test-pythons: $(VENV)/.test  ## the tests of mails and of what libraries log on every CPython 3.11 to 3.13 found here
 	@for version in $(PYTHONS); do $(MAKE) --no-print-directory test-python-$$version || exit 1; done
 
 test-python-%: build/python-%/.done
-	@echo "== tests of the mails on Python $*"
+	@echo "== tests of mails and of what libraries log on Python $*"
 	@mkdir -p build/types/tocsin
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/tocsin/$$package; done
-	@PYTHONPATH=build/types build/python-$*/bin/python -m pytest -q -n 2 tests/mail $(PYTEST_ARGS)
+	@PYTHONPATH=build/types build/python-$*/bin/python -m pytest -q -n 2 $(PYTHONS_TESTS) $(PYTEST_ARGS)
 
 # The code comes from the checkout (build/types), the rest from the constraints.
 build/python-%/.done: $(INPUTS)

@@ -22,7 +22,7 @@ _NAMED = {"n": "\n", "r": "\r", "t": "\t"}
 _OPENING = re.compile(r"(?<![\w\\])b?(['\"])")
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
 _TWISTED = re.compile(r"^\s*--- <[^>]{1,100}> ---\s*$")
-_FAILURE = re.compile(r"\[Failure instance: Traceback(?: \([^)]{0,60}\))?: <class '([\w.<>]{1,300})'>: ?(.*)")
+_FAILURE = re.compile(r"(?<!\w)Traceback(?: \([^)]{0,60}\))?: <class '([\w.<>]{1,300})'>: ?(.*)")
 _FAILURE_FRAME = re.compile(r"^(\S.{0,999}?):(\d{1,9}):(\S{1,500})$")
 _RICH = re.compile(r"^│ (/.{1,900}?|[\w./\\:\-]{1,900}):(\d{1,9}) in (\S{1,300})\s*│$")
 _NOTEBOOK_HEAD = re.compile(r"^[A-Z]\w{0,100}\s{2,}Traceback \(most recent call last\)$")
@@ -134,11 +134,11 @@ def _standard(frames: list[tuple[str, str, str, str]], last: str) -> list[str]:
 
 
 def _failure(rows: list[str]) -> list[str]:
-    """Twisted's `Failure` as it prints itself: `path:line:function` under `[Failure instance: ...`."""
+    """Twisted's `Failure` as it prints itself, whole or brief: `path:line:function` under `Traceback: <class ...`."""
     for index, row in enumerate(rows):
         if found := _FAILURE.search(row):
             frames = [match for other in rows[index + 1 :] if (match := _FAILURE_FRAME.match(other))]
-            text = found[2].rstrip("]").strip()
+            text = (found[2].rstrip("]") if "[Failure instance: " in row else found[2]).strip()
             return _standard([(m[1], m[2], m[3], "") for m in frames], f"{found[1]}: {text}")
     return []
 

@@ -32,6 +32,9 @@ _Voice = tuple[str, str, str, str, str | None]
 _HEADING = "Traceback (most recent call last):"
 _MARK = b"\xd9\x22" + _HEADING.encode()
 """The heading as a whole text in msgpack: without it no batch begins such a traceback."""
+_UNHANDLED = "Unhandled error in Deferred:"
+_MARK_UNHANDLED = b"\xbc" + _UNHANDLED.encode()
+"""What Twisted logs just before a failure that nobody handled, as a whole text in msgpack."""
 _LAST = re.compile(r"^[A-Za-z_][\w.<>]{0,300}(?::(?: .*)?)?$")
 _LINK = re.compile(
     r"^(?:During handling of the above exception, another exception occurred|"
@@ -71,8 +74,8 @@ class Joined(NamedTuple):
 
 
 def concerns(raws: Iterable[Raw]) -> bool:
-    """Whether any of these records is the heading of a traceback, by a look at the bytes."""
-    return any(_MARK in bytes(raw) for raw in raws)
+    """Whether any of these records is the heading of a traceback or of a failure, by a look at the bytes."""
+    return any(_MARK in data or _MARK_UNHANDLED in data for data in map(bytes, raws))
 
 
 def join(frames: Sequence[Position], definitions: Iterable[Raw], pending: tuple[Run, ...]) -> Joined:
@@ -116,6 +119,9 @@ class _Joining:
             event = self._read(raw)
             if event is None:
                 self._out.append((at, raw))
+            elif event.exception is not None:
+                self._drop_heading(event)
+                self._out.append((at, raw))
             elif not self._continue(at, event):
                 self._finish(_voice(event))
                 if _is_heading(event):
@@ -137,7 +143,7 @@ class _Joining:
         self._events[event.key] = event
 
     def _read(self, raw: Raw) -> EventOutline | None:
-        """The event without an exception that a record is, or repeats."""
+        """The event that a record is, or repeats."""
         try:
             record = outline(raw)
         except wire.WireError:
@@ -145,13 +151,22 @@ class _Joining:
         if isinstance(record, EventOutline):
             if record.key:
                 self._events[record.key] = record
-            return record if record.exception is None else None
+            return record
         if isinstance(record, DuplicateReference | AggregatedEvents):
             known = self._events.get(record.key)
-            if known is None or isinstance(record, AggregatedEvents) or known.exception is not None:
+            if known is None or isinstance(record, AggregatedEvents):
                 return None
             return replace(known, occurred_at=record.occurred_at)
         return None
+
+    def _drop_heading(self, event: EventOutline) -> None:
+        """Takes out the record that only says that the failure logged next was not handled."""
+        index, before = self._before.pop(_voice(event), (0, None))
+        if before is None or before.message != _UNHANDLED or event.message.strip():
+            return
+        if _together(before, event):
+            self._out[index] = None
+            self._absorbed += 1
 
     def _begin(self, at: int, event: EventOutline) -> None:
         lines: tuple[EventOutline, ...] = (event,)

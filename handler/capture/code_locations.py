@@ -37,6 +37,8 @@ _CHARACTERS = 8 * 1024 * 1024
 """Characters of parsed source held, over all files."""
 
 _TRACED = re.compile(r'File "([^"\n]{1,1000})", line (\d{1,7})')
+_FAILED = re.compile(r"(?m)^(/[^:\n]{1,999}):(\d{1,7}):[\w.<>]{1,500}$")
+"""A frame in the text of Twisted's `Failure`."""
 _dict_of = ModuleType.__getattribute__
 
 
@@ -152,8 +154,9 @@ class CodeLocations:
 def wanted(event: Event) -> list[tuple[str, int, str | None]]:
     """(path, line, module) of the places an event names: its own, its exceptions', a text traceback's."""
     found = dict.fromkeys([(event.path, event.line, None), *_raised_places(event.exception)])
-    if event.exception is None and "Traceback (most" in event.message:
-        for path, line in _TRACED.findall(event.message):
+    if event.exception is None and "Traceback" in event.message:
+        frames = _TRACED if "Traceback (most" in event.message else _FAILED
+        for path, line in frames.findall(event.message):
             found[path, int(line), None] = None
     return list(found)[:WANTED_LIMIT]
 

@@ -152,6 +152,11 @@ def test_wanted_names_the_frames_of_a_printed_traceback() -> None:
     assert wanted(event(message=text)) == [("/a.py", 1, None), ("/b.py", 7, None)]
 
 
+def test_wanted_names_the_frames_of_a_twisted_failure() -> None:
+    text = "crawl: [Failure instance: Traceback: <class 'KeyError'>: 'x'\n/b.py:7:<module>\n/c.py:8:parse\n]"
+    assert wanted(event(message=text))[1:] == [("/b.py", 7, None), ("/c.py", 8, None)]
+
+
 def test_wanted_is_bounded() -> None:
     frames = tuple(Frame(f"/{number}.py", "m", "f", number) for number in range(5000))
     assert len(wanted(event(exception=Raised("E", "", frames)))) == module.WANTED_LIMIT

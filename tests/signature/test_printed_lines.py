@@ -7,7 +7,7 @@ from support.world import App, World, an_error
 
 from tocsin.daemon.ingest.digest import Digest
 from tocsin.daemon.store.models import Session
-from tocsin.handler.protocol.event import DuplicateReference, Event
+from tocsin.handler.protocol.event import DuplicateReference, Event, Raised
 
 LINES = [
     "Exception (client): Error reading SSH protocol banner",
@@ -145,3 +145,24 @@ class TestAcrossRestarts:
 
 class TestAcrossRestartsOnPostgres(TestAcrossRestarts):
     database = "postgres"
+
+
+def failed(world: World, text: str = "", thread: str = "MainThread") -> list[Event]:
+    """As Twisted logs a failure nobody handled: first that there is one, then the failure."""
+    said = {"logger": "twisted", "function": "__call__", "at": world.now - 10}
+    heading = an_error("Unhandled error in Deferred:", thread="MainThread", **said)
+    return [heading, an_error(text, exception=Raised("KeyError", "'x'"), thread=thread, **said)]
+
+
+def test_the_heading_of_a_failure_is_no_event_of_its_own(world: World) -> None:
+    app = world.app()
+    app.log(*failed(world), *failed(world))
+    assert known(world) == [("KeyError: *", 2)]
+    with world.store.reading():
+        assert Session.get_by_id(app.header.session).events == 4
+
+
+@pytest.mark.parametrize("other", [{"text": "another one"}, {"thread": "Thread-2"}])
+def test_a_heading_before_another_record_is_an_event(world: World, other: dict[str, str]) -> None:
+    world.app().log(*failed(world, **other))
+    assert known(world) == [("Unhandled error in Deferred:", 1), ("KeyError: *", 1)]
