@@ -52,8 +52,8 @@ class Destination:
         self.final = False
         """Logging has been shut down: what still comes goes to the file, for whoever adopts it."""
         scrub = Scrubber(settings.scrub)
-        self._capture = _capture(settings, scrub, settings.locals)
-        self._lean = _capture(settings, scrub, "none")
+        self._capture = _capture(settings, scrub, settings.locals, settings.breadcrumbs)
+        self._lean = _capture(settings, scrub, "none", 0)
         self._session: Session | None = None
         self._alive = process.flag()
         """1 while a session of this very process takes records and its thread, where it has one, runs."""
@@ -277,11 +277,12 @@ class Destination:
             complain(text)
 
 
-def _capture(settings: Settings, scrub: Scrubber, shown: str) -> Capture:
+def _capture(settings: Settings, scrub: Scrubber, shown: str, breadcrumbs: int) -> Capture:
     return Capture(
         locals="none" if shown == "none" else "in_app",
         in_app=settings.in_app,
         not_in_app=settings.not_in_app,
         scrub=scrub,
         client=settings.client,
+        breadcrumbs=breadcrumbs,
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tocsin.handler.capture import stamp
+from tocsin.handler.capture.breadcrumbs import trails
 from tocsin.handler.capture.stamp import StampedRecord, is_first
 from tocsin.handler.capture.values import attributes_of
 from tocsin.handler.destination import Destination
@@ -47,6 +48,7 @@ class TocsinHandler(logging.Handler):
         flush_timeout: float | None = None,
         server_key: str | os.PathLike[str] | None = None,
         key: str | os.PathLike[str] | None = None,
+        breadcrumbs: int | None = None,
     ) -> None:
         given: dict[str, Any] = {
             "endpoint": endpoint,
@@ -67,11 +69,14 @@ class TocsinHandler(logging.Handler):
             "flush_timeout": flush_timeout,
             "server_key": server_key,
             "key": key,
+            "breadcrumbs": breadcrumbs,
         }
         self.settings, at_least, uncaught_too = resolve_settings(given)
         self._given = given
-        stamp.install()
         super().__init__(at_least)
+        if self.settings.breadcrumbs:
+            trails.add(self, self.settings.breadcrumbs)
+        stamp.install()
         self.destination = _destination(self.settings)
         self.destination.handlers.add(self)
         self.destination.await_first_use()
@@ -82,6 +87,11 @@ class TocsinHandler(logging.Handler):
     def __reduce__(self) -> Any:
         """Copied or sent to another process, a handler is made again from its arguments."""
         return _made, (type(self), {**self._given, "level": self.level})
+
+    def setLevel(self, level: int | str) -> None:
+        """As `logging.Handler.setLevel`."""
+        super().setLevel(level)
+        trails.measure()
 
     # A lock here could be held at a fork, or by the thread that a signal handler interrupts. None is needed.
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from tocsin.handler import paths
+from tocsin.handler.capture import breadcrumbs
 
 T = TypeVar("T")
 
@@ -56,6 +57,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     in_app: tuple[str, ...] = ()
     not_in_app: tuple[str, ...] = ()
     scrub: tuple[str, ...] = ()
+    breadcrumbs: int = 0
+    """Records below the handler's level that an error takes along."""
     heartbeat: float = 15.0
     """Seconds between two signs of life, as announced to the daemon."""
     flush_timeout: float = 2.0
@@ -217,6 +220,15 @@ def _seconds(least: float, most: float) -> Callable[[Any], float]:
     return parse
 
 
+def _count(most: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if isinstance(value, bool) or not str(value).strip().isdecimal() or int(value) > most:
+            raise ValueError(f"give a number from 0 to {most}")
+        return int(value)
+
+    return parse
+
+
 def _choice(*words: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if value not in words:
@@ -276,6 +288,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "in_app": _words,
     "not_in_app": _words,
     "scrub": _words,
+    "breadcrumbs": _count(breadcrumbs.MOST),
     "uncaught": _flag,
     "heartbeat": _seconds(0.05, 3600),
     "flush_timeout": _seconds(0, 60),

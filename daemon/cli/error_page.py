@@ -9,6 +9,7 @@ import click
 from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, say, say_facts, say_table
 from tocsin.daemon.cli.tables import Column, brief, printable
+from tocsin.daemon.corrections.handoff.markdown import breadcrumb_line
 from tocsin.daemon.queries.details import SampleFacts
 from tocsin.daemon.queries.monitor import state
 from tocsin.daemon.queries.samples import EventFacts, FrameFacts, RaisedFacts
@@ -94,6 +95,10 @@ def _show_sample(context: Context, sample: SampleFacts, event: EventFacts) -> No
         _show_raised(context, raised)
     if not event.exceptions and event.place.source:
         _say_source(event.place, around=AROUND)
+    if event.breadcrumbs:
+        _heading(_("Logged before it"))
+        for one in event.breadcrumbs:
+            say(f"  {breadcrumb_line(one)}")
     if event.stack:
         _heading(_("Stack of the logging call"))
         _say_lines(event.stack)

@@ -9,9 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.daemon.grouping.rule2 import printed
+from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.store.bodies import SampleBody
 from tocsin.handler.capture.inapp import in_app
-from tocsin.handler.protocol.event import CodeLocation, Frame, Raised
+from tocsin.handler.protocol.event import Breadcrumb, CodeLocation, Frame, Raised
 
 CHAIN_LIMIT = 100
 """Exceptions shown of one event: a group of groups may hold thousands."""
@@ -58,6 +59,18 @@ class RaisedFacts(Struct, frozen=True):
     """Of a group: type and text of what it holds besides those shown."""
 
 
+class BreadcrumbFacts(Struct, frozen=True):
+    """What the same thread or task had logged below the handler's level, so many seconds `before` the event."""
+
+    at: Moment
+    before: float
+    level: int
+    level_name: str
+    """Empty of what only says how many were left out."""
+    logger: str
+    message: str
+
+
 class EventFacts(Struct, frozen=True):
     """What was logged, where and with what."""
 
@@ -82,6 +95,8 @@ class EventFacts(Struct, frozen=True):
     """The application's own name of the level, else logging's."""
     task: str = ""
     """The asyncio task that logged it."""
+    breadcrumbs: list[BreadcrumbFacts] = []
+    """Oldest first."""
 
 
 def event_facts(body: SampleBody) -> EventFacts:
@@ -110,8 +125,24 @@ def event_facts(body: SampleBody) -> EventFacts:
         stack=event.stack,
         place=_frame(call, places),
         exceptions=[one for one, _ in zip(raised, range(CHAIN_LIMIT), strict=False)],
-        level_name=event.level_name or _LEVELS.get(event.level, f"Level {event.level}"),
+        level_name=event.level_name or _level_name(event.level),
         task=event.task,
+        breadcrumbs=[_breadcrumb(one, event.occurred_at) for one in event.breadcrumbs],
+    )
+
+
+def _level_name(level: int) -> str:
+    return _LEVELS.get(level, f"Level {level}")
+
+
+def _breadcrumb(one: Breadcrumb, occurred_at: float) -> BreadcrumbFacts:
+    return BreadcrumbFacts(
+        at=Moment(one.at),
+        before=round(max(0.0, occurred_at - one.at), 3),
+        level=one.level,
+        level_name=one.level_name or (_level_name(one.level) if one.level else ""),
+        logger=one.logger,
+        message=one.message,
     )
 
 

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from tocsin.handler.capture import values
 from tocsin.handler.capture.scrub import LIMIT
-from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event, Frame, Raised
+from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Breadcrumb, Event, Frame, Raised
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -49,7 +49,16 @@ def _with_short_texts(event: Event) -> Event:
         stack=None,
         context=None,
         template=event.template and _head(event.template, 1000),
+        breadcrumbs=_mark_only(event),
     )
+
+
+def _mark_only(event: Event) -> tuple[Breadcrumb, ...]:
+    """In place of the breadcrumbs, how many there were."""
+    if not event.breadcrumbs:
+        return ()
+    mark = values.cut_mark(len(event.breadcrumbs), "records")
+    return (Breadcrumb(event.breadcrumbs[-1].at, 0, "", mark),)
 
 
 def _remains(event: Event) -> Event:

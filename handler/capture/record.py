@@ -26,12 +26,13 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.handler.capture import values
+from tocsin.handler.capture.breadcrumbs import Breadcrumbs
 from tocsin.handler.capture.context import current
 from tocsin.handler.capture.fit import fit
 from tocsin.handler.capture.named_values import NamedValues
 from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
-from tocsin.handler.capture.stamp import TASK, StampedRecord, is_plain
+from tocsin.handler.capture.stamp import TASK, StampedRecord, is_plain, trail_of
 from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -110,7 +111,7 @@ class Capture:
     """Turns log records into events. One per handler; callable from any thread at once.
 
     `locals`: "in_app" shows local variables of in-app frames, "none" shows none. `in_app`, `not_in_app`:
-    module prefixes. `client`: the client of records that name none.
+    module prefixes. `client`: the client of records that name none. `breadcrumbs`: how many an event takes along.
     """
 
     def __init__(
@@ -121,10 +122,12 @@ class Capture:
         not_in_app: tuple[str, ...],
         scrub: Scrubber,
         client: str | None,
+        breadcrumbs: int = 0,
     ) -> None:
         self._scrub = scrub
         self._client = client
         self._traces = Traces(locals=locals, in_app=in_app, not_in_app=not_in_app, scrub=scrub)
+        self._breadcrumbs = Breadcrumbs(scrub, breadcrumbs) if breadcrumbs else None
         self._sites: dict[tuple[str, int], Site] = {}
         self._templates: dict[str, str] = {}
         self._threads: dict[str, str] = {}
@@ -215,6 +218,9 @@ class Capture:
                 summary.key,
                 site.level_name if levelname is site.levelname else values.level_name(site.level, levelname),
                 "" if task is None else self._thread(task),
+                self._breadcrumbs.of(trail_of(summary.plain), site.key, summary.occurred_at)
+                if self._breadcrumbs
+                else (),
             )
             data = _encode(told)
             return data if len(data) <= PAYLOAD_LIMIT else fit(Event(*told[1:]))

@@ -13,9 +13,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from tocsin.handler.capture import values
-from tocsin.handler.capture.context import Bound, current
+from tocsin.handler.capture.breadcrumbs import Trail, trails
+from tocsin.handler.capture.context import Bound, current, running_task
 
-_modules = sys.modules
 TASK = "tocsin_task" if sys.version_info < (3, 12) else "taskName"
 """The attribute of a record that names the asyncio task it was made in."""
 _TASKS_UNKNOWN = TASK == "tocsin_task"
@@ -27,12 +27,14 @@ Marks = dict[object, object]
 class StampedRecord(logging.LogRecord):
     """A record that knows what was bound when it was made. In slots: no other handler prints it as `extra`."""
 
-    __slots__ = ("tocsin_bound", "tocsin_marks", "tocsin_task")
+    __slots__ = ("tocsin_bound", "tocsin_marks", "tocsin_task", "tocsin_trail")
 
     tocsin_bound: Bound
     tocsin_marks: Marks
     tocsin_task: str | None
     """The asyncio task's name, where records do not know it themselves."""
+    tocsin_trail: Trail | None
+    """What its thread or task had logged before it; unset where nobody wants breadcrumbs."""
 
     def __copy__(self) -> StampedRecord:
         """Shares the marks: the copy is the same event."""
@@ -40,6 +42,7 @@ class StampedRecord(logging.LogRecord):
         made.__dict__.update(self.__dict__)
         made.tocsin_bound, made.tocsin_marks = self.tocsin_bound, self.tocsin_marks
         made.tocsin_task = self.tocsin_task
+        made.tocsin_trail = getattr(self, "tocsin_trail", None)
         return made
 
     def __getstate__(self) -> Any:
@@ -50,6 +53,7 @@ class StampedRecord(logging.LogRecord):
             "tocsin_bound": (client, texts),
             "tocsin_marks": dict.fromkeys(self.tocsin_marks),
             "tocsin_task": self.tocsin_task,
+            "tocsin_trail": getattr(self, "tocsin_trail", None),
         }
 
 
@@ -61,6 +65,11 @@ def is_plain(record: logging.LogRecord) -> bool:
     """Whether its attributes can be read as they are: another class may answer with anything."""
     cls = type(record)
     return cls is StampedRecord or cls is logging.LogRecord
+
+
+def trail_of(record: logging.LogRecord) -> Trail | None:
+    """What had been logged before the record; None where that was not kept for it."""
+    return getattr(record, "tocsin_trail", None)
 
 
 def is_first(record: logging.LogRecord, destination: object) -> bool:
@@ -82,13 +91,13 @@ def is_first(record: logging.LogRecord, destination: object) -> bool:
 
 
 def _task() -> str | None:
-    """The running task's name. Costs 0.05 µs where asyncio was never imported."""
-    asyncio = _modules.get("asyncio")
+    """The running task's name."""
+    task = running_task()
+    if task is None:
+        return None
     try:
-        if asyncio is None or asyncio._get_running_loop() is None:
-            return None
-        name = asyncio.Task.get_name(asyncio.current_task())
-    except Exception:  # A task that is none of asyncio's, or asyncio is being imported.
+        name = sys.modules["asyncio"].Task.get_name(task)
+    except TypeError:  # It is none of asyncio's own.
         return None
     return name if type(name) is str else None
 
@@ -101,6 +110,13 @@ def _stamped(*args: Any, **kwargs: Any) -> logging.LogRecord:
     return record
 
 
+def _followed(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    """As `_stamped`, where breadcrumbs are wanted."""
+    record = _stamped(*args, **kwargs)
+    record.tocsin_trail = trails.follow(record)
+    return record
+
+
 class _Stamping:
     """The application's own factory, its records stamped; those of a class of its own have no slot for it."""
 
@@ -109,6 +125,7 @@ class _Stamping:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         made = self._before(*args, **kwargs)
+        trail = trails.follow(made) if trails.length else None
         if type(made) is not logging.LogRecord:
             return made
         record = StampedRecord.__new__(StampedRecord)
@@ -116,12 +133,15 @@ class _Stamping:
         record.tocsin_bound = current()
         record.tocsin_marks = {}
         record.tocsin_task = _task() if _TASKS_UNKNOWN else None
+        record.tocsin_trail = trail
         return record
 
 
 def install() -> None:
     """Has every record stamped from now on, over whatever factory the application has set by now."""
     before = logging.getLogRecordFactory()
-    if before is _stamped or type(before) is _Stamping:
+    own = _followed if trails.length else _stamped
+    if before is own or type(before) is _Stamping:
         return
-    logging.setLogRecordFactory(_stamped if before is logging.LogRecord else _Stamping(before))
+    ours = before is logging.LogRecord or before is _stamped
+    logging.setLogRecordFactory(own if ours else _Stamping(before))

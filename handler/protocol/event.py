@@ -75,6 +75,16 @@ class Raised(Struct, frozen=True, array_like=True, omit_defaults=True):
     """Of a group: type and text of the members, nested ones too, that are not in `group`."""
 
 
+class Breadcrumb(Struct, frozen=True, array_like=True):
+    """A record that the event's thread or task had logged before, below the handler's level."""
+
+    at: float
+    level: int
+    logger: str
+    message: str
+    level_name: str = ""
+
+
 class Event(Struct, frozen=True, array_like=True, tag=1):
     """One logged error as the application saw it. Times are epoch seconds by the application's clock."""
 
@@ -102,6 +112,8 @@ class Event(Struct, frozen=True, array_like=True, tag=1):
     """The application's own name of the level; "" where it is logging's."""
     task: str = ""
     """Name of the asyncio task that logged it, "" outside of tasks."""
+    breadcrumbs: tuple[Breadcrumb, ...] = ()
+    """Oldest first."""
 
 
 class DuplicateReference(Struct, frozen=True, array_like=True, tag=2):

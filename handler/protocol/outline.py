@@ -39,10 +39,11 @@ class _Raised(Raised, frozen=True, array_like=True, omit_defaults=True, gc=False
 
 
 class EventOutline(Event, frozen=True, array_like=True, tag=1, gc=False):
-    """An event without its locals and arguments."""
+    """An event without its locals and arguments, what people read of it undecoded."""
 
     exception: _Raised | None = None
     context: Raw = Raw(b"\xc0")  # type: ignore[assignment]
+    breadcrumbs: Raw = Raw(b"\x90")  # type: ignore[assignment]
 
 
 Outline: TypeAlias = EventOutline | DuplicateReference | CodeLocation | Lost | AggregatedEvents

@@ -13,6 +13,7 @@ from support.world import HOUR, World, an_error
 from tocsin.daemon.cli import tocsin
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.store.database import open_store
+from tocsin.handler.protocol.event import Breadcrumb
 
 ERROR = {
     "id", "signature", "coarse", "title", "message", "source", "line", "service", "occurrences",
@@ -84,6 +85,14 @@ def test_an_error_s_level_logger_thread_and_task_are_shown(desk: Desk):
     assert "as ALERT by shop, thread pool-1, task import orders" in desk.run("error", "2").output
     assert desk.json("error", "2")["samples"][0]["event"]["level_name"] == "ALERT"
     assert desk.json("error", "1")["samples"][0]["event"]["level_name"] == "ERROR"
+
+
+def test_what_was_logged_before_an_error_is_shown(desk: Desk):
+    before = (Breadcrumb(desk.world.now - 0.5, 20, "shop.cart", "cart 7 is empty"),)
+    desk.world.app().log(an_error(at=desk.world.now, breadcrumbs=before))
+    assert "-0.500 s INFO shop.cart: cart 7 is empty" in desk.run("error", "2").output
+    shown = desk.json("error", "2")["samples"][0]["event"]["breadcrumbs"][0]
+    assert (shown["before"], shown["level_name"], shown["message"]) == (0.5, "INFO", "cart 7 is empty")
 
 
 def test_tickets_are_listed_in_the_documented_shape(desk: Desk):

@@ -22,7 +22,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
-from tocsin.handler.protocol.event import CodeLocation, Event, Frame, Raised
+from tocsin.handler.protocol.event import Breadcrumb, CodeLocation, Event, Frame, Raised
 
 NOW = 1_795_356_000.0
 """2026-11-22 14:00 UTC."""
@@ -267,6 +267,10 @@ def _key_error(text: Text, number: int) -> None:
             text("Stack (most recent call last): ..."),
             level_name=text("ALERT"),
             task=text("import orders"),
+            breadcrumbs=(
+                Breadcrumb(NOW - ago - 1.5, 20, text("shop.cart"), text("cart 4711 is empty")),
+                Breadcrumb(NOW - ago - 0.25, 15, text("shop.cart"), text("asking again"), text("TRACE")),
+            ),
         )
         sample(row, event, places, ago)
     Sample.create(error=row, session_id="gone", position=1, occurred_at=NOW - DAY, body=b"\xc1")

@@ -96,6 +96,13 @@ def test_the_error_page_names_level_thread_and_task(site: Any) -> None:
     assert "ALERT · logged by shop.views at shop/views.py:42 · thread MainThread · task import orders" in text
 
 
+def test_the_error_page_shows_what_was_logged_before(site: Any) -> None:
+    site.write()
+    text = " ".join("".join(Markup(site.read("admin/errors/1.html")).text).split())
+    assert "Logged before it (2)1.5 s beforeINFOshop.cartcart 4711 is empty" in text
+    assert "0.25 s beforeTRACEshop.cartasking again" in text
+
+
 def test_the_page_speaks_the_language_of_the_configuration(make_site: Callable[..., Any]) -> None:
     french = make_site(report={"language": "fr"})
     french.fill()

@@ -1,0 +1,201 @@
+"""Breadcrumbs: what a thread or an asyncio task logged below the handler's level before an error.
+
+The record factory (`stamp`) shows every record that a logger makes. Kept of one are its template and its arguments:
+numbers and short texts as they are, anything else as text at once, so that no object lives longer and none is shown
+as it became later. It is formatted and scrubbed only when an error takes it along. No method of an application's
+class is called.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections import deque
+from typing import Any, Protocol
+
+from tocsin.handler.capture import values
+from tocsin.handler.capture.context import running_task
+from tocsin.handler.capture.scrub import Scrubber
+from tocsin.handler.protocol.event import Breadcrumb
+
+MOST = 100
+"""Breadcrumbs of one event, at most."""
+ROOM = 2048
+"""Bytes of the breadcrumbs of one event: loggers and messages."""
+
+_TRAILS = 1000
+"""Tasks whose records are kept, at most: of more, those that began to log first are forgotten."""
+_TEMPLATE, _TEXT, _MESSAGE, _ARGUMENTS = 1000, 300, 200, 10
+_FIRST, _EVERY = 10, 10.0
+"""Full events of one code location that take breadcrumbs along: the first ones, then one in so many seconds."""
+_LOCATIONS = 1024
+_PLAIN = (tuple, dict)
+
+Entry = tuple[float, int, object, str, str, Any]
+"""When, at which level (also its name), by which logger; template and arguments."""
+Trail = tuple[Entry, ...]
+
+
+class Listener(Protocol):
+    """A handler that wants breadcrumbs."""
+
+    level: int
+
+
+class Trails:
+    """The last records below a level, each thread's and each task's own. Nothing is kept before `add`."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._below = 0
+        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
+        self._thread = threading.local()
+        self._tasks: dict[int, tuple[weakref.ref[object], deque[Entry]]] = {}
+
+    def add(self, listener: Listener, length: int) -> None:
+        """Keeps so many records from now on."""
+        self._listeners.add(listener)
+        self.length = max(self.length, length)
+        self.measure()
+
+    def measure(self) -> None:
+        """Looks at the listeners' levels again."""
+        self._below = max((one.level for one in list(self._listeners)), default=0)
+
+    def follow(self, record: logging.LogRecord) -> Trail | None:
+        """Keeps a record that is below the level; of another one what was kept before it. Never raises."""
+        try:
+            fields = values.attributes_of(record) or {}
+            level = fields.get("levelno")
+            if type(level) is not int:
+                return None
+            if level >= self._below:
+                return self.last()
+            message, args = _kept(fields.get("msg"), fields.get("args"))
+            name, created = fields.get("name"), fields.get("created")
+            self._trail().append((
+                created if type(created) is float else 0.0,
+                level,
+                fields.get("levelname"),
+                name if type(name) is str else "",
+                message,
+                args,
+            ))  # fmt: skip
+        except Exception:
+            pass
+        return None
+
+    def last(self) -> Trail:
+        """What this thread or task has logged below the level, oldest first."""
+        task = running_task()
+        kept = self._of_thread() if task is None else self._of_task(task)
+        return () if kept is None else tuple(kept)
+
+    def _trail(self) -> deque[Entry]:
+        task = running_task()
+        kept = self._of_thread() if task is None else self._of_task(task)
+        if kept is not None and kept.maxlen == self.length:
+            return kept
+        kept = deque(kept or (), maxlen=self.length)
+        if task is None:
+            self._thread.kept = kept
+            return kept
+        while len(self._tasks) >= _TRAILS:
+            self._tasks.pop(next(iter(self._tasks)), None)
+        number = id(task)
+        self._tasks[number] = weakref.ref(task, lambda gone: self._forget(number, gone)), kept
+        return kept
+
+    def _of_thread(self) -> deque[Entry] | None:
+        kept: deque[Entry] | None = getattr(self._thread, "kept", None)
+        return kept
+
+    def _of_task(self, task: object) -> deque[Entry] | None:
+        # By its id: a task class of an application may have a hash of its own.
+        known = self._tasks.get(id(task))
+        return known[1] if known is not None and known[0]() is task else None
+
+    def _forget(self, number: int, gone: object) -> None:
+        known = self._tasks.get(number)
+        if known is not None and known[0] is gone:
+            self._tasks.pop(number, None)
+
+
+trails = Trails()
+"""The process's own: there is one record factory."""
+
+
+class Breadcrumbs:
+    """Makes an event's breadcrumbs, at most `length`."""
+
+    def __init__(self, scrub: Scrubber, length: int) -> None:
+        self._scrub = scrub
+        self._length = length
+        self._given: dict[int, tuple[int, float]] = {}
+
+    def of(self, trail: Trail | None, location: int, now: float) -> tuple[Breadcrumb, ...]:
+        """For an event of this code location: the newest that have room, oldest first."""
+        if trail is None:
+            trail = trails.last()
+        times, last = self._given.get(location, (0, 0.0))
+        if not trail or (times >= _FIRST and 0 <= now - last < _EVERY):
+            return ()
+        if len(self._given) >= _LOCATIONS:
+            self._given.clear()
+        self._given[location] = times + 1, now
+        found: list[Breadcrumb] = []
+        room = ROOM
+        for entry in reversed(trail[-self._length :]):
+            one = self._breadcrumb(entry)
+            room -= len(one.message.encode()) + len(one.logger.encode())
+            if room < 0:
+                whole = min(len(trail), self._length)
+                found.append(Breadcrumb(entry[0], 0, "", values.cut_mark(whole, "records")))
+                break
+            found.append(one)
+        return tuple(reversed(found))
+
+    def _breadcrumb(self, entry: Entry) -> Breadcrumb:
+        created, level, levelname, logger, message, args = entry
+        if args:
+            try:
+                message = message % args
+            except Exception:
+                message = f"{message} {values.render(args)}"
+        shown = values.shortened(self._scrub.text(message), _MESSAGE)
+        return Breadcrumb(
+            created,
+            level if -(2**31) < level < 2**31 else 0,
+            values.clean(values.shortened(logger, _MESSAGE)),
+            values.clean(shown),
+            values.level_name(level, levelname),
+        )
+
+
+def _kept(message: object, args: object) -> tuple[str, Any]:
+    """(the template, the arguments), as they can be kept: nothing in them changes, lives on or is large."""
+    if type(message) is dict:
+        message = message.get("event", message)  # structlog's
+    text = message if type(message) is str else values.exact(message)
+    given = not (args is None or (type(args) in _PLAIN and not args))
+    if text is None or len(text) > _TEMPLATE:
+        # Cut through a placeholder, it could not be filled in.
+        text = values.shortened(values.render(message) if text is None else text, _TEMPLATE)
+    elif not given:
+        return text, None
+    elif type(args) is tuple and len(args) <= _ARGUMENTS:
+        return text, tuple([_argument(arg) for arg in args])
+    elif type(args) is dict and len(args) <= _ARGUMENTS:
+        return text, {name: _argument(arg) for name, arg in list(args.items()) if type(name) is str}
+    return (f"{text} {values.render(args)}" if given else text), None
+
+
+def _argument(value: object) -> object:
+    cls = type(value)
+    if cls is int:
+        return value if value.bit_length() <= 256 else values.render(value)  # type: ignore[attr-defined]
+    if cls is float or cls is bool or value is None:
+        return value
+    text = value if cls is str else values.render(value)
+    return values.shortened(text, _TEXT)  # type: ignore[arg-type]
