@@ -52,7 +52,7 @@ CORE: dict[str, tuple[str, ...]] = {
 }
 """Module -> the test files that hold it: mutmut runs, per mutant, those of their tests that call its function."""
 
-UNTIMED = "not slow and not linear_time and not costs_no_more"
+UNTIMED = "not slow and not linear_time and not costs_no_more and not grows_faster"
 """Tests that measure time prove nothing beside other processes."""
 
 CONFIG = """
