@@ -236,3 +236,205 @@ def test_no_pattern_grows_faster_than_its_text(piece: str) -> None:
 
     # Linear is 4; a quadratic pattern would be 16. Below a millisecond the clock decides, not the pattern.
     assert cost(LIMIT) < max(0.005, 9 * cost(LIMIT // 4))
+
+
+HINTS = [
+    "pwd", "password", "secret", "token", "api_key", "auth", "cookie", "session", "csrf", "xsrf", "private",
+    "credential", "mdp", "otp", "cvc", "cvv", "pin", "jwt", "sid",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HINTS)
+def test_every_name_is_known_where_nothing_else_hints_at_a_secret(name: str) -> None:
+    assert S.text(f"{name}=Hunter2x") == f"{name}={MARK}"
+    assert S.text(f"{name.upper()}=Hunter2x") == f"{name.upper()}={MARK}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["pwd={}", "pwd: {}", "['pwd', '{}']", '["pwd", "{}"]', "<pwd>{}</pwd>", "pwd%3D{}", "pwd\n{}", "x -pwd {}",
+     "--pwd {}", "identified by '{}'", "GET /a?sig={}", "GET /a?code={}", "GET /a?key={}"],
+)  # fmt: skip
+def test_a_name_is_known_by_any_sign_that_may_stand_beside_it(text: str) -> None:
+    assert S.text(text.format("Hunter2x9")) == text.format(MARK)
+
+
+@pytest.mark.parametrize("sign", ["=", ":", "'", '"', ">", "%3", "\n", " -", "--", "&"])
+def test_any_sign_beside_a_name_asks_for_a_look(sign: str) -> None:
+    assert S._may_be_named(f"pwd{sign}x")
+    assert not S._may_be_named(f"word{sign}x")
+
+
+@pytest.mark.parametrize("name", [*HINTS, "otp", "identified by", "?sig", "?code"])
+def test_a_name_without_a_sign_beside_it_asks_for_none(name: str) -> None:
+    assert not S._may_be_named(f"the {name} of bob")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Order 17 of 42 failed", "no such file", "Connexion refusée.", "a [b] (c) #d * !?", "12 chairs"],
+)
+def test_a_line_of_plain_words_is_innocent(text: str) -> None:
+    assert scrub.innocent(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a=b", "a: b", "a-b", "a/b", "a 'b'", "aB", "a 1 of 2 of 3", "4111111111111111", "a\nb", "Bearer abc", "a bearer",
+     "Basic abc", "a basic", "Digest abc", "a digest", "Token abc", "a token", "an apikey", "ya29"],
+)  # fmt: skip
+def test_a_text_in_which_a_secret_may_be_is_not(text: str) -> None:
+    assert not scrub.innocent(text)
+
+
+def test_a_text_at_the_limit_is_whole() -> None:
+    text = "a " * (LIMIT // 2)
+    assert S.text(text) == text
+
+
+def test_a_text_over_the_limit_ends_before_it_and_says_so() -> None:
+    assert S.text("a " * LIMIT) == "a " * ((LIMIT - 256) // 2) + "…"
+
+
+def test_more_names_are_taken_as_they_are_written_in_any_case() -> None:
+    scrubber = Scrubber(["I.Ban", "", " "])
+    assert scrubber.text("I.BAN=DE02 iban=DE03") == f"I.BAN={MARK} iban=DE03"
+    assert scrubber.secret_name("my.i.ban")
+    assert not scrubber.secret_name("city")
+
+
+def test_more_names_are_looked_for_in_text_with_several_of_them() -> None:
+    scrubber = Scrubber(["iban", "bic"])
+    assert scrubber.text("iban=DE02 bic=DEUT") == f"iban={MARK} bic={MARK}"
+
+
+def test_a_name_is_looked_at_up_to_its_limit() -> None:
+    assert S.secret_name("x" * 248 + "password")
+    assert not S.secret_name("x" * 249 + "password")
+
+
+def test_a_name_asked_for_again_gets_the_same_answer() -> None:
+    scrubber = Scrubber()
+    assert [scrubber.secret_name("password") for _ in range(2)] == [True, True]
+    assert [scrubber.secret_name("city") for _ in range(2)] == [False, False]
+
+
+def test_a_name_asked_for_again_is_not_looked_at_again() -> None:
+    scrubber = Scrubber()
+    scrubber.secret_name("password")
+    with mock.patch.object(scrub, "_snake", side_effect=AssertionError):
+        assert scrubber.secret_name("password")
+
+
+def test_no_more_names_are_kept_than_there_is_room_for() -> None:
+    scrubber = Scrubber()
+    for number in range(4096):
+        scrubber.secret_name(f"a{number}")
+    assert len(scrubber._known) == 4096
+    scrubber.secret_name("password")
+    assert scrubber._known == {"password": True}
+
+
+@pytest.mark.parametrize("name", ["myPin", "my2Pin", "MY-PIN", "my_pin"])
+def test_the_words_of_a_name_are_told_apart(name: str) -> None:
+    assert S.secret_name(name)
+
+
+def test_a_word_inside_a_word_is_none() -> None:
+    assert not S.secret_name("mypin")
+
+
+def test_pairs_without_a_secret_stay() -> None:
+    assert S.pairs({"city": "'Paris'", "total": "3"}) == {"city": "'Paris'", "total": "3"}
+
+
+def test_a_pair_whose_text_holds_a_secret_is_scrubbed_alone() -> None:
+    assert S.pairs({"a": "pwd=Hunter2x", "b": "'x'"}) == {"a": f"pwd={MARK}", "b": "'x'"}
+
+
+def test_the_values_of_two_pairs_are_no_pair() -> None:
+    assert S.pairs({"a": "pwd", "b": "Hunter2x"}) == {"a": "pwd", "b": "Hunter2x"}
+
+
+def test_a_shape_is_found_in_a_pair_whose_name_says_nothing() -> None:
+    key = "AKIA" + "IOSFODNN7EXAMPLE"
+    assert key not in S.pairs({"a": f"'{key}'"})["a"]
+
+
+def test_pairs_over_the_limit_together_are_looked_at_one_by_one() -> None:
+    found = S.pairs({"a": "x" * LIMIT, "b": "x" * (LIMIT + 1)})
+    assert found["a"] == "x" * LIMIT
+    assert found["b"] == "x" * (LIMIT - 256) + "…"
+
+
+@pytest.mark.parametrize("name", ["name", "key", "field", "header", "option", "setting"])
+def test_a_field_may_name_the_value_beside_it(name: str) -> None:
+    assert S.names_its_value({name: "password", "value": 1})
+    assert not S.names_its_value({name: "city", "value": 1})
+    assert not S.names_its_value({name: "password"})
+
+
+def test_a_field_that_is_no_text_names_nothing() -> None:
+    assert not S.names_its_value({"name": 3, "value": 1})
+    assert S.names_its_value({"name": 3, "field": "pwd", "value": 1})
+
+
+def test_a_harmless_value_that_is_named_beside_stays() -> None:
+    assert S.pairs({"name": "'password'", "value": "None"})["value"] == "None"
+
+
+def test_an_item_names_the_next_one_and_the_last_names_none() -> None:
+    assert S.names_an_item(["--password", "x"])
+    assert S.names_an_item([1, "password", 2])
+    assert not S.names_an_item(["x", "password"])
+    assert not S.names_an_item(["x", "y"])
+
+
+def test_an_item_that_is_too_long_is_no_name() -> None:
+    assert S.names_an_item(["password" + "p" * 56, "x"])
+    assert not S.names_an_item(["password" + "p" * 57, "x"])
+
+
+@pytest.mark.parametrize(
+    ("code", "scrubbed"),
+    [
+        ("tokens = ('Hunter2x', 'B9', 'user_name')", "tokens = ('[scrubbed]', '[scrubbed]', 'user_name')"),
+        ("auth=('user_name', 'pass_word')", "auth=('user_name', '[scrubbed]')"),
+        ("token = ('*', 'Hunter2x', '...')", "token = ('*', '[scrubbed]', '...')"),
+        ("tokens = ['None', 'Hunter2x', 'x@y.z'] # a", "tokens = ['None', '[scrubbed]', 'x@y.z'] # a"),
+        ("x = 'Bearer abcdef0123456789abcdef'", "x = 'Bearer [scrubbed]'"),
+        ('log("a", "password=Hunter2x", b)', 'log("a", "password=[scrubbed]", b)'),
+        ("password = 'a%s'", "password = 'a%s'"),
+        ("password='--'", "password='--'"),
+    ],
+)
+def test_of_code_only_the_secret_literals_are_replaced(code: str, scrubbed: str) -> None:
+    assert S.code(code) == scrubbed
+
+
+def test_a_literal_is_looked_at_by_names_unless_told_otherwise() -> None:
+    assert S.literal("password=Hunter2x") == f"password={MARK}"
+    assert S.literal("password=Hunter2x", named=False) == "password=Hunter2x"
+
+
+def test_a_literal_is_looked_at_by_shapes_always() -> None:
+    assert S.literal("AKIA" + "IOSFODNN7EXAMPLE", named=False) == MARK
+
+
+def test_a_quote_that_is_not_closed_is_no_literal_s_end() -> None:
+    assert S.literal("password='Hunter2x") == "password='Hunter2x"
+
+
+def test_lines_are_scrubbed_together() -> None:
+    lines = ['a = """', "-----BEGIN PRIVATE KEY-----", "hunter2XYZ", "-----END PRIVATE KEY-----", "b = 1"]
+    found = S.lines(lines)
+    assert (found[0], found[4]) == ('a = """', "b = 1")
+    assert "hunter2XYZ" not in "".join(found)
+
+
+def test_lines_without_a_secret_stay() -> None:
+    assert S.lines(["x = 1", "", "y = 2"]) == ("x = 1", "", "y = 2")
+
+
+def test_no_lines_are_no_lines() -> None:
+    assert S.lines([]) == ()

@@ -72,3 +72,63 @@ def test_a_text_far_over_the_limit_costs_no_more_than_one_at_it() -> None:
 ])  # fmt: skip
 def test_what_varies_is_masked_and_words_stay(text: str, masked: str) -> None:
     assert mask(text) == masked
+
+
+@pytest.mark.parametrize(("text", "masked"), [
+    ("\x1b[31mred\x1b[0m alert", "red alert"),
+    ("a  b\n\tc ", "a b c"),
+    ("see http://example.org/a?b#c for it", "see * for it"),
+    ("open '/a b/c' failed", "open * failed"),
+    ('open "/a b/c" failed', "open * failed"),
+    ("open 'C:\\a b' failed", "open * failed"),
+    ("open C:\\tmp\\x failed", "open * failed"),
+    ("open C:/tmp/x failed", "open * failed"),
+    ("open \\\\srv\\share failed", "open * failed"),
+    ("open /etc/passwd failed", "open * failed"),
+    ("open ~/x failed", "open * failed"),
+    ("open ./x failed", "open * failed"),
+    ("open src/a/b.py failed", "open * failed"),
+    ("mail to bob@example.org now", "mail to * now"),
+    ("token eyJabcdefghijk refused", "token * refused"),
+    ("no such user: SELECT name='ann lee'", "no such user: SELECT name=*"),
+    ("name='ann lee'", "name='ann lee'"),
+    ("SELECT name, age", "SELECT name, age"),
+    ("took 1h 2m 3s in all", "took * in all"),
+    ("id ab12cd gone", "id * gone"),
+    ("commit deadbeef gone", "commit * gone"),
+    ("commit DEADBEEF gone", "commit * gone"),
+    ("commit deadbee gone", "commit deadbee gone"),
+    ("no `x` here", "no * here"),
+    ('no "x" here', "no * here"),
+    ("no 'x' here", "no * here"),
+    ("say “hi” now", "say * now"),
+    ("dire « oui » ici", "dire * ici"),
+    ("got {a b} now", "got * now"),
+    ("got {'a", "got *"),
+    ("got { x", "got { x"),
+    ("items [] left", "items * left"),
+    ("x: True", "x: *"),
+    ("x=none", "x=*"),
+    ("x True", "x True"),
+    ("at 5 % of it", "at * of it"),
+    ("at 5 kB/s now", "at * now"),
+    ("5 files", "* files"),
+    ("on Mon, Jan 5, 2024 at", "on * at"),
+    ("on 5 Jan 2024 at", "on * at"),
+    ("1, 2, 3", "*"),
+    ("case (1) of", "case * of"),
+    ("case [1] of", "case * of"),
+    ("call f(1) now", "call f(*) now"),
+    ("key a1== refused", "key * refused"),
+])  # fmt: skip
+def test_each_kind_of_value_is_masked_by_itself(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+def test_what_is_beyond_the_input_s_limit_is_not_looked_at() -> None:
+    assert mask(" " * (INPUT_LIMIT - 1) + "ab") == "a"
+
+
+def test_a_masked_text_ends_at_the_limit() -> None:
+    assert mask("ab " * 400) == ("ab " * 400)[:LIMIT].strip()
+    assert mask("ab" + " cd" * 170 + "x") == "ab" + " cd" * 170

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.daemon.grouping import rule1, traceback_text
-from tocsin.daemon.grouping.sign import cache_key, sign
+from tocsin.daemon.grouping.sign import cache_key, part_of, sign
+from tocsin.daemon.grouping.speakers import Speaker, Speakers
 from tocsin.handler.protocol.event import CodeLocation, Event, Frame, Raised, Syntax
 
 VIEW = Frame("/srv/shop/views.py", "shop.views", "checkout", 40)
@@ -108,6 +109,103 @@ def test_the_text_is_in_the_cache_key_where_no_frame_is_in_app() -> None:
     assert cache_key(event(exception=raised("a")), foreign) != cache_key(
         event(exception=raised("b")), foreign
     )
+
+
+SPEAKERS = Speakers([Speaker(logger="shop", text=r"Order (\d+)")])
+
+
+def test_the_version_before_is_told_only_where_it_is_asked_for() -> None:
+    assert sign(event(), {}).older == ""
+    assert sign(event(), {}, older=True).older == sign(event(), {}, version=1).fine
+
+
+def test_the_version_before_knows_the_same_places() -> None:
+    found = sign(event(exception=raised()), PLACES, older=True)
+    assert found.older == sign(event(exception=raised()), PLACES, version=1).fine
+    assert found.older != sign(event(exception=raised()), {}, version=1).fine
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_module_is_not_in_app_where_the_configuration_says_so(version: int) -> None:
+    found = sign(event(exception=raised()), {}, version=version, not_in_app=("shop.orders",))
+    assert found.where.function == "checkout"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_module_is_in_app_where_the_configuration_says_so(version: int) -> None:
+    installed = Frame("/usr/lib/python3/site-packages/shop_core/a.py", "shop_core.a", "total", 1)
+    one = event(exception=raised(frames=(VIEW, installed)))
+    assert sign(one, {}, version=version).where.function == "checkout"
+    assert sign(one, {}, version=version, in_app=("shop_core",)).where.function == "total"
+
+
+@pytest.mark.parametrize("given", [{"not_in_app": ("shop.orders",)}, {"in_app": ("json",)}])
+def test_the_version_before_is_told_under_the_same_configuration(given: dict[str, tuple[str, ...]]) -> None:
+    library = Frame("/usr/lib/python3.11/json/decoder.py", "json.decoder", "decode", 9)
+    one = event(exception=raised(frames=(VIEW, PRICE, library)))
+    found = sign(one, {}, older=True, **given)
+    assert found.older == sign(one, {}, version=1, **given).fine
+    assert found.older != sign(one, {}, version=1).fine
+
+
+def test_what_a_library_says_of_the_application_s_code_is_part_of_the_signature() -> None:
+    seven, eight = (event(message=f"Order {number} failed") for number in (7, 8))
+    assert sign(seven, {}).fine == sign(eight, {}).fine
+    assert sign(seven, {}, speakers=SPEAKERS).fine != sign(eight, {}, speakers=SPEAKERS).fine
+
+
+def test_a_fingerprint_replaces_what_an_error_is_known_by() -> None:
+    assert sign(event(fingerprint=("own",)), {}).components == ["fingerprint", ["own"]]
+
+
+def test_a_fingerprint_may_add_to_what_an_error_is_known_by() -> None:
+    found = sign(event(fingerprint=("{{ default }}", "x")), {})
+    assert found.components == ["fingerprint", [sign(event(), {}).components, "x"]]
+
+
+def test_the_coarse_signature_is_not_the_fine_one_and_frozen_too() -> None:
+    assert sign(event(exception=raised()), PLACES).coarse == "2:4a08667f91a5f34a3feba1da8983a343"
+    assert sign(event(exception=raised()), PLACES, version=1).coarse == "1:4a08667f91a5f34a3feba1da8983a343"
+
+
+def test_a_part_of_an_error_is_another_one_of_the_same_place() -> None:
+    whole = sign(event(exception=raised()), PLACES, older=True)
+    part = part_of(whole, "client", "acme")
+    assert part.components == ["split", whole.components, "client", "acme"]
+    assert part.fine == "2:8b45668144eb5eada32132f6d30b9995"
+    assert (part.coarse, part.where, part.older) == (whole.coarse, whole.where, "")
+
+
+def test_the_title_of_a_part_says_which() -> None:
+    whole = sign(event(exception=raised()), PLACES)
+    assert part_of(whole, "client", "acme").title == "KeyError: * (acme)"
+    assert part_of(whole, "client", "").title == "KeyError: * (none)"
+
+
+def test_the_title_of_a_part_is_capped() -> None:
+    whole = sign(event(exception=raised()), PLACES)
+    assert len(part_of(whole, "client", "x" * 999).title) == rule1.TITLE_LIMIT
+
+
+def test_the_configuration_has_a_say_in_what_the_cache_key_leaves_out() -> None:
+    one, other = event(exception=raised("a")), event(exception=raised("b"))
+    assert cache_key(one, {}) == cache_key(other, {})
+    none = {"not_in_app": ("shop",)}
+    assert cache_key(one, {}, **none) != cache_key(other, {}, **none)
+
+
+def test_a_package_named_as_the_application_s_own_has_a_say_in_the_cache_key() -> None:
+    frames = (Frame("/usr/lib/python3/site-packages/lib/a.py", "lib.a", "f", 1),)
+    one, other = event(exception=raised("a", frames=frames)), event(exception=raised("b", frames=frames))
+    assert cache_key(one, {}) != cache_key(other, {})
+    assert cache_key(one, {}, in_app=("lib",)) == cache_key(other, {}, in_app=("lib",))
+
+
+def test_what_a_library_says_of_the_application_s_code_is_part_of_the_cache_key() -> None:
+    place = {("/srv/shop/a.py", 3): CodeLocation("/srv/shop/a.py", 3, template="Order * failed", module="a")}
+    seven, eight = (event(message=f"Order {number} failed") for number in (7, 8))
+    assert cache_key(seven, place) == cache_key(eight, place)
+    assert cache_key(seven, place, speakers=SPEAKERS) != cache_key(eight, place, speakers=SPEAKERS)
 
 
 def test_a_message_has_no_cache_key() -> None:

@@ -60,8 +60,7 @@ CONFIG = """
 source_paths = ["src"]
 only_mutate = {only_mutate}
 pytest_add_cli_args_test_selection = {tests}
-# A fixed seed, so that two runs agree.
-pytest_add_cli_args = ["--hypothesis-seed=0", "-p", "no:cacheprovider", "-k", "{untimed}"]
+pytest_add_cli_args = ["-p", "tests.support.mutant_profile", "--hypothesis-profile=mutants", "-p", "no:cacheprovider", "-k", "{untimed}"]
 timeout_constant = 1.0
 timeout_multiplier = 8.0
 track_dependencies = false
@@ -137,7 +136,7 @@ class Stage:
         path = Path("src/tocsin") / module
         mutated = mutate_file_contents(str(path), path.read_text("utf-8"))
         bodies = {
-            node.name: [line.strip() for line in ast.unparse(node).splitlines()[1:]]
+            node.name: [line.strip() for line in ast.unparse(node).replace(node.name, "", 1).splitlines()]
             for node in ast.walk(ast.parse(mutated.code))
             if isinstance(node, ast.FunctionDef)
         }
