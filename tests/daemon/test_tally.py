@@ -77,6 +77,15 @@ def test_occurrences_are_counted_by_their_hours():
     assert found.hours() == {0: 1, 1: 7, 2: 7}
 
 
+def test_two_moments_at_an_hour_s_edge_are_of_two_hours():
+    assert occurrences((3599.0, 1), (3600.0, 1)).hours() == {0: 1, 1: 1}
+
+
+def test_a_clock_before_the_epoch_has_hours_too():
+    assert occurrences((-1.0, 1), (-3600.0, 1)).hours() == {-1: 2}
+    assert occurrences((-1.0, 1), (-2.0, 3), (0.0, 1)).hours() == {-1: 4, 0: 1}
+
+
 def test_hours_are_whole_numbers():
     for found in (occurrences((3700.0, 1)), occurrences((10.0, 1), (3700.0, 2))):
         assert all(type(hour) is int for hour in found.hours())

@@ -296,6 +296,10 @@ def test_a_text_over_the_limit_ends_before_it_and_says_so() -> None:
     assert S.text("a " * LIMIT) == "a " * ((LIMIT - 256) // 2) + "…"
 
 
+def test_a_secret_that_only_a_replacement_bares_is_found_too() -> None:
+    assert S.text("AKIA" + "IOSFODNN7EXAMPLEpin=Hunter2") == f"{MARK}pin={MARK}"
+
+
 def test_more_names_are_taken_as_they_are_written_in_any_case() -> None:
     scrubber = Scrubber(["I.Ban", "", " "])
     assert scrubber.text("I.BAN=DE02 iban=DE03") == f"I.BAN={MARK} iban=DE03"
@@ -402,6 +406,8 @@ def test_an_item_that_is_too_long_is_no_name() -> None:
         ("auth=('user_name', 'pass_word')", "auth=('user_name', '[scrubbed]')"),
         ("token = ('*', 'Hunter2x', '...')", "token = ('*', '[scrubbed]', '...')"),
         ("tokens = ['None', 'Hunter2x', 'x@y.z'] # a", "tokens = ['None', '[scrubbed]', 'x@y.z'] # a"),
+        ("tokens = ['Hunter', 'hunter2'] + ['Other9']", "tokens = ['[scrubbed]', '[scrubbed]'] + ['Other9']"),
+        ("tokens = ['%s', '--', 'Hunter2x']", "tokens = ['%s', '--', '[scrubbed]']"),
         ("x = 'Bearer abcdef0123456789abcdef'", "x = 'Bearer [scrubbed]'"),
         ('log("a", "password=Hunter2x", b)', 'log("a", "password=[scrubbed]", b)'),
         ("password = 'a%s'", "password = 'a%s'"),
@@ -430,6 +436,10 @@ def test_lines_are_scrubbed_together() -> None:
     found = S.lines(lines)
     assert (found[0], found[4]) == ('a = """', "b = 1")
     assert "hunter2XYZ" not in "".join(found)
+
+
+def test_a_line_that_holds_a_line_end_keeps_the_others_in_their_places() -> None:
+    assert S.lines(["a\nb", "pwd='Hunter2x'"]) == ("a\nb", f"pwd='{MARK}'")
 
 
 def test_lines_without_a_secret_stay() -> None:
