@@ -157,8 +157,7 @@ def thin(moments: Sequence[float], keep: int) -> list[int]:
     dropped: list[int] = []
     newest = max(keep // 4, 1)
     while len(left) > max(keep, 1):
-        inner = range(1, max(len(left) - newest, 2)) if len(left) > 1 else range(1)
-        candidates = [i for i in inner if i < len(left) - 1] or [0]
+        candidates = range(1, min(max(len(left) - newest, 2), len(left) - 1)) or [0]
         least = min(candidates, key=lambda i: moments[left[i + 1]] - moments[left[max(i - 1, 0)]])
         dropped.append(left.pop(least))
     return dropped

@@ -280,8 +280,8 @@ def test_a_line_of_plain_words_is_innocent(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a=b", "a: b", "a-b", "a/b", "a 'b'", "aB", "a 1 of 2 of 3", "4111111111111111", "a\nb", "Bearer abc", "a bearer",
-     "Basic abc", "a basic", "Digest abc", "a digest", "Token abc", "a token", "an apikey", "ya29"],
+    ["a=b", "a: b", "a-b", "a/b", "a 'b'", "aB", "a 1 of 2 of 3", "4111111111111111", "a\nb", "Bearer abc",
+     "a bearer", "Basic abc", "a basic", "Digest abc", "a digest", "Token abc", "a token", "an apikey", "ya29"],
 )  # fmt: skip
 def test_a_text_in_which_a_secret_may_be_is_not(text: str) -> None:
     assert not scrub.innocent(text)

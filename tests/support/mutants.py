@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import chdir
 from dataclasses import asdict, dataclass, field
 from difflib import ndiff
+from itertools import takewhile
 from pathlib import Path
 
 from mutmut.configuration import reset_config
@@ -34,12 +35,15 @@ DOCS = ROOT / "docs" / "mutants.md"
 LEAST = 0.9
 """The part of all mutants that has to die."""
 
+AROUND = 40
+"""Characters shown beside a change."""
+
 CORE: dict[str, tuple[str, ...]] = {
     "daemon/tickets/lifecycle.py": ("tests/daemon/test_lifecycle.py",),
     "daemon/tickets/evidence.py": ("tests/daemon/test_evidence.py",),
     "daemon/store/intervals.py": ("tests/daemon/test_intervals.py", "tests/daemon/test_evidence.py"),
     "daemon/grouping/mask.py": ("tests/signature/test_mask.py",),
-    "daemon/grouping/sign.py": ("tests/signature/test_sign.py", "tests/signature/test_signatures.py"),
+    "daemon/grouping/sign.py": ("tests/signature/test_sign.py",),
     "handler/protocol/wire.py": ("tests/handler/test_wire.py",),
     "handler/shipping/delivery.py": ("tests/handler/test_delivery.py",),
     "handler/capture/scrub.py": (
@@ -52,15 +56,18 @@ CORE: dict[str, tuple[str, ...]] = {
 }
 """Module -> the test files that hold it: mutmut runs, per mutant, those of their tests that call its function."""
 
-UNTIMED = "not slow and not linear_time and not costs_no_more and not grows_faster"
-"""Tests that measure time prove nothing beside other processes."""
+ARGUMENTS = (
+    *("-p", "tests.support.mutant_profile", "--hypothesis-profile=mutants", "-p", "no:cacheprovider"),
+    *("-k", "not slow and not linear_time and not costs_no_more and not grows_faster"),
+)
+"""Of pytest. Tests that measure time prove nothing beside other processes."""
 
 CONFIG = """
 [tool.mutmut]
 source_paths = ["src"]
 only_mutate = {only_mutate}
 pytest_add_cli_args_test_selection = {tests}
-pytest_add_cli_args = ["-p", "tests.support.mutant_profile", "--hypothesis-profile=mutants", "-p", "no:cacheprovider", "-k", "{untimed}"]
+pytest_add_cli_args = {arguments}
 timeout_constant = 1.0
 timeout_multiplier = 8.0
 track_dependencies = false
@@ -114,7 +121,7 @@ class Stage:
         config = CONFIG.format(
             only_mutate=json.dumps([f"src/tocsin/{module}" for module in modules]),
             tests=json.dumps(tests),
-            untimed=UNTIMED,
+            arguments=json.dumps(ARGUMENTS),
         )
         settings = (ROOT / "pyproject.toml").read_text("utf-8")
         (directory / "pyproject.toml").write_text(settings + config, "utf-8")
@@ -144,7 +151,9 @@ class Stage:
             function, owner = orig_function_and_class_names_from_key(short)
             original = bodies[mangled_name_from_mutant_name(short) + "__mutmut_orig"]
             diff = list(ndiff(original, bodies[short]))
-            before, after = (" ".join(line[2:] for line in diff if line.startswith(sign)) for sign in "-+")
+            before, after = _around(
+                *(" ".join(line[2:] for line in diff if line[0] == sign) for sign in "-+")
+            )
             name = f"{owner}.{function}" if owner else function
             yield get_mutant_name(path, short), Change(module, name, before, after)
 
@@ -182,6 +191,23 @@ class Stage:
             else:
                 outcome.killed += 1
         return found
+
+
+def _around(before: str, after: str) -> tuple[str, str]:
+    """Two texts of one line each, cut to what differs with some of what stands around it."""
+    first = _common(before, after)
+    last = _common(before[first:][::-1], after[first:][::-1])
+    begin = max(first - AROUND, 0)
+    cut = []
+    for text in (before, after):
+        end = len(text) - last + AROUND
+        cut.append("…" * bool(begin) + text[begin:end] + "…" * (end < len(text)))
+    return cut[0], cut[1]
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts begin with together."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
 
 
 def explained() -> set[Change]:
