@@ -80,7 +80,7 @@ def test_what_varies_is_masked_and_words_stay(text: str, masked: str) -> None:
     ("see http://example.org/a?b#c for it", "see * for it"),
     ("open '/srv/my data/x' failed", "open * failed"),
     ('open "/srv/my data/x" failed', "open * failed"),
-    ("open C:/tmp/(x)/y failed", "open * failed"),
+    ("open C:/tmp/(x/y failed", "open * failed"),
     ("open 'C:\\a b' failed", "open * failed"),
     ("open C:\\tmp\\x failed", "open * failed"),
     ("open C:/tmp/x failed", "open * failed"),
