@@ -341,11 +341,11 @@ def test_no_more_names_are_kept_than_there_is_room_for() -> None:
 
 @pytest.mark.parametrize("name", ["myPin", "my2Pin", "MY-PIN", "my_pin"])
 def test_the_words_of_a_name_are_told_apart(name: str) -> None:
-    assert S.secret_name(name)
+    assert Scrubber().secret_name(name)
 
 
 def test_a_word_inside_a_word_is_none() -> None:
-    assert not S.secret_name("mypin")
+    assert not Scrubber().secret_name("mypin")
 
 
 def test_pairs_without_a_secret_stay() -> None:

@@ -133,3 +133,12 @@ def test_what_is_beyond_the_input_s_limit_is_not_looked_at() -> None:
 def test_a_masked_text_ends_at_the_limit() -> None:
     assert mask("ab " * 400) == ("ab " * 400)[:LIMIT].strip()
     assert mask("ab" + " cd" * 170 + "x") == "ab" + " cd" * 170
+
+
+@pytest.mark.parametrize("value", [
+    "7", "1h 2m", "deadbeef", "'x'", '"x"', "`x`", "“x”", "« x »", "{a b}", "= []", "=none", "5 %", "a1==", "Jan 5",
+    "1, 2", "(1)", "[1]", "/a/b", "http://a.org/b", "订1",
+])  # fmt: skip
+def test_the_limit_is_one_of_what_is_masked_already(value: str) -> None:
+    masked = mask(f"w {value}").removeprefix("w ")
+    assert mask(f"w {value} " * 250) == (f"w {masked} " * 250)[:LIMIT].strip()
