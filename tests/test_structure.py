@@ -96,6 +96,74 @@ def test_only_the_daemon_and_its_commands_import_the_pages() -> None:
     assert users <= {"tocsin.daemon.run"} | {name for name in FILES if name.startswith("tocsin.daemon.cli")}
 
 
+WRITING = {"insert", "insert_many", "insert_from", "update", "delete", "create", "get_or_create", "replace"}
+WRITING |= {"replace_many", "bulk_create", "bulk_update", "set_by_id", "delete_by_id", "create_table"}
+ON_ROWS = {"save", "delete_instance"}
+SQL = re.compile(
+    r"\s*(INSERT INTO|UPDATE \w+\s+SET|DELETE FROM|REPLACE INTO|TRUNCATE|(ALTER|DROP|CREATE) (TABLE|INDEX))\b",
+    re.IGNORECASE,
+)
+
+
+def writing_queries(source: str) -> Iterator[str]:
+    """What in a module's text writes to the database: Peewee's methods on tables and rows, and SQL itself.
+
+    A query of Peewee's that reads is iterated over; `execute()` is for those that write.
+    """
+    tree = ast.parse(source)
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    tables = {
+        alias.asname or alias.name
+        for node in imported
+        if node.module == "tocsin.daemon.store.models"
+        for alias in node.names
+    }
+    modules = {alias.asname or alias.name for node in imported for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
+            yield node.value
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        owner, method = ast.unparse(node.func.value), node.func.attr
+        if (
+            (method in WRITING and owner in tables)
+            or (method in ON_ROWS and not owner.startswith("self.") and owner not in modules - tables)
+            or (method == "execute" and not node.args)
+            or method == "run_many"
+        ):
+            yield f"{owner}.{method}"
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("Ticket.create(id=1)", ["Ticket.create"]),
+        ("Ticket.update(status='open').where(True).execute()", 2),
+        ("ticket.save(only=[Ticket.status])", ["ticket.save"]),
+        ("for table in tables: table.delete().execute()", ["table.delete().execute"]),
+        ("store.run_many(sql, rows)", ["store.run_many"]),
+        ("database.execute_sql('UPDATE x SET y = 1')", ["UPDATE x SET y = 1"]),
+        ("list(Ticket.select().where(True))", []),
+        ("tickets.save(rows)", []),
+        ("values.update(more)", []),
+        ("'Update the ticket'.title()", []),
+    ],
+)
+def test_a_writing_query_is_told_from_other_calls(written: str, found: list[str] | int) -> None:
+    heading = "from tocsin.daemon.store import tickets\nfrom tocsin.daemon.store.models import Ticket\n"
+    queries = list(writing_queries(heading + written))
+    assert (len(queries) if isinstance(found, int) else queries) == found
+
+
+def test_every_query_that_writes_is_in_the_store() -> None:
+    assert not [
+        f"{name}: {query}"
+        for name, file in FILES.items()
+        if name.startswith(("tocsin.daemon", "tocsin.reports")) and not name.startswith("tocsin.daemon.store")
+        for query in writing_queries(file.read_text("utf-8"))
+    ]
+
+
 def log_events(name: str) -> Iterator[str]:
     """What a module's log calls name their events."""
     for node in ast.walk(ast.parse(FILES[name].read_text("utf-8"))):

@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.failure import Failed
+from tocsin.daemon.store import corrections
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog
@@ -176,8 +177,7 @@ def _judge(
     for change in changes:
         if status == "pending" and change.test_status != "pending":
             continue
-        change.test_status, change.test_results = status, results
-        change.save(only=[Correction.test_status, Correction.test_results])
+        corrections.set_test(change, status, results)
     if status == "pending":
         return
     kind = EventType.VALIDATED if status == "passed" else EventType.VALIDATION_FAILED
@@ -281,8 +281,8 @@ def write_batch(path: Path, changes: Sequence[NewCorrection]) -> None:
 
 
 def _insert(change: NewCorrection, now: float, applied_at: float) -> Correction:
-    row: Correction = Correction.create(
-        error=change.error_id,
+    return corrections.add(
+        change.error_id,
         file_path=change.file_path,
         old_code=change.old_code,
         new_code=change.new_code,
@@ -291,7 +291,6 @@ def _insert(change: NewCorrection, now: float, applied_at: float) -> Correction:
         applied_at=applied_at,
         recorded_at=now,
     )
-    return row
 
 
 def _move_on(

@@ -86,7 +86,7 @@ def _since(now: float) -> float:
     if known is not None:
         return float(known.value)
     since = _named_under_version_1(now)
-    KeyValue.insert(key=SINCE, value=str(since)).on_conflict_ignore().execute()
+    rows.keep_fact(SINCE, str(since))
     return since
 
 
@@ -102,8 +102,7 @@ def _adopted(key: Key, before: ErrorLog, total: Sum, *, with_tickets: bool) -> E
         return None
     errors.point(key, before, counterpart=key.older, provisional=provisional)
     if not provisional:
-        before.coarse = total.signature.coarse
-        before.save(only=[ErrorLog.coarse])
+        errors.set_location(before, total.signature.coarse)
     return before
 
 

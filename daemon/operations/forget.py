@@ -12,19 +12,10 @@ from msgspec import Struct
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.failure import Failed
-from tocsin.daemon.store import errors
+from tocsin.daemon.store import erasure
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import (
-    Client,
-    ErrorLog,
-    History,
-    HourCount,
-    Mail,
-    Quarantined,
-    Sample,
-    Ticket,
-)
+from tocsin.daemon.store.models import Client, Mail, Ticket
 
 FORGOTTEN = "[forgotten]"
 SHORTEST = 3
@@ -64,18 +55,20 @@ def forget(store: Store, config: Config, client_id: str) -> Erased:
         )
     with store.transaction():
         client = rows.client(client_id)
-        tickets = list(Ticket.select().where(Ticket.client_id == client_id))
-        known = HourCount.select().where(HourCount.client_id == client_id).exists()
-        if client is None and not tickets and not known:
+        tickets = erasure.tickets_of(client_id)
+        if client is None and not tickets and not erasure.known(client_id):
             raise ForgetError(f"no client {client_id!r} is known; `tocsin clients list` names them")
         words = _words(client_id, client, tickets)
+        clients, mails = erasure.delete_client(client_id), _mails(client_id, words)
+        # They stay, for the metrics, under a name that says nothing; nameless, two open ones could clash.
+        erasure.rename_tickets(tickets, f"forgotten-{secrets.token_hex(4)}")
         erased = Erased(
-            clients=Client.delete().where(Client.id == client_id).execute(),
-            mails=_mails(client_id, words),
-            tickets=_tickets(tickets),
+            clients=clients,
+            mails=mails,
+            tickets=len(tickets),
             texts=_texts(words),
-            samples=_samples(client_id),
-            counts=_counts(store, client_id),
+            samples=erasure.delete_samples(client_id),
+            counts=erasure.release_counts(store, client_id),
             quarantined=_quarantined(words),
             folders=int(client is not None),
         )
@@ -102,77 +95,20 @@ def _without(text: str, words: list[str]) -> str:
     return text
 
 
-def _tickets(tickets: list[Ticket]) -> int:
-    """They stay, for the metrics, under a name that says nothing; nameless, two open ones could clash."""
-    nobody = f"forgotten-{secrets.token_hex(4)}"
-    for ticket in tickets:
-        ticket.client_id = nobody
-        ticket.client_email = None
-        if ticket.error is not None:
-            # The logged text is one of this client's events; the title is masked.
-            ticket.message = ticket.error.title
-        ticket.save()
-    return len(tickets)
-
-
 def _texts(words: list[str]) -> int:
-    changed = 0
-    for table, columns in (
-        (Ticket, ("subject", "message", "resolution")),
-        (History, ("description",)),
-        (ErrorLog, ("title", "message")),
-    ):
-        for row in table.select():
-            before = {column: getattr(row, column) for column in columns}
-            after = {column: text and _without(text, words) for column, text in before.items()}
-            if after != before:
-                table.update(after).where(table.id == row.id).execute()
-                changed += 1
-    for entry in History.select():
-        blotted = _blotted(entry.details, "", words)
-        if blotted != entry.details:
-            History.update(details=blotted).where(History.id == entry.id).execute()
-            changed += int(FORGOTTEN not in entry.description)
-    return changed
-
-
-def _samples(client_id: str) -> int:
-    """The client's full events go; each error is told how many it has left."""
-    ids = [
-        row.error_id for row in Sample.select(Sample.error).where(Sample.client_id == client_id).distinct()
-    ]
-    gone = int(Sample.delete().where(Sample.client_id == client_id).execute())
-    for error_id in ids:
-        left = Sample.select().where(Sample.error == error_id).count()
-        ErrorLog.update(samples=left).where(ErrorLog.id == error_id).execute()
-    return gone
-
-
-def _counts(store: Store, client_id: str) -> int:
-    """Added to those without a client, so that every sum stays what it was."""
-    found = list(HourCount.select().where(HourCount.client_id == client_id))
-    errors.add_counts(store, [(row.error_id, "", row.hour, row.count) for row in found])
-    HourCount.delete().where(HourCount.client_id == client_id).execute()
-    for error in ErrorLog.select().where(ErrorLog.recent.is_null(False)):
-        recent = [[at, "" if client == client_id else client] for at, client in error.recent]
-        if recent != error.recent:
-            ErrorLog.update(recent=recent).where(ErrorLog.id == error.id).execute()
-    return len(found)
+    changed = erasure.rewrite_texts(lambda text: _without(text, words))
+    described = erasure.rewrite_details(lambda details: _blotted(details, "", words))
+    return changed + sum(FORGOTTEN not in description for description in described)
 
 
 def _mails(client_id: str, words: list[str]) -> int:
     """Mails to the client go, sent or not; of the admins' mails only what names the client."""
-    gone = 0
-    for mail in Mail.select():
-        own = mail.facts.get("client_id") == client_id or mail.recipient in words
-        if own and mail.audience == "client":
-            gone += int(Mail.delete().where(Mail.id == mail.id).execute())
-            continue
-        facts = _blotted(mail.facts, client_id, words)
-        if facts != mail.facts:
-            Mail.update(facts=facts).where(Mail.id == mail.id).execute()
-            gone += 1
-    return gone
+
+    def own(mail: Mail) -> bool:
+        meant = mail.facts.get("client_id") == client_id or mail.recipient in words
+        return bool(meant and mail.audience == "client")
+
+    return erasure.erase_mails(own, lambda facts: _blotted(facts, client_id, words))
 
 
 def _blotted(value: Any, client_id: str, words: list[str]) -> Any:
@@ -192,5 +128,4 @@ def _blotted(value: Any, client_id: str, words: list[str]) -> Any:
 def _quarantined(words: list[str]) -> int:
     """Records nobody could read: those in which the client's name stands."""
     needles = [word.encode() for word in words]
-    ids = [row.id for row in Quarantined.select() if any(needle in bytes(row.body) for needle in needles)]
-    return int(Quarantined.delete().where(Quarantined.id.in_(ids)).execute()) if ids else 0
+    return erasure.delete_quarantined(lambda body: any(needle in body for needle in needles))

@@ -63,6 +63,23 @@ def _errors_with_open_tickets() -> Any:
     return Ticket.select(Ticket.error).where((Ticket.status != "closed") & Ticket.error.is_null(False))
 
 
+def add_ticket(**columns: object) -> Ticket:
+    """A new ticket."""
+    ticket: Ticket = Ticket.create(**columns)
+    return ticket
+
+
+def save_ticket(ticket: Ticket) -> None:
+    """Writes what was changed of a ticket."""
+    ticket.save()
+
+
+def set_status(ticket: Ticket, status: str) -> None:
+    """Sets a ticket's status, and nothing else."""
+    ticket.status = status
+    ticket.save(only=[Ticket.status])
+
+
 def record(
     ticket: Ticket, action: str, now: float, details: Facts | None = None, by: str = "system", text: str = ""
 ) -> None:
@@ -115,6 +132,29 @@ def restart_watch(error: ErrorLog, quiet_since: float) -> None:
         watch.seen_seconds = 0.0
         watch.inconclusive_at = None
         watch.save()
+
+
+def end_watch(error: ErrorLog) -> None:
+    """The error is not watched any more."""
+    Watch.delete().where(Watch.error == error).execute()
+
+
+def note_reappeared(error: ErrorLog, at: float) -> None:
+    """Notes when the error last came back with a history row."""
+    Watch.update(reappeared_at=at).where(Watch.error == error).execute()
+
+
+def note_check(watch: Watch, seen_seconds: float, waits: Facts, now: float) -> None:
+    """Notes what the newest look at a watch found: seconds seen, and what it waits for."""
+    watch.checked_at, watch.seen_seconds = now, seen_seconds
+    watch.waiting, watch.waiting_for = waits, waiting(waits)
+    watch.save()
+
+
+def note_inconclusive(watch: Watch, now: float) -> None:
+    """Notes that nothing can be told of a watch's error."""
+    watch.inconclusive_at = now
+    watch.save()
 
 
 def restart_watches(store: Store, quiet_since: Mapping[int, float]) -> None:
@@ -199,6 +239,11 @@ def fact(key: str) -> str | None:
     """A single value about the whole."""
     row = KeyValue.get_or_none(KeyValue.key == key)
     return None if row is None else str(row.value)
+
+
+def keep_fact(key: str, value: str) -> None:
+    """Sets a single value about the whole, unless it is set."""
+    KeyValue.insert(key=key, value=value).on_conflict_ignore().execute()
 
 
 def remember_fact(key: str, value: str) -> None:

@@ -147,8 +147,7 @@ class Manual:
             if ticket.status != status:
                 changed = {"before": ticket.status, "after": status}
                 rows.record(ticket, "status_changed", now, changed, by)
-                ticket.status = status
-                ticket.save(only=[Ticket.status])
+                rows.set_status(ticket, status)
 
     def change(self, ticket_id: int, by: str, now: float, **columns: str) -> None:
         """Sets priority, category or the subject that its client reads, with a history row. Raises ManualError."""
@@ -164,7 +163,7 @@ class Manual:
                 changed = {"before": getattr(ticket, column), "after": value}
                 rows.record(ticket, f"{column}_changed", now, changed, by)
                 setattr(ticket, column, value)
-            ticket.save()
+            rows.save_ticket(ticket)
 
     def note(self, ticket_id: int, text: str, by: str, now: float) -> None:
         """Adds a note to a ticket's history. Raises ManualError."""

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import fn
-
 from tocsin.daemon.config import Config
-from tocsin.daemon.store import errors, signatures
+from tocsin.daemon.store import errors, merging, signatures
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import (
-    Correction,
-    ErrorLog,
-    HourCount,
-    Sample,
-    Signature,
-    Ticket,
-    Watch,
-)
+from tocsin.daemon.store.models import ErrorLog
 from tocsin.daemon.tickets.lifecycle import RECENT, EventType, State, TicketEvent
 from tocsin.daemon.tickets.manual import ManualError, find
 from tocsin.daemon.tickets.steps import DUPLICATE, Tickets
@@ -51,7 +41,7 @@ def join(store: Store, error: ErrorLog, into: ErrorLog, by: str, now: float) -> 
 
     Called inside the caller's transaction, which has locked both.
     """
-    _move(store, error, into)
+    merging.move_rows(store, error.id, into.id)
     _move_tickets(error, into, by, now)
     _add_up(error, into)
 
@@ -80,44 +70,24 @@ def _close_duplicates(config: Config, error: ErrorLog, into: ErrorLog, by: str, 
     return closed
 
 
-def _move(store: Store, error: ErrorLog, into: ErrorLog) -> None:
-    """Signatures, samples, corrections, and hourly counts, which add up where both have some."""
-    for table in (Signature, Sample, Correction):
-        table.update({table.error: into.id}).where(table.error == error.id).execute()
-    ErrorLog.update(merged_into=into.id).where(ErrorLog.merged_into == error.id).execute()
-    counts = HourCount.select(HourCount.client_id, HourCount.hour, HourCount.count).where(
-        HourCount.error == error.id
-    )
-    errors.add_counts(store, [(into.id, client, hour, count) for client, hour, count in counts.tuples()])
-    HourCount.delete().where(HourCount.error == error.id).execute()
-
-
 def _move_tickets(error: ErrorLog, into: ErrorLog, by: str, now: float) -> None:
     for ticket in rows.of_errors([error.id]).get(error.id, []):
-        ticket.error, ticket.error_signature = into, into.signature
-        ticket.save(only=[Ticket.error, Ticket.error_signature])
+        merging.move_ticket(ticket, into)
         if ticket.status != State.CLOSED:
             rows.record(ticket, EventType.MERGED, now, {"error": error.id, "into": into.id}, by)
     watch = rows.watches([error.id]).get(error.id)
     if watch is not None:
         rows.restart_watch(into, watch.quiet_since)
-        Watch.delete().where(Watch.error == error.id).execute()
+        rows.end_watch(error)
 
 
 def _add_up(error: ErrorLog, into: ErrorLog) -> None:
     ticketed = bool(rows.of_errors([into.id]))
     recent = sorted([*map(tuple, error.recent), *map(tuple, into.recent)])[-RECENT:]
-    into.occurrences += error.occurrences
-    into.first_seen = min(into.first_seen, error.first_seen)
-    if error.last_seen > into.last_seen:
-        into.last_seen, into.message, into.release = error.last_seen, error.message, error.release
-    into.recent = [] if ticketed else recent
-    into.samples = Sample.select(fn.COUNT(Sample.id)).where(Sample.error == into.id).scalar()
-    into.save()
+    merging.add_sums(error, into, [] if ticketed else recent)
     if not _stays_resolved(error, into):
         errors.unresolve(into)
-    error.merged_into, error.occurrences, error.samples, error.recent = into, 0, 0, []
-    error.save()
+    merging.mark_merged(error, into)
 
 
 def _stays_resolved(error: ErrorLog, into: ErrorLog) -> bool:

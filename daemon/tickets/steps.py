@@ -14,7 +14,7 @@ from msgspec import Struct
 from tocsin.daemon.config import Config
 from tocsin.daemon.store import errors, outbox
 from tocsin.daemon.store import tickets as rows
-from tocsin.daemon.store.models import Client, ErrorLog, Ticket, Watch
+from tocsin.daemon.store.models import Client, ErrorLog, Ticket
 from tocsin.daemon.ticket_wording import Facts
 from tocsin.daemon.tickets import admin, lifecycle
 from tocsin.daemon.tickets.lifecycle import Action, EventType, State, Step, TicketEvent
@@ -54,7 +54,7 @@ class Tickets:
         """Opens a ticket. The caller has made sure that there is no open one for this error and client."""
         error = new.error
         client = rows.remember_client(new.client_id) if new.client_id else None
-        ticket = Ticket.create(
+        ticket = rows.add_ticket(
             client_id=new.client_id,
             client_email=client.email if client else None,
             subject=new.subject or (error.title if error else ""),
@@ -151,7 +151,7 @@ class Tickets:
         if ticket.status != before:
             changed = {"before": before, "after": ticket.status}
             rows.record(ticket, "status_changed", now, changed, by)
-        ticket.save()
+        rows.save_ticket(ticket)
 
     def _settle(self, error: ErrorLog, steps: Sequence[Step], fact: TicketEvent, now: float) -> None:
         """An error is resolved when its last ticket closes, and unresolved when one is reopened."""
@@ -159,9 +159,9 @@ class Tickets:
             errors.unresolve(error)
         if any(Action.CLOSE in step.actions for step in steps) and not _open_tickets(error):
             errors.resolve(error, now)
-            Watch.delete().where(Watch.error == error).execute()
+            rows.end_watch(error)
         if fact.kind is EventType.REAPPEARED and any(Action.RECORD in step.actions for step in steps):
-            Watch.update(reappeared_at=fact.at).where(Watch.error == error).execute()
+            rows.note_reappeared(error, fact.at)
 
     def _mail(
         self,

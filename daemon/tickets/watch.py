@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from msgspec import Struct
 
-from tocsin.daemon import ticket_wording
 from tocsin.daemon.config import Config
 from tocsin.daemon.store import errors, intervals, regrouping, sessions
 from tocsin.daemon.store import tickets as rows
@@ -178,10 +177,7 @@ class WatchSweep:
         last_test = corrections[-1].test_status if corrections else None
         silence = silence_of(error, watch.quiet_since, last_test, of)
         finding = evidence.judge(silence, of.rule, now)
-        watch.checked_at, watch.seen_seconds = now, finding.seen_seconds
-        watch.waiting = facts(finding)
-        watch.waiting_for = ticket_wording.waiting(watch.waiting)
-        watch.save()
+        rows.note_check(watch, finding.seen_seconds, facts(finding), now)
         if finding.verdict is Verdict.CLOSE:
             self._close(error, tickets, watch, corrections, finding, now)
         elif finding.verdict is Verdict.UNSEEN and watch.inconclusive_at is None:
@@ -228,8 +224,7 @@ class WatchSweep:
         now: float,
     ) -> None:
         unseen_since = max(silence.last_seen_alive or 0.0, watch.quiet_since)
-        watch.inconclusive_at = now
-        watch.save()
+        rows.note_inconclusive(watch, now)
         self._tickets.apply(
             error,
             tickets,

@@ -1,0 +1,43 @@
+"""Queries that make one error's rows another's. Called inside the caller's transaction."""
+
+from __future__ import annotations
+
+from peewee import fn
+
+from tocsin.daemon.store import errors
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Sample, Signature, Ticket
+
+
+def move_rows(store: Store, error_id: int, into_id: int) -> None:
+    """Signatures, samples, corrections, and hourly counts, which add up where both have some."""
+    for table in (Signature, Sample, Correction):
+        table.update({table.error: into_id}).where(table.error == error_id).execute()
+    ErrorLog.update(merged_into=into_id).where(ErrorLog.merged_into == error_id).execute()
+    own = HourCount.error == error_id
+    counts = HourCount.select(HourCount.client_id, HourCount.hour, HourCount.count).where(own)
+    errors.add_counts(store, [(into_id, client, hour, count) for client, hour, count in counts.tuples()])
+    HourCount.delete().where(own).execute()
+
+
+def move_ticket(ticket: Ticket, into: ErrorLog) -> None:
+    """The ticket is for this error now."""
+    ticket.error, ticket.error_signature = into, into.signature
+    ticket.save(only=[Ticket.error, Ticket.error_signature])
+
+
+def add_sums(error: ErrorLog, into: ErrorLog, recent: list[tuple[float, str]]) -> None:
+    """Adds up what both have counted; `recent` are the occurrences that count towards the next ticket."""
+    into.occurrences += error.occurrences
+    into.first_seen = min(into.first_seen, error.first_seen)
+    if error.last_seen > into.last_seen:
+        into.last_seen, into.message, into.release = error.last_seen, error.message, error.release
+    into.recent = recent
+    into.samples = Sample.select(fn.COUNT(Sample.id)).where(Sample.error == into.id).scalar()
+    into.save()
+
+
+def mark_merged(error: ErrorLog, into: ErrorLog) -> None:
+    """The error lives on in the other one and has nothing of its own."""
+    error.merged_into, error.occurrences, error.samples, error.recent = into, 0, 0, []
+    error.save()
