@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest help test mutants docs frameworks host-suites demo simulate bench-pages mail-storm test-pythons soak soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest help test mutants docs frameworks host-suites demo simulate bench-pages mail-storm mail-parser test-pythons soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -44,6 +44,10 @@ bench-pages: $(VENV)/.test  ## how fast the pages follow 10,000 errors: JSON
 mail-storm: $(VENV)/.test  ## 10,000 new errors on broken mail servers: delivery afterwards, and ingest not slowed (15 min)
 	@TOCSIN_STORM=10000 $(BIN)/python -m pytest -q tests/mail/test_storm.py tests/mail/test_kill.py tests/mail/test_browser.py
 	@$(BIN)/python benchmarks/mail_outage.py 10000 3
+
+mail-parser: $(VENV)/.test  ## our mails read by npm's mailparser (needs node and npm)
+	@npm install --silent --no-audit --no-fund --prefix build/mailparser mailparser@3
+	@$(BIN)/python -m pytest -q tests/mail/test_mailparser.py
 
 PYTHONS ?= $(shell PYTHONPATH=tests $(BIN)/python -c 'from support.interpreters import found; print(*found())' 2>/dev/null)
 PYTHONS_TESTS ?= tests/mail tests/signature/test_live_libraries.py

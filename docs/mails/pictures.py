@@ -1,4 +1,4 @@
-"""Draws the gallery of mails: one ticket's conversation, in English and French, by a real browser.
+"""Draws the gallery of mails: every situation, in English and French, by a real browser.
 
 Run it with the test extra installed: `python docs/mails/pictures.py`.
 """
@@ -10,25 +10,19 @@ from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Browser, sync_playwright
-
-from tocsin.daemon.outgoing import mail
-from tocsin.daemon.outgoing.mailcheck import sample
-from tocsin.daemon.outgoing.templating import Templates
+from situations import LANGUAGES, SITUATIONS, Situation
 
 Scheme = Literal["light", "dark"]
 
 HERE = Path(__file__).parent
-CONVERSATION = (("detection", "client"), ("notice", "admin"), ("validated", "admin"), ("reappeared", "admin"),
-                ("closing", "client"), ("reopened", "client"))  # fmt: skip
 
 
-def draw(browser: Browser, kind: str, audience: str, language: str, scheme: Scheme) -> None:
-    letter = mail.write(kind, sample(kind), audience=audience, spoken=language, templates=Templates())
+def draw(browser: Browser, situation: Situation, language: str, scheme: Scheme) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": 680, "height": 400})
     page = context.new_page()
-    page.set_content(letter.html)
+    page.set_content(situation.written(language).html)
     suffix = "-dark" if scheme == "dark" else ""
-    page.screenshot(path=HERE / f"{kind}-{language}{suffix}.png", full_page=True)
+    page.screenshot(path=HERE / f"{situation.name}-{language}{suffix}.png", full_page=True)
     context.close()
 
 
@@ -36,11 +30,11 @@ def main() -> None:
     path = shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        for kind, audience in CONVERSATION:
-            for language in ("en", "fr"):
-                draw(browser, kind, audience, language, "light")
-        draw(browser, "digest", "admin", "en", "light")
-        draw(browser, "closing", "client", "fr", "dark")
+        for situation in SITUATIONS:
+            for language in LANGUAGES:
+                draw(browser, situation, language, "light")
+            if situation.name == "closing":
+                draw(browser, situation, "fr", "dark")
         browser.close()
 
 

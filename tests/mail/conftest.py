@@ -17,11 +17,14 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from support import mail_parsers
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.outgoing.courier import Courier
 from tocsin.daemon.settings import Mail, Smtp
 from tocsin.daemon.store.database import Store
+
+collect_ignore = [] if mail_parsers.is_there() else ["test_mailparser.py"]
 
 USER, PASSWORD = "tocsin", "correct-horse-battery"
 START = 1_790_000_000.0
