@@ -41,6 +41,7 @@ from tocsin.daemon.settings import (
     Smtp,
     Tickets,
     Watch,
+    Weekly,
 )
 from tocsin.daemon.time_zone import is_time_zone
 from tocsin.daemon.wrong_setting import explain
@@ -64,6 +65,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     watch: Watch = Watch()
     mail: Mail = Mail()
     reminders: Reminders = Reminders()
+    weekly: Weekly = Weekly()
     organisation: Organisation = Organisation()
     report: Report = Report()
     retention: Retention = Retention()
@@ -269,7 +271,7 @@ def _check_addresses(config: Config, name: str) -> None:
 
 def _check_organisation(config: Config, name: str) -> None:
     own = config.organisation
-    zones = [("organisation.timezone", own.timezone)]
+    zones = [("organisation.timezone", own.timezone), ("weekly.timezone", config.weekly.timezone)]
     zones += [(f"client.timezone of {client.id}", client.timezone) for client in config.client]
     for key, zone in zones:
         if zone is not None and not is_time_zone(zone):

@@ -18,8 +18,9 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.ingest.digest import Digest
 from tocsin.daemon.ingest.intake import Intake
 from tocsin.daemon.ingest.zap import gate_for
-from tocsin.daemon.operations import prometheus
+from tocsin.daemon.operations import prometheus, weekly
 from tocsin.daemon.operations.retention import Retention
+from tocsin.daemon.operations.weekly import WeeklyReport
 from tocsin.daemon.outgoing import alarm
 from tocsin.daemon.outgoing.channel_courier import ChannelCourier
 from tocsin.daemon.outgoing.courier import Courier
@@ -44,7 +45,7 @@ TICK = 5.0
 DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds the threads get to end after the signal, together."""
-DUTIES = ("courier", "clock-round", "clock-report", "clock-reminders", "clock-retention")
+DUTIES = ("courier", "clock-round", "clock-report", "clock-reminders", "clock-weekly", "clock-retention")
 """Names of the loops that only the leading daemon runs, beside one for each channel."""
 PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
@@ -197,6 +198,7 @@ def _lead(
         Job("round", config.watch.every, WatchSweep(store, config).run, first),
         Job("report", config.report.every, partial(ReportWriter(store, config).write, budget=PAGES_WITHIN)),
         Job("reminders", reminders.EVERY, Reminders(store, config).run, reminders.EVERY / 10),
+        Job("weekly", weekly.EVERY, WeeklyReport(store, config).run),
         Job("retention", DAY, Retention(store, config.retention).run, DAY / 24),
     ]
     posts = [

@@ -18,9 +18,12 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 EVENTS = (
     "detection", "validated", "validation_failed", "reappeared", "reopened", "closing", "inconclusive",
-    "old_code", "reminder", "more_frequent",
+    "old_code", "reminder", "more_frequent", "weekly",
 )  # fmt: skip
 """What a channel can be told; the names of the mails to admins."""
+
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class Duration(float):
@@ -131,6 +134,19 @@ class Reminders(_Section, frozen=True):
     """After so long a watch that proves nothing, of which the admins were told, is."""
     times: Annotated[float, Meta(ge=2)] = 10.0
     """An open error is told that becomes so many times as frequent as it was."""
+
+
+class Weekly(_Section, frozen=True):
+    """The weekly report to the admins."""
+
+    enabled: bool = True
+    """Whether there is one."""
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    """Day on which it leaves."""
+    hour: Annotated[int, Meta(ge=0, le=23)] = 8
+    """Hour at which it leaves."""
+    timezone: Annotated[str | None, Meta(examples=["Europe/Paris"])] = None
+    """Time zone of day and hour; default: organisation.timezone, else the server's."""
 
 
 class Organisation(_Section, frozen=True):
@@ -269,6 +285,6 @@ class Smtp(_Section, frozen=True):
 
 
 SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
-            "reminders": Reminders, "organisation": Organisation, "report": Report, "retention": Retention,
-            "grouping": Grouping,
+            "reminders": Reminders, "weekly": Weekly, "organisation": Organisation, "report": Report,
+            "retention": Retention, "grouping": Grouping,
             "client": Client, "service": Service, "channel": Channel}  # fmt: skip

@@ -51,6 +51,7 @@ _MAILS = {
     "old_code": _("old_code"),
     "reminder": _("reminder"),
     "more_frequent": _("more_frequent"),
+    "weekly": _("weekly report"),
     "digest": _("digest"),
 }
 _SENT = {

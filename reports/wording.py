@@ -85,6 +85,7 @@ WORDS = {
     "mail_kind_old_code": _("old code still running"),
     "mail_kind_reminder": _("reminder"),
     "mail_kind_more_frequent": _("much more frequent"),
+    "mail_kind_weekly": _("weekly report"),
     "mail_kind_digest": _("digest"),
     # how one exception belongs to another
     "relation_cause": _("which was caused by"),

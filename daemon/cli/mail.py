@@ -105,7 +105,7 @@ def preview(context: Context, name: str, ticket_id: int | None, audience: str | 
             click.echo(problem, err=True)
     if open_it:
         page = Path(tempfile.mkdtemp(prefix="tocsin-")) / f"{name}.html"
-        page.write_text(letter.html, "utf-8")
+        page.write_text(letter.page, "utf-8")
         webbrowser.open(page.as_uri())
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tocsin.daemon.language import language
+from tocsin.daemon.outgoing import overviews
 from tocsin.daemon.outgoing.rendering import (
     SUBJECT_LIMIT,
     Facts,
@@ -150,30 +151,6 @@ def old_code(facts: Facts, context: RenderContext) -> RenderedMail:
     )
 
 
-def reminder(facts: Facts, context: RenderContext) -> RenderedMail:
-    """To the admin: what waits for somebody, since long."""
-    parts = [
-        _part(facts, "tickets", context._("Open tickets that nobody touched"),
-              context._("Correct the error, or close the ticket by hand.")),
-        _part(facts, "watches", context._("Watches that prove nothing"),
-              context._("Start the application again, or close the ticket by hand.")),
-        _part(facts, "held", context._("Mails to clients that wait for your release"),
-              context._("tocsin mail outbox shows them, and releases or drops them.")),
-    ]  # fmt: skip
-    parts = [part for part in parts if part["entries"]]
-    total = sum(len(part["entries"]) + part["more"] for part in parts)
-    said = context.language.ngettext("%(num)s thing waits for you", "%(num)s things wait for you", total)
-    summary = said % {"num": context.language.number(total)}
-    return context.render("reminder", facts, f"[Tocsin] {summary}", "caution", parts=parts, summary=summary)
-
-
-def more_frequent(facts: Facts, context: RenderContext) -> RenderedMail:
-    """To the admin: an open error comes much more often than it did."""
-    subject = context.ticket(facts, context._("Much more frequent: %(title)s", title=value(facts, "title")))
-    rates = {name: _rate(facts.get(f"{name}_rate"), context) for name in ("usual", "recent")}
-    return context.render("more_frequent", facts, subject, "alarm", **rates)
-
-
 def digest(facts: Facts, context: RenderContext) -> RenderedMail:
     """To anyone: many mails in one. `mails` is a list of `digest_item`s, `total` how many there were."""
     mails = [_digest_line(item) for item in facts.get("mails", ())][:DIGEST_LIMIT]
@@ -195,7 +172,8 @@ def test(facts: Facts, context: RenderContext) -> RenderedMail:
 KINDS: dict[str, Callable[[Facts, RenderContext], RenderedMail]] = {
     function.__name__: function
     for function in (detection, notice, validated, validation_failed, reappeared, reopened, closing,
-                     inconclusive, old_code, reminder, more_frequent, digest, test)
+                     inconclusive, old_code, overviews.reminder, overviews.more_frequent, overviews.weekly,
+                     digest, test)
 }  # fmt: skip
 
 
@@ -252,32 +230,6 @@ def _watched(facts: Facts, context: RenderContext) -> str:
         watched=watched,
         seen=seen,
     )
-
-
-def _part(facts: Facts, key: str, heading: str, remedy: str) -> dict[str, Any]:
-    """One kind of what waits, each entry with since when."""
-    entries = [
-        {
-            "text": " ".join(filter(None, [_number(one), value(one, "title") or value(one, "kind")])),
-            "since": epoch(one.get("since")) or 0.0,
-            "url": web_address(one.get("ticket_url")),
-        }
-        for one in facts.get(key, ())
-    ]
-    more = max(0, int(facts.get(f"{key}_total") or 0) - len(entries))
-    return {"heading": heading, "remedy": remedy, "entries": entries, "more": more}
-
-
-def _number(item: Facts) -> str:
-    """Which ticket, and for whom."""
-    ticket = f"#{line(item['ticket_id'], 20)}" if item.get("ticket_id") else ""
-    return " ".join(filter(None, [ticket, value(item, "recipient"), value(item, "service")]))
-
-
-def _rate(given: object, context: RenderContext) -> str:
-    """Occurrences an hour: whole above ten, two digits below."""
-    rate = epoch(given) or 0.0
-    return context.language.number(round(rate) if rate >= 10 else float(f"{rate:.2g}"))
 
 
 def _digest_line(item: Facts) -> dict[str, Any]:

@@ -49,6 +49,10 @@ def compose(mail: Mail, *, sender: str, root: Mail | None, now: float, templates
     message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
     if LOGO in rendered.html and organisation.logo is not None:
         _attach(message, Path(organisation.logo))
+    for name, png in rendered.pictures.items():
+        html = message.get_body(("related", "html"))
+        assert isinstance(html, EmailMessage)
+        html.add_related(png, "image", "png", cid=f"<{name}>", disposition="inline", filename="chart.png")
     message["Content-Language"] = language(mail.language).code
     return message
 

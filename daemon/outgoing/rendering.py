@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tocsin.daemon.language import Language
@@ -39,6 +40,16 @@ class RenderedMail:
     subject: str
     text: str
     html: str
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    """Content-ID -> PNG, shown by the HTML as `cid:...`."""
+
+    @property
+    def page(self) -> str:
+        """The HTML with its pictures in it, for a browser."""
+        page = self.html
+        for name, png in self.pictures.items():
+            page = page.replace(f"cid:{name}", f"data:image/png;base64,{b64encode(png).decode('ascii')}")
+        return page
 
 
 @dataclass(frozen=True)

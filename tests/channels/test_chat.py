@@ -60,7 +60,7 @@ def test_a_chat_speaks_its_language(receive, chat, courier, store, queue):
     drain(courier(chat(receiver)))
     said = json.loads(receiver.posts[0].body)
     assert (said["title"], said["type"]) == ("[Ticket #7] Incident résolu ✅", "success")
-    assert "Constatée : 5 fois" in said["message"]
+    assert "Constatée\xa0: 5 fois" in said["message"]
 
 
 def test_a_text_from_outside_calls_nobody(queue):
