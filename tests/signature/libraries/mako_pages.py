@@ -7,7 +7,7 @@ import sys
 from mako.lookup import TemplateLookup
 from recorder import record
 
-record()
+record(at_once=True)  # Mako forgets of two templates of one name the first
 for release in ("release-41", "release-42"):
     root = f"{sys.argv[1]}/{release}"
     os.makedirs(f"{root}/templates")
