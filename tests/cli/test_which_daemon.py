@@ -152,7 +152,9 @@ def test_what_is_to_be_copied_carries_the_configuration(state: Path, tmp_path: P
     pages = file.parent / "state" / "report"
     row = (pages / "admin" / "index.html").read_text()
     assert f'data-copy-text="tocsin --config {file} resolve 1"' in row
-    assert not [page for page in (pages / "clients").rglob("*.html") if str(file) in page.read_text()]
+    of_clients = [page.read_text() for page in (pages / "clients").rglob("*.html")]
+    assert of_clients
+    assert not [text for text in of_clients if str(file) in text]
 
 
 def test_the_doctor_shows_the_configuration_of_each_daemon(state: Path, tmp_path: Path) -> None:

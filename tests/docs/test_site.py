@@ -64,6 +64,6 @@ def test_what_leads_nowhere_is_an_error(tmp_path: Path) -> None:
     for name, text in (("index", CONTENTS + wrong), ("other", "# Other\n"), ("orphan", "# Orphan\n")):
         (tmp_path / f"{name}.md").write_text(text)
     done = make(tmp_path, tmp_path / "site")
-    assert done.returncode != 0
+    assert done.returncode == 1
     for name in ("no-page", "no-heading", "no-picture", "no-file", "orphan"):
         assert name in done.stderr

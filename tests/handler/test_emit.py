@@ -186,14 +186,16 @@ def test_log_calls_of_signal_handlers_and_finalisers_during_log_calls_are_counte
         assert daemon.memory.messages["finaliser"] == counts["finaliser"] == 3000
 
 
-def test_nothing_is_raised_or_printed_when_stderr_is_closed(
-    place: Path, monkeypatch: pytest.MonkeyPatch, logger_to: Make
+def test_a_complaint_that_cannot_be_printed_costs_no_event(
+    place: Path, address: str, monkeypatch: pytest.MonkeyPatch, logger_to: Make
 ) -> None:
     (place / "file").touch()
     closed = io.StringIO()
     closed.close()
     monkeypatch.setattr(sys, "stderr", closed)
-    logger_to(spool=place / "file").error("x")
+    with DaemonDouble(address) as daemon:
+        logger_to(spool=place / "file").error("x")
+        assert until(lambda: daemon.memory.messages == {"x": 1})
 
 
 @pytest.mark.parametrize("state", ["absent", "mute"])

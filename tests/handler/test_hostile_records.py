@@ -28,7 +28,7 @@ def test_a_hostile_record_becomes_one_bounded_event(kind: str, opened: list[str]
     assert "\0" not in str(structs.asdict(decoded))
     assert "capture failed" not in decoded.message
     assert "could not be read" not in decoded.message
-    assert not {"repr", "hash", "eq", "len", "bool", "meta hash", "class", "dict", "exception"} & set(opened)
+    assert opened == []
 
 
 @pytest.mark.parametrize("name", sorted(vars(record())))

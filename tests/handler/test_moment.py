@@ -8,6 +8,7 @@ import logging.handlers
 import pickle
 import queue
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import loguru
@@ -189,8 +190,9 @@ def test_an_own_record_class_is_left_as_it_is(made: logging.LogRecord) -> None:
 
 
 def test_the_handlers_lock_is_one_that_does_nothing(handler: logging.Handler) -> None:
-    with handler.lock, handler.lock:  # type: ignore[union-attr]
-        pass
+    assert handler.lock is not None
+    with handler.lock, ThreadPoolExecutor(1) as other:
+        assert other.submit(handler.lock.acquire, False).result(30)
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])

@@ -47,7 +47,9 @@ class Site:
         return (self.root / name).read_text("utf-8")
 
     def pages(self) -> list[Path]:
-        return sorted(self.root.rglob("*.html"))
+        found = sorted(self.root.rglob("*.html"))
+        assert found, "no page is there"
+        return found
 
 
 @pytest.fixture

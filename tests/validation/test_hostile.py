@@ -45,9 +45,10 @@ SUBJECT = "def answer(text):\n    raise KeyError(text)\n"
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "project"
     root.mkdir()
+    monkeypatch.chdir(root)  # Where a payload that runs, in whatever process, leaves its canary.
     (root / "subject.py").write_text(SUBJECT)
     return root
 
