@@ -142,3 +142,7 @@ def test_a_masked_text_ends_at_the_limit() -> None:
 def test_the_limit_is_one_of_what_is_masked_already(value: str) -> None:
     masked = mask(f"w {value}").removeprefix("w ")
     assert mask(f"w {value} " * 250) == (f"w {masked} " * 250)[:LIMIT].strip()
+
+
+def test_a_value_that_is_cut_off_is_masked_at_the_limit_s_edge() -> None:
+    assert mask("w " * (LIMIT // 2 - 1) + "{") == "w " * (LIMIT // 2 - 1) + "*"
