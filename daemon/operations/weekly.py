@@ -68,7 +68,7 @@ class WeeklyReport:
             "since": said.since, "until": said.until, "created_at": now, "occurrences": said.occurrences,
             "new_errors": said.new_errors, "opened": said.opened, "closed": said.closed,
             "closed_automatically": said.closed_automatically, "reopened": said.reopened, "open": said.open,
-            "held": said.held, "came_back": said.came_back,
+            "corrections_held": said.held, "corrections_came_back": said.came_back,
             "top": [
                 {"error_id": one.error_id, "service": one.service, "title": one.title, "count": one.count,
                  "url": f"{pages}/errors/{one.error_id}.html" if pages else None}

@@ -14,7 +14,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.config_channels import Target, target
 from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.language import language
-from tocsin.daemon.outgoing import chat, mail, webhook
+from tocsin.daemon.outgoing import chat, mail, overviews, webhook
 from tocsin.daemon.outgoing.rendering import (
     MailError,
     RenderContext,
@@ -38,13 +38,24 @@ TONES = {
 }  # fmt: skip
 """Kind of message -> what Apprise calls its type; info for all others."""
 
-_MOMENTS = ("first_seen", "last_seen", "created_at", "quiet_since", "reappeared_at", "unseen_since", "since")
+_MOMENTS = (
+    "first_seen",
+    "last_seen",
+    "created_at",
+    "quiet_since",
+    "reappeared_at",
+    "unseen_since",
+    "since",
+    "until",
+)
 _TEXTS = ("service", "environment", "title", "source", "function", "client_id", "client_name", "priority",
           "resolution", "evidence", "applied_by", "file_path", "description", "test_status", "session",
-          "recipient", "kind")  # fmt: skip
+          "recipient", "kind", "day")  # fmt: skip
 _AS_THEY_ARE = ("ticket_id", "error_id", "line", "occurrences", "manual", "late", "corrections", "chance",
                 "verified_by_tests", "watched_seconds", "seen_seconds", "total", "usual_rate", "recent_rate",
-                "tickets_total", "watches_total", "held_total", "mail_id")  # fmt: skip
+                "tickets_total", "watches_total", "held_total", "mail_id", "new_errors", "opened", "closed",
+                "closed_automatically", "reopened", "open", "corrections_held", "corrections_came_back",
+                "count")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,10 +79,15 @@ def deliver(
     target: Target, row: Mail, templates: Templates, now: float, context: ssl.SSLContext | None = None
 ) -> None:
     """Writes the message and hands it over. Raises MailError or SendError."""
-    if target.webhook:
-        webhook.post(target, row.message_id, webhook_body(row, templates), now, context)
+    try:
+        message = webhook_body(row, templates) if target.webhook else chat_message(row, templates)
+    except MailError:
+        raise
+    except Exception as error:  # facts are data: whatever they hold, only this message is lost, and visibly
+        raise MailError(f"the message cannot be written: {type(error).__name__}: {error}") from error
+    if isinstance(message, bytes):
+        webhook.post(target, row.message_id, message, now, context)
     else:
-        message = chat_message(row, templates)
         chat.send(target, message.title, message.text, message.tone)
 
 
@@ -110,11 +126,15 @@ def chat_message(row: Mail, templates: Templates) -> ChatMessage:
     """A title and a few lines. Raises MailError."""
     letter = _letter(row, templates)
     spoken = language(row.language)
-    facts = view(row.facts, RenderContext(spoken, templates, admin=True))
+    context = RenderContext(spoken, templates, admin=True)
+    facts = view(row.facts, context)
     if row.kind == "digest":
         facts["mails"] = [{"subject": line(one.get("subject", ""))} for one in row.facts.get("mails", ())]
     if row.kind == "reminder":
         facts["mails"] = [{"subject": one} for one in _waiting(row.facts)]
+    if row.kind == "weekly":
+        numbers = overviews.numbers_of_week(row.facts, context)
+        facts["mails"] = [{"subject": f"{name}{context._(':')} {value}"} for name, value in numbers]
     filled = templates.render("chat.txt", spoken, facts).strip()
     lines = [_unmentioned(text(filled, TEXT_LIMIT)), facts["ticket_url"] or ""]
     return ChatMessage(
@@ -149,7 +169,10 @@ def _data(facts: Mapping[str, Any]) -> dict[str, Any]:
         found["message"] = text(facts["message"] or "")
     if "ticket_url" in facts:
         found["ticket_url"] = web_address(facts["ticket_url"])
-    for key in ("tickets", "watches", "held"):
+    for key in ("url", "metrics_url"):
+        if key in facts:
+            found[key] = web_address(facts[key])
+    for key in ("tickets", "watches", "held", "top", "days"):
         if key in facts:
             found[key] = [_data(one) for one in facts[key]]
     if "mails" in facts:

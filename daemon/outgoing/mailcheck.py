@@ -169,7 +169,8 @@ def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
         "more_frequent": {"usual_rate": 0.4, "recent_rate": 37.0, "occurrences": 412},
         "weekly": {
             "since": now - 7 * _DAY, "until": now, "occurrences": 1234, "new_errors": 3, "opened": 4,
-            "closed": 5, "closed_automatically": 4, "reopened": 1, "open": 2, "held": 9, "came_back": 1,
+            "closed": 5, "closed_automatically": 4, "reopened": 1, "open": 2, "corrections_held": 9,
+            "corrections_came_back": 1,
             "top": [{"error_id": 17, "service": "shop", "title": "IntegrityError: UNIQUE constraint failed",
                      "count": 900, "url": "https://status.example.org/admin/errors/17.html"}],
             "days": [{"day": f"2026-09-{day:02d}", "opened": day * 5 % 7, "closed": day * 3 % 6}

@@ -52,7 +52,7 @@ def weekly(facts: Facts, context: RenderContext) -> RenderedMail:
     summary = context._("Weekly report")
     rendered = context.render(
         "weekly", facts, f"[Tocsin] {summary}", "info", summary=summary, days=days, most=most,
-        charted=most > 0, chart_id=CHART, colours=picture.COLOURS, numbers=_week(facts, context),
+        charted=most > 0, chart_id=CHART, colours=picture.COLOURS, numbers=numbers_of_week(facts, context),
         since=epoch(facts.get("since")) or 0.0, until=epoch(facts.get("until")) or 0.0,
         top=[_top(one, context) for one in facts.get("top", ())],
         metrics_url=web_address(facts.get("metrics_url")),
@@ -92,13 +92,13 @@ def _rate(given: object, context: RenderContext) -> str:
     return context.language.number(round(rate) if rate >= 10 else float(f"{rate:.2g}"))
 
 
-def _week(facts: Facts, context: RenderContext) -> list[tuple[str, str]]:
+def numbers_of_week(facts: Facts, context: RenderContext) -> list[tuple[str, str]]:
     """The week's numbers, each with its name."""
 
     def count(key: str) -> str:
         return context.language.number(int(facts.get(key) or 0))
 
-    held, back = (int(facts.get(key) or 0) for key in ("held", "came_back"))
+    held, back = (int(facts.get(f"corrections_{key}") or 0) for key in ("held", "came_back"))
     rate = context.language.percent(held / (held + back)) if held + back else context._("nothing to tell yet")
     return [
         (context._("Errors counted"), count("occurrences")),
@@ -114,7 +114,9 @@ def _week(facts: Facts, context: RenderContext) -> list[tuple[str, str]]:
 
 
 def _week_in_short(facts: Facts, context: RenderContext) -> str:
-    return "; ".join(f"{name}{context._(':')} {value}" for name, value in _week(facts, context)[1:3])
+    return "; ".join(
+        f"{name}{context._(':')} {value}" for name, value in numbers_of_week(facts, context)[1:3]
+    )
 
 
 def _charted(one: Facts) -> dict[str, Any]:

@@ -38,7 +38,10 @@ def test_the_report_is_french_throughout_for_who_reads_french():
 
 
 def test_a_report_without_any_correction_claims_no_rate():
-    assert "Corrections that held: nothing to tell yet" in written("weekly", held=0, came_back=0).text
+    assert (
+        "Corrections that held: nothing to tell yet"
+        in written("weekly", corrections_held=0, corrections_came_back=0).text
+    )
 
 
 def test_weeks_in_which_nothing_happened_have_no_chart():
