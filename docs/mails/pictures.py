@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 def draw(browser: Browser, situation: Situation, language: str, scheme: Scheme) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": 680, "height": 400})
     page = context.new_page()
-    page.set_content(situation.written(language).html)
+    page.set_content(situation.written(language).page)
     suffix = "-dark" if scheme == "dark" else ""
     page.screenshot(path=HERE / f"{situation.name}-{language}{suffix}.png", full_page=True)
     context.close()

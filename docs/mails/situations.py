@@ -79,6 +79,7 @@ SITUATIONS = (
     Situation("reopened-by-hand-admin", "opened again by hand", "reopened", "admin", REOPENED),
     Situation("reminder", "tickets, watches and mails wait", "reminder", "admin"),
     Situation("more_frequent", "an open error comes ten times as often", "more_frequent", "admin"),
+    Situation("weekly", "a week is over", "weekly", "admin"),
     Situation("digest", "more mails than the hour has room for", "digest", "admin"),
     Situation("test", "`tocsin mail test`", "test", "admin"),
 )  # fmt: skip
