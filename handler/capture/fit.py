@@ -46,11 +46,16 @@ def _with_short_texts(event: Event) -> Event:
     return structs.replace(
         event,
         message=_head(event.message, 2000),
-        stack=None,
-        context=None,
+        stack=event.stack and _length_only(event.stack),
+        context=_count_only(event.context, "names"),
         template=event.template and _head(event.template, 1000),
         breadcrumbs=_mark_only(event),
     )
+
+
+def _length_only(stack: str) -> str:
+    whole, unit = values.whole_of(stack.partition("\n")[0]) or (len(stack), "characters")
+    return values.cut_mark(whole, unit)
 
 
 def _mark_only(event: Event) -> tuple[Breadcrumb, ...]:
@@ -84,7 +89,15 @@ _STEPS = (None, _without_arguments, _without_locals, _with_fewer_frames, _with_s
 
 
 def _frame_only(frame: Frame) -> Frame:
-    return Frame(frame.path, frame.module, frame.function, frame.line)
+    return Frame(frame.path, frame.module, frame.function, frame.line, _count_only(frame.locals, "variables"))
+
+
+def _count_only(named: dict[str, str] | None, unit: str) -> dict[str, str] | None:
+    """In place of named values, how many there were."""
+    if not named:
+        return None
+    before = values.whole_of(named.get(values.CUT, ""))
+    return {values.CUT: values.cut_mark(before[0] if before else len(named), unit)}
 
 
 def _head(text: str, limit: int) -> str:

@@ -56,5 +56,5 @@ class NamedValues:
             for name, text in scrub.pairs(self.texts).items()
         }
         if self._dropped:
-            shown["…"] = values.cut_mark(len(shown) + self._dropped, "names")
+            shown[values.CUT] = values.cut_mark(len(shown) + self._dropped, "names")
         return shown

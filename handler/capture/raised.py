@@ -79,9 +79,9 @@ class Code:
 
     def __init__(self, code: CodeType, module: str, ours: bool) -> None:
         self.code = code
-        self.path = values.clean(code.co_filename[:1024])
+        self.path = values.clean(values.shortened(code.co_filename, 1024))
         self.module = module
-        self.function = values.clean(code.co_qualname.replace("<locals>.", "")[:300])
+        self.function = values.clean(values.shortened(code.co_qualname.replace("<locals>.", ""), 300))
         self.in_app = ours
         self.comprehension = code.co_name in _COMPREHENSIONS
         self.hides = _HIDING in code.co_varnames or _HIDING in code.co_cellvars
@@ -164,7 +164,7 @@ class Traces:
         texts: dict[int, str],
     ) -> None:
         # One character more than is shown: the scrubber has to know that there was a cut.
-        text = values.error_text(node)[: LIMIT + 1]
+        text = values.shortened(values.error_text(node), LIMIT + 1)
         texts[id(node)] = text
         parts.append(values.kind_of(node).name)
         parts.append(text)
@@ -183,7 +183,7 @@ class Traces:
             traceback = traceback.tb_next
 
     def _learn(self, code: CodeType, namespace: dict[str, Any]) -> Code:
-        module = values.clean((values.exact(dict.get(namespace, "__name__")) or "")[:300])
+        module = values.clean(values.shortened(values.exact(dict.get(namespace, "__name__")) or "", 300))
         ours = in_app(code.co_filename, module, self._in_app, self._not_in_app)
         if len(self._codes) >= _CODES_KEPT:
             self._codes.clear()
@@ -193,20 +193,23 @@ class Traces:
     def locals_of(self, traceback: TracebackType, code: Code) -> dict[str, str]:
         """The frame's local variables as scrubbed text."""
         found: dict[str, str] = {}
+        count = 0
         for name, value in _locals(traceback, code):
             if type(name) is str and not name.startswith("__") and type(value) is not ModuleType:
                 if code.of_shell is not None and code.of_shell(name):
                     continue
-                found[values.clean(name[:100])] = values.render(value)
-                if len(found) == _LOCALS_NAMES:
-                    break
+                count += 1
+                if count <= _LOCALS_NAMES:
+                    found[values.clean(values.shortened(name, 100))] = values.render(value)
         shown = self._scrub.pairs(found)
         for name, text in shown.items():
             if len(text) > _LOCALS_TEXT:
-                text = text[: _LOCALS_TEXT - 1] + "…"
+                text = values.shortened(text, _LOCALS_TEXT)
             if not text.isascii():
                 text = values.clean(text)
             shown[name] = text
+        if count > _LOCALS_NAMES:
+            shown[values.CUT] = values.cut_mark(count, "variables")
         return shown
 
     def arguments_of(self, traceback: TracebackType, code: Code) -> dict[str, Any] | None:
@@ -324,10 +327,11 @@ class _Reading:
         given = dict.get(values.attributes_of(error) or {}, "__notes__")
         if type(given) is not list:
             return ()
-        texts = [values.text_of(note)[: values.ROOM] for note in given[:_NOTES]]
+        scrub = self._traces._scrub.text
+        texts = [values.shortened(scrub(values.text_of(note)), values.ROOM) for note in given[:_NOTES]]
         if len(given) > _NOTES:
-            texts.append(f"… {len(given) - _NOTES} more notes")
-        return tuple(values.clean(self._traces._scrub.text(text)) for text in texts)
+            texts.append(values.cut_mark(len(given), "notes"))
+        return tuple(map(values.clean, texts))
 
     def _text(self, error: BaseException) -> str:
         text = self._texts.get(id(error))
@@ -404,9 +408,9 @@ class _Reading:
         path, message, text = (values.exact(read(error)) or "" for read in _syntax_of)
         tell = self._traces._scrub.text
         return Syntax(
-            values.clean(path[:1024]),
-            values.clean(tell(message)[:400]),
-            values.clean(tell(text.strip())[:400]),
+            values.clean(values.shortened(path, 1024)),
+            values.clean(values.shortened(tell(message), 400)),
+            values.clean(values.shortened(tell(text.strip()), 400)),
         )
 
 
@@ -453,4 +457,4 @@ def _locals(traceback: TracebackType, code: Code) -> list[tuple[str, Any]]:
     held = traceback.tb_frame.f_locals
     if not code.code.co_flags & inspect.CO_OPTIMIZED and type(held) is not dict:
         return []  # A class body whose metaclass prepared a mapping of its own.
-    return list(islice(held.items(), 100))
+    return list(held.items())

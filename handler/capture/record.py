@@ -13,6 +13,7 @@ record.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 import time
@@ -44,6 +45,7 @@ _FINGERPRINT_PARTS = 8
 _KEPT = 1024
 """Places and templates kept, at most; all are forgotten together."""
 _KEPT_TEXT = 1000
+_CUT_OUT = re.compile(r"\n… \(of (\d{1,20}) characters\)\n")
 _TRACEBACK = "Traceback (most recent call last)"
 
 # `bool(args)` as logging asks it, but of builtin data only: a foreign `__bool__` may do anything.
@@ -259,19 +261,22 @@ class Capture:
 
     def _text(self, raw: str) -> str:
         """The start of the message; of one that holds a traceback its end too, where the exception stands."""
-        text = self._scrub.text(raw) if len(raw) > LIMIT else self._scrub.searched(raw)
-        if len(raw) > LIMIT and _TRACEBACK in raw[:LIMIT]:
-            text += "\n" + self._stack(raw[LIMIT:])
+        if len(raw) <= LIMIT:
+            return values.clean(self._scrub.searched(raw))
+        text = self._scrub.text(raw[: LIMIT + 1] + values.cut_mark(_length(raw), "characters"))
+        if _TRACEBACK in raw[:LIMIT]:
+            text += "\n" + self._scrub.text(_last_lines(raw[LIMIT:]))
         return values.clean(text)
 
     def _fingerprint(self, parts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self._text(part)[:_CONTEXT_TEXT] for part in parts)
 
     def _stack(self, text: str) -> str:
-        """The last whole lines: a cut through a line could hide what makes a secret one."""
+        """The last whole lines, and how much there was."""
+        shown = self._scrub.text(_last_lines(text))
         if len(text) >= LIMIT:
-            text = text[1 - LIMIT :].partition("\n")[2]
-        return values.clean(self._scrub.text(text))
+            shown = f"{values.cut_mark(_length(text), 'characters')}\n{shown}"
+        return values.clean(shown)
 
     def _context(
         self, bound: Mapping[str, Any], plain: logging.LogRecord, arguments: object
@@ -326,8 +331,8 @@ def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, 
             for arg in args:
                 cls = type(arg)
                 if (cls is str or cls is bytes or cls is bytearray) and len(arg) > _ARGUMENT_TEXT:
-                    args = _short(args)
-                    break
+                    formatted = text % _short(args)
+                    return _cut(formatted, _dropped(args) if len(formatted) > LIMIT else 0), template
         formatted = text % args
         if type(formatted) is not str:
             formatted = values.exact(formatted) or ""
@@ -355,11 +360,30 @@ def _short(args: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def _cut(text: str) -> str:
-    """At most what `_text` will look at, so that nobody hashes or keeps 200 MB."""
-    if len(text) <= 4 * LIMIT:
+def _dropped(args: tuple[Any, ...]) -> int:
+    """How many characters `_short` takes away."""
+    return sum(max(0, len(arg) - _ARGUMENT_TEXT) for arg in args if type(arg) in (str, bytes, bytearray))
+
+
+def _cut(text: str, dropped: int = 0) -> str:
+    """At most what `_text` will look at, so that nobody hashes or keeps 200 MB. `dropped`: characters of arguments
+    that are missing already.
+    """
+    if len(text) <= 4 * LIMIT and not dropped:
         return text
-    return text[: 2 * LIMIT] + "\n…\n" + text[-2 * LIMIT :]
+    mark = values.cut_mark(len(text) + dropped, "characters")
+    return f"{text[: 2 * LIMIT]}\n{mark}\n{text[max(2 * LIMIT, len(text) - 2 * LIMIT) :]}"
+
+
+def _length(text: str) -> int:
+    """How many characters there were, also before `_cut`."""
+    found = _CUT_OUT.match(text, 2 * LIMIT)
+    return len(text) if found is None else int(found[1])
+
+
+def _last_lines(text: str) -> str:
+    """Whole lines: a cut through a line could hide what makes a secret one."""
+    return text if len(text) < LIMIT else text[1 - LIMIT :].partition("\n")[2]
 
 
 def _caught(plain: logging.LogRecord) -> Caught | None:
@@ -432,7 +456,7 @@ def _number(given: object, default: int) -> int:
 def _word(given: object) -> str:
     if type(given) is str and len(given) <= 1024:
         return given
-    return (values.exact(given) or "")[:1024]
+    return values.shortened(values.exact(given) or "", 1024)
 
 
 def _unreadable(problem: Exception) -> RecordSummary:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from tocsin.handler.capture import values
 from tocsin.handler.capture.secret_names import (
     HARMLESS,
     NAMES,
@@ -25,7 +26,7 @@ from tocsin.handler.capture.secret_tokens import MARK, SHAPES, Replace, may_have
 __all__ = ["LIMIT", "MARK", "Scrubber", "innocent"]
 
 LIMIT = 4096
-"""Characters of one text that are looked at; what is beyond is cut off."""
+"""Characters of one text that are looked at; of what is beyond its length is told."""
 
 _MARGIN = 256
 """A secret that the cut goes through is not recognised any more: this much before the cut is dropped too."""
@@ -64,7 +65,8 @@ class Scrubber:
     def text(self, text: str) -> str:
         """`text` without its secrets, each replaced by `[scrubbed]`; at most about `LIMIT` characters."""
         if len(text) > LIMIT:
-            return self.text(text[:LIMIT])[:-_MARGIN] + "…"
+            whole, unit = values.whole_of(text) or (len(text), "characters")
+            return self.text(text[:LIMIT])[:-_MARGIN] + values.cut_mark(whole, unit)
         return text if innocent(text) else self.searched(text)
 
     def searched(self, text: str) -> str:

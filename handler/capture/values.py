@@ -123,6 +123,10 @@ def exact(text: object) -> str | None:
     return str.__str__(text) if issubclass(type(text), str) else None
 
 
+CUT = "…"
+"""The name under which, among named values, it is told how many there were."""
+
+
 def cut_mark(whole: int, unit: str) -> str:
     """What stands where something was cut off: how much there was."""
     return f"… (of {whole} {unit})"

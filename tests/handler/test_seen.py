@@ -32,7 +32,7 @@ def test_the_notes_of_an_exception_go_with_it() -> None:
 def test_many_notes_say_how_many_there_are_besides() -> None:
     event = event_of(record(error=failing(*(f"note {n}" for n in range(11)))))
     assert event.exception is not None
-    assert event.exception.notes[-2:] == ("note 7", "… 3 more notes")
+    assert event.exception.notes[-2:] == ("note 7", "… (of 11 notes)")
 
 
 @pytest.mark.parametrize("notes", [None, "text", {"a": 1}])

@@ -16,8 +16,8 @@ from tocsin.daemon.queries.moment import to_json
 from tocsin.daemon.queries.samples import BreadcrumbFacts, EventFacts, FrameFacts, RaisedFacts
 from tocsin.daemon.visible_text import capped, fence, visible
 
-LOCALS = 20
-"""Local variables shown of one frame."""
+LOCALS = 21
+"""Local variables shown of one frame; the last may say how many there were."""
 CHAIN = 6
 """Exceptions shown of one event."""
 FRAMES = 20
