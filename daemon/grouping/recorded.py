@@ -108,7 +108,7 @@ def _shown(signature: Signature) -> str:
 
 
 def event_of(record: dict[str, Any]) -> tuple[Event, dict[tuple[str, int], CodeLocation]]:
-    """The event and the places of a recorded record. Raises ValueError naming the key that is wrong."""
+    """The event and the locations of a recorded record. Raises ValueError naming the key that is wrong."""
     try:
         return _event(record, "")
     except _BadRecord as error:
@@ -139,9 +139,9 @@ def _check_line(number: int, value: Any, report: Report, version: int) -> None:
 
 
 def _signed(record: dict[str, Any], at: str, version: int) -> Signature:
-    event, places = _event(record, at)
+    event, locations = _event(record, at)
     ours, theirs = _names(record, "in_app", at), _names(record, "not_in_app", at)
-    return sign(event, places, in_app=ours, not_in_app=theirs, version=version)
+    return sign(event, locations, in_app=ours, not_in_app=theirs, version=version)
 
 
 def _event(record: dict[str, Any], at: str) -> tuple[Event, dict[tuple[str, int], CodeLocation]]:
@@ -151,7 +151,7 @@ def _event(record: dict[str, Any], at: str) -> tuple[Event, dict[tuple[str, int]
     path, line = _need(record, "pathname", at, str), _need(record, "lineno", at, int)
     module = _text(record, "module", at, "") or ""
     settings = _names(record, "in_app", at), _names(record, "not_in_app", at)
-    places = {(path, line): _place(path, line, module, _text(record, "source", at, None), settings)}
+    locations = {(path, line): _location(path, line, module, _text(record, "source", at, None), settings)}
     raised = _optional(record, "exc", at, dict)
     event = Event(
         occurred_at=0.0,
@@ -163,11 +163,11 @@ def _event(record: dict[str, Any], at: str) -> tuple[Event, dict[tuple[str, int]
         module=module,
         function=_text(record, "funcName", at, "") or "",
         line=line,
-        exception=_raised(raised, f"{at}exc.", places, settings, 0) if raised else None,
+        exception=_raised(raised, f"{at}exc.", locations, settings, 0) if raised else None,
         context={name: value for name, value in extra.items() if isinstance(value, str)} or None,
         fingerprint=_fingerprint(extra, at),
     )
-    return event, places
+    return event, locations
 
 
 def _level(value: Any) -> int:
@@ -187,7 +187,7 @@ def _fingerprint(extra: dict[str, Any], at: str) -> tuple[str, ...] | None:
 def _raised(
     value: dict[str, Any],
     at: str,
-    places: dict[tuple[str, int], CodeLocation],
+    locations: dict[tuple[str, int], CodeLocation],
     settings: tuple[tuple[str, ...], tuple[str, ...]],
     depth: int,
 ) -> Raised:
@@ -195,22 +195,24 @@ def _raised(
         raise _BadRecord(f"{at.rstrip('.')}: nested too deeply")
     frames = []
     for index, frame in enumerate(_objects(value, "frames", at)):
-        where = f"{at}frames[{index}]."
-        path, line = _need(frame, "pathname", where, str), _need(frame, "lineno", where, int)
-        module = _text(frame, "module", where, "") or ""
-        if (path, line) not in places or places[path, line].statement is None:
-            places[path, line] = _place(path, line, module, _text(frame, "source", where, None), settings)
-        if not (_optional(frame, "locals", where, dict) or {}).get("__tracebackhide__"):
-            frames.append(Frame(path, module, _need(frame, "func", where, str), line))
+        at_frame = f"{at}frames[{index}]."
+        path, line = _need(frame, "pathname", at_frame, str), _need(frame, "lineno", at_frame, int)
+        module = _text(frame, "module", at_frame, "") or ""
+        if (path, line) not in locations or locations[path, line].statement is None:
+            locations[path, line] = _location(
+                path, line, module, _text(frame, "source", at_frame, None), settings
+            )
+        if not (_optional(frame, "locals", at_frame, dict) or {}).get("__tracebackhide__"):
+            frames.append(Frame(path, module, _need(frame, "func", at_frame, str), line))
     cause, context = _optional(value, "cause", at, dict), _optional(value, "context", at, dict)
     return Raised(
         type=_need(value, "type", at, str),
         text=_text(value, "value", at, "") or "",
         frames=tuple(frames),
-        cause=_raised(cause, f"{at}cause.", places, settings, depth + 1) if cause else None,
-        context=_raised(context, f"{at}context.", places, settings, depth + 1) if context else None,
+        cause=_raised(cause, f"{at}cause.", locations, settings, depth + 1) if cause else None,
+        context=_raised(context, f"{at}context.", locations, settings, depth + 1) if context else None,
         group=tuple(
-            _raised(leaf, f"{at}group[{index}].", places, settings, depth + 1)
+            _raised(leaf, f"{at}group[{index}].", locations, settings, depth + 1)
             for index, leaf in enumerate(_objects(value, "group", at))
         ),
         errno=_text(value, "errno", at, None),
@@ -230,10 +232,10 @@ def _syntax(value: dict[str, Any], at: str) -> Syntax | None:
     )
 
 
-def _place(
+def _location(
     path: str, line: int, module: str, text: str | None, settings: tuple[tuple[str, ...], tuple[str, ...]]
 ) -> CodeLocation:
-    """The place as the shipping thread would have read it, from the source text recorded with it."""
+    """The location as the shipping thread would have read it, from the source text recorded with it."""
     name = module_of(path, module) if module else ""
     ours = in_app(path, name, *settings)
     statement = template = None

@@ -53,7 +53,7 @@ masked = lru_cache(maxsize=4096)(mask)
 CodeLocations = Mapping[tuple[str, int], CodeLocation]
 
 
-class Where(NamedTuple):
+class NamedLocation(NamedTuple):
     """The code an error belongs to."""
 
     path: str
@@ -68,13 +68,13 @@ class Key(NamedTuple):
     components: list[Any]
     coarse: list[str]
     title: str
-    where: Where | None = None
+    location: NamedLocation | None = None
 
 
 class Code(NamedTuple):
-    """What is known of the places an event names, and how in-app is decided where nothing is."""
+    """What is known of the locations an event names, and how in-app is decided where nothing is."""
 
-    places: CodeLocations
+    locations: CodeLocations
     in_app: tuple[str, ...]
     not_in_app: tuple[str, ...]
     printed: Mapping[tuple[str, int], str] = {}
@@ -82,28 +82,28 @@ class Code(NamedTuple):
 
     def module(self, path: str, line: int, name: str) -> str:
         if not name:
-            place = self.places.get((path, line))
-            name = place.module if place else ""
+            location = self.locations.get((path, line))
+            name = location.module if location else ""
         if name and name != "__main__" and path[:1] != "<" and "ipy" not in path:
             return name[:NAME_LIMIT]
         return (module_of(path, name) or _from_path(path))[:NAME_LIMIT]
 
     def ours(self, frame: Frame) -> bool:
-        place = self.places.get((frame.path, frame.line))
-        if place is not None:
-            return place.in_app
+        location = self.locations.get((frame.path, frame.line))
+        if location is not None:
+            return location.in_app
         return belongs(frame.path, self.module_of(frame), self.in_app, self.not_in_app)
 
     def module_of(self, frame: Frame) -> str:
         return self.module(frame.path, frame.line, frame.module)
 
-    def where(self, frame: Frame) -> Where:
-        return Where(frame.path, frame.line, self.module_of(frame), function_name(frame.function))
+    def location(self, frame: Frame) -> NamedLocation:
+        return NamedLocation(frame.path, frame.line, self.module_of(frame), function_name(frame.function))
 
     def statement(self, frame: Frame) -> str | None:
         """The frame's statement; in a text traceback only one that holds the line printed there."""
-        place = self.places.get((frame.path, frame.line))
-        statement = place.statement if place else None
+        location = self.locations.get((frame.path, frame.line))
+        statement = location.statement if location else None
         printed = self.printed.get((frame.path, frame.line))
         if printed is None:
             return statement
@@ -176,8 +176,8 @@ def _group_key(raised: Raised, code: Code) -> Key:
     if len(ordered) == 1:
         return ordered[0]
     own = next(own_frames(raised.frames, code), None)
-    coarse = [*_place_names(own, code), _type(raised)] if own else [*ordered[0].coarse[:2], _type(raised)]
-    at = code.where(own) if own else ordered[0].where
+    coarse = [*_location_names(own, code), _type(raised)] if own else [*ordered[0].coarse[:2], _type(raised)]
+    at = code.location(own) if own else ordered[0].location
     return Key(["group", [key.components for key in ordered]], coarse, _titled(raised), at)
 
 
@@ -206,16 +206,16 @@ def _single_key(raised: Raised, code: Code) -> Key:
             ["recursion", types, recursive],
             [*recursive[0], raised.type],
             title,
-            code.where(own) if own else None,
+            code.location(own) if own else None,
         )
     ours = own_frames(raised.frames, code)
     innermost = next(ours, None)
     if innermost is None:
         return _foreign_key(raised, types, title, code)
-    place = _place_names(innermost, code)
-    caller = next((names for names in _callers(ours, code) if names != place), None)
-    components = ["exception", types, [*place, code.statement(innermost)], caller]
-    return Key(components, [*place, types[0][0]], title, code.where(innermost))
+    names = _location_names(innermost, code)
+    caller = next((other for other in _callers(ours, code) if other != names), None)
+    components = ["exception", types, [*names, code.statement(innermost)], caller]
+    return Key(components, [*names, types[0][0]], title, code.location(innermost))
 
 
 def _types(raised: Raised) -> list[list[str]]:
@@ -243,10 +243,10 @@ def _callers(frames: Iterator[Frame], code: Code) -> Iterator[list[str]]:
     for frame in frames:
         name = frame.function.rpartition(".")[2]
         if name not in _PASSED_OVER and name.strip("_") not in _PASSED_OVER:
-            yield _place_names(frame, code)
+            yield _location_names(frame, code)
 
 
-def _place_names(frame: Frame, code: Code) -> list[str]:
+def _location_names(frame: Frame, code: Code) -> list[str]:
     return [code.module_of(frame), function_name(frame.function)]
 
 
@@ -264,13 +264,13 @@ def _foreign_key(raised: Raised, types: list[list[str]], title: str, code: Code)
     if not frames:
         return Key(["exception", types, value], ["", "", types[0][0]], title)
     third = [frame for frame in frames if not is_standard_library(frame.path)] or frames
-    place = _place_names(third[-1], code)
-    return Key(["exception", types, place, value], [*place, types[0][0]], title)
+    names = _location_names(third[-1], code)
+    return Key(["exception", types, names, value], [*names, types[0][0]], title)
 
 
 def _recursive(raised: Raised, code: Code) -> list[list[str]]:
     """The (module, function) pairs that make the recursion, sorted; where not told, counted in the frames."""
-    names = {(frame.module, frame.function): _place_names(frame, code) for frame in raised.frames}
+    names = {(frame.module, frame.function): _location_names(frame, code) for frame in raised.frames}
     if raised.recursive:
         pairs = [
             names.get(pair) or [pair[0][:NAME_LIMIT], function_name(pair[1])] for pair in raised.recursive
@@ -288,7 +288,7 @@ def _syntax_key(raised: Raised, types: list[list[str]], title: str, code: Code) 
     module = code.module(syntax.path, 0, "")
     text = " ".join(syntax.text.split())[:NAME_LIMIT]
     components = ["syntax", types, module, masked(first_line(syntax.message)), text]
-    return Key(components, [module, "", types[0][0]], title, Where(syntax.path, 0, module, ""))
+    return Key(components, [module, "", types[0][0]], title, NamedLocation(syntax.path, 0, module, ""))
 
 
 def _titled(raised: Raised) -> str:
@@ -307,12 +307,16 @@ def _from_path(path: str) -> str:
 # Messages
 
 
-def logged_at(event: Event, code: Code) -> Where:
-    place = code.places.get((event.path, event.line))
+def logged_at(event: Event, code: Code) -> NamedLocation:
+    location = code.locations.get((event.path, event.line))
     if not event.path or event.line <= 0:
-        return Where(event.path, event.line, event.logger[:NAME_LIMIT], event.function[:NAME_LIMIT])
-    module = code.module(event.path, event.line, place.module if place and place.module else event.module)
-    return Where(event.path, event.line, module or event.logger[:NAME_LIMIT], function_name(event.function))
+        return NamedLocation(event.path, event.line, event.logger[:NAME_LIMIT], event.function[:NAME_LIMIT])
+    module = code.module(
+        event.path, event.line, location.module if location and location.module else event.module
+    )
+    return NamedLocation(
+        event.path, event.line, module or event.logger[:NAME_LIMIT], function_name(event.function)
+    )
 
 
 def message_key(event: Event, code: Code) -> Key:
@@ -320,7 +324,7 @@ def message_key(event: Event, code: Code) -> Key:
         return _warning_key(event.message, warning)
     at = logged_at(event, code)
     text = kept = ""
-    for candidate in _candidates(event, code.places.get((event.path, event.line))):
+    for candidate in _candidates(event, code.locations.get((event.path, event.line))):
         text = masked(first_line(candidate()))
         kept = text.rstrip(_UNSPOKEN)
         if WORDS.search(kept):
@@ -329,21 +333,21 @@ def message_key(event: Event, code: Code) -> Key:
     return Key(["message", at.module, at.function, kept], [at.module, at.function], title, at)
 
 
-def message_cache_key(event: Event, places: CodeLocations) -> Hashable | None:
-    """What stands for a message whose own text has no say: its template does, and the place of the call."""
+def message_cache_key(event: Event, locations: CodeLocations) -> Hashable | None:
+    """What stands for a message whose own text has no say: its template does, and the location of the call."""
     if event.logger == "py.warnings" or traceback_text.MARKER in event.message:
         return None
-    place = places.get((event.path, event.line))
-    if place is not None and place.template is not None and _trusted(place, event.message):
-        template, known = place.template, True
+    location = locations.get((event.path, event.line))
+    if location is not None and location.template is not None and _trusted(location, event.message):
+        template, known = location.template, True
     elif event.template is not None:
         template, known = event.template, False
     else:
         return None
     if not _speaks(template, known):
         return None
-    spot = (event.path, event.line, event.module, event.function, event.logger)
-    return template, known, place is not None, spot, event.fingerprint
+    call = (event.path, event.line, event.module, event.function, event.logger)
+    return template, known, location is not None, call, event.fingerprint
 
 
 @lru_cache(maxsize=4096)
@@ -356,7 +360,7 @@ def _speaks(template: str, known: bool) -> bool:
 def _warning_key(message: str, warning: re.Match[str]) -> Key:
     """A warning logged by `logging.captureWarnings`: category and text, wherever it was issued."""
     text = masked(first_line(message[warning.end() :]))
-    at = Where(warning[1], int(warning[2]), "py.warnings", "")
+    at = NamedLocation(warning[1], int(warning[2]), "py.warnings", "")
     return Key(
         ["message", "py.warnings", "", text.rstrip(_UNSPOKEN)],
         ["py.warnings", warning[3]],
@@ -365,10 +369,10 @@ def _warning_key(message: str, warning: re.Match[str]) -> Key:
     )
 
 
-def _candidates(event: Event, place: CodeLocation | None) -> Iterator[Callable[[], str]]:
+def _candidates(event: Event, location: CodeLocation | None) -> Iterator[Callable[[], str]]:
     """The texts a message may be known by, best first."""
-    if place is not None and place.template is not None and _trusted(place, event.message):
-        template = place.template
+    if location is not None and location.template is not None and _trusted(location, event.message):
+        template = location.template
         yield lambda: template
     if event.template is not None:
         asked = event.template
@@ -378,12 +382,12 @@ def _candidates(event: Event, place: CodeLocation | None) -> Iterator[Callable[[
     yield lambda: event.message
 
 
-def _trusted(place: CodeLocation, message: str) -> bool:
+def _trusted(location: CodeLocation, message: str) -> bool:
     """Do the template's constants occur in the text in order? Else the source is not what runs."""
-    if place.translated:
+    if location.translated:
         return True
     at = 0
-    for piece in (place.template or "").split("*"):
+    for piece in (location.template or "").split("*"):
         wanted = piece.strip()
         found = message.find(wanted, at)
         if found < 0:

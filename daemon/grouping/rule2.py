@@ -82,13 +82,13 @@ class Code2(Code):
         if not _is_template(frame.path, frame.module):
             return super().statement(frame)
         shown = self.printed.get((frame.path, frame.line))
-        location = self.places.get((frame.path, frame.line))
+        location = self.locations.get((frame.path, frame.line))
         if shown is None and location is not None and 0 <= frame.line - location.first < len(location.source):
             shown = location.source[frame.line - location.first]
         return " ".join(shown.split())[:STATEMENT_LIMIT] if shown else None
 
     def _template_module(self, path: str, line: int) -> str:
-        location = self.places.get((path, line))
+        location = self.locations.get((path, line))
         known = location.module if location else ""
         if known and "/" not in known and "\\" not in known and known != path:
             return known[:NAME_LIMIT]
@@ -108,7 +108,7 @@ def key_of(event: Event, code: Code, speakers: Speakers) -> Key:
         key = _worded(message_key(_led(event), code), event, code)
     else:
         key = _counted(exception_key(*_unwrapped(raised, code)), raised)
-        if key.where is not None:
+        if key.location is not None:
             return key
     return _spoken(key, speakers.parts(event))
 
@@ -120,7 +120,7 @@ def cache_key(event: Event, code: Code | None, speakers: Speakers) -> Hashable |
     if raised is None:
         if code is None or forms.may_hold(event.message):
             return None
-        key = message_cache_key(_led(event), code.places)
+        key = message_cache_key(_led(event), code.locations)
         return None if key is None or event.message != _led(event).message else (key, parts)
     if carries(raised):
         return None
@@ -159,8 +159,8 @@ def _worded(key: Key, event: Event, code: Code) -> Key:
     if WORDS.search(key.title):
         return key
     _, module, function, *_ = [*key.components, "", ""]
-    spot = ".".join(str(part) for part in (module, function) if part) or event.logger
-    return key._replace(title=f"{spot}: {_shape(event.message) or key.title}"[:TITLE_LIMIT])
+    at = ".".join(str(part) for part in (module, function) if part) or event.logger
+    return key._replace(title=f"{at}: {_shape(event.message) or key.title}"[:TITLE_LIMIT])
 
 
 def _shape(message: str) -> str:

@@ -14,11 +14,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.daemon.grouping import rule1, rule2
-from tocsin.daemon.grouping.rule1 import DEFAULT, TITLE_LIMIT, Code, CodeLocations, Where, encode, logged_at
+from tocsin.daemon.grouping.rule1 import (
+    DEFAULT,
+    TITLE_LIMIT,
+    Code,
+    CodeLocations,
+    NamedLocation,
+    encode,
+    logged_at,
+)
 from tocsin.daemon.grouping.speakers import KNOWN, Speakers
 from tocsin.handler.protocol.event import Event
 
-__all__ = ["VERSION", "CodeLocations", "Signature", "Where", "cache_key", "part_of", "sign"]
+__all__ = ["VERSION", "CodeLocations", "NamedLocation", "Signature", "cache_key", "part_of", "sign"]
 
 VERSION = 2
 
@@ -30,7 +38,7 @@ class Signature(Struct, frozen=True):
     coarse: str
     components: list[Any]
     title: str
-    where: Where
+    location: NamedLocation
     """The exception's innermost in-app frame, else the logging call."""
     older: str = ""
     """`fine` under the version before, where that was asked for."""
@@ -38,7 +46,7 @@ class Signature(Struct, frozen=True):
 
 def sign(
     event: Event,
-    places: CodeLocations,
+    locations: CodeLocations,
     *,
     in_app: tuple[str, ...] = (),
     not_in_app: tuple[str, ...] = (),
@@ -52,18 +60,18 @@ def sign(
     before, too.
     """
     if version == 1:
-        code = Code(places, in_app, not_in_app)
+        code = Code(locations, in_app, not_in_app)
         key = rule1.key_of(event, code)
     else:
-        code = rule2.Code2(places, in_app, not_in_app)
+        code = rule2.Code2(locations, in_app, not_in_app)
         key = rule2.key_of(event, code, speakers)
     components = key.components
     if event.fingerprint:
         components = ["fingerprint", [components if part in DEFAULT else part for part in event.fingerprint]]
     before = ""
     if older:
-        before = sign(event, places, in_app=in_app, not_in_app=not_in_app, version=VERSION - 1).fine
-    at = key.where or logged_at(event, code)
+        before = sign(event, locations, in_app=in_app, not_in_app=not_in_app, version=VERSION - 1).fine
+    at = key.location or logged_at(event, code)
     fine, coarse = _hash(version, components), _hash(version, ["coarse", *key.coarse])
     return Signature(fine, coarse, components, key.title, at, before)
 
@@ -77,18 +85,18 @@ def part_of(signature: Signature, by: str, value: str) -> Signature:
 
 def cache_key(
     event: Event,
-    places: CodeLocations | None = None,
+    locations: CodeLocations | None = None,
     *,
     in_app: tuple[str, ...] = (),
     not_in_app: tuple[str, ...] = (),
     speakers: Speakers = KNOWN,
 ) -> Hashable | None:
-    """Events of equal keys over equal places have the same fine and coarse, under both versions.
+    """Events of equal keys over equal locations have the same fine and coarse, under both versions.
 
-    None where only `sign` can tell. With `places` an exception's text is left out of the key when it has no
+    None where only `sign` can tell. With `locations` an exception's text is left out of the key when it has no
     say in the signature.
     """
-    code = None if places is None else rule2.Code2(places, in_app, not_in_app)
+    code = None if locations is None else rule2.Code2(locations, in_app, not_in_app)
     return rule2.cache_key(event, code, speakers)
 
 

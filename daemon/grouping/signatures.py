@@ -1,6 +1,6 @@
 """Signatures computed once per kind of event and session, not once per event. Pure but for its memory.
 
-What is remembered holds as long as the session's places stay what they were: a place that differs, or one
+What is remembered holds as long as the session's locations stay what they were: a location that differs, or one
 that was missed when a signature was computed, makes the session's signatures be computed anew.
 """
 
@@ -19,18 +19,18 @@ from tocsin.handler.protocol.event import CodeLocation, Event, Raised
 from tocsin.handler.protocol.wire import WireError, decode_location
 
 LIMIT = 100_000
-"""Weight of all that is remembered, at most, a signature weighing `WEIGHT` places; then all is forgotten."""
+"""Weight of all that is remembered, at most, a signature weighing `WEIGHT` locations; then all is forgotten."""
 WEIGHT = 10
-PLACES = 5_000
-"""Places remembered as they were encoded, at most; then all are forgotten."""
+LOCATIONS = 5_000
+"""Locations remembered as they were encoded, at most; then all are forgotten."""
 
 _names = attrgetter("path", "line", "module", "function")
 
 
 class _Session:
     def __init__(self) -> None:
-        self.places: dict[tuple[str, int], int] = {}
-        """Hash of each place as it was last told."""
+        self.locations: dict[tuple[str, int], int] = {}
+        """Hash of each location as it was last told."""
         self.missed: set[tuple[str, int]] = set()
         self.signatures: dict[Hashable, Signature | None] = {}
         """None: the exception's text decides too, and stands in the key of another entry."""
@@ -44,11 +44,11 @@ class Signatures:
         """Whether signatures are computed under the version before, too."""
         self._speakers = speakers
         self._sessions: dict[str, _Session] = {}
-        self._places: dict[bytes, CodeLocation] = {}
+        self._locations: dict[bytes, CodeLocation] = {}
         self._weight = 0
 
-    def tell(self, session_id: str, places: Iterable[Raw]) -> dict[tuple[str, int], CodeLocation]:
-        """Takes note of the places that come with a session's batch, before its events are signed.
+    def tell(self, session_id: str, locations: Iterable[Raw]) -> dict[tuple[str, int], CodeLocation]:
+        """Takes note of the locations that come with a session's batch, before its events are signed.
 
         Returns them; one that cannot be read is passed over.
         """
@@ -56,44 +56,44 @@ class Signatures:
             self._sessions.clear()
             self._weight = 0
         session = self._sessions.setdefault(session_id, _Session())
-        known = session.places
+        known = session.locations
         found: dict[tuple[str, int], CodeLocation] = {}
-        for raw in places:
+        for raw in locations:
             data = bytes(raw)
-            place = self._places.get(data) or self._read(data)
-            if place is None:
+            location = self._locations.get(data) or self._read(data)
+            if location is None:
                 continue
-            spot, value = (place.path, place.line), hash(data)
-            found[spot] = place
-            before = known.get(spot)
+            at, value = (location.path, location.line), hash(data)
+            found[at] = location
+            before = known.get(at)
             if before == value:
                 continue
-            known[spot] = value
-            if before is not None or spot in session.missed:
+            known[at] = value
+            if before is not None or at in session.missed:
                 session.signatures.clear()
                 session.missed.clear()
             self._weight += before is None
         return found
 
     def _read(self, data: bytes) -> CodeLocation | None:
-        """A place as it was encoded; batch after batch brings the same ones."""
+        """A location as it was encoded; batch after batch brings the same ones."""
         try:
-            place = decode_location(data)
+            location = decode_location(data)
         except WireError:
             return None
-        if len(self._places) >= PLACES:
-            self._places.clear()
-        self._places[data] = place
-        return place
+        if len(self._locations) >= LOCATIONS:
+            self._locations.clear()
+        self._locations[data] = location
+        return location
 
-    def of(self, session_id: str, event: Event, places: CodeLocations) -> Signature:
-        """The event's signature. `places`: those of its batch, of which `tell` was told."""
+    def of(self, session_id: str, event: Event, locations: CodeLocations) -> Signature:
+        """The event's signature. `locations`: those of its batch, of which `tell` was told."""
         session = self._sessions[session_id]
         raised = event.exception
         if raised is None or raised.cause is not None or not raised.frames or _special(raised):
-            key = cache_key(event, places, speakers=self._speakers)
+            key = cache_key(event, locations, speakers=self._speakers)
             found = None if key is None else session.signatures.get(key)
-            return found or self._sign(session, key, event, places)
+            return found or self._sign(session, key, event, locations)
         parts = tuple(self._speakers.parts(event))
         short = (raised.type, raised.errno, event.fingerprint, parts, *map(_names, raised.frames))
         found = session.signatures.get(short)
@@ -101,20 +101,20 @@ class Signatures:
             return found
         if short in session.signatures:
             longer = _longer(event, raised, short)
-            return session.signatures.get(longer) or self._sign(session, longer, event, places)
+            return session.signatures.get(longer) or self._sign(session, longer, event, locations)
         speakers = self._speakers
-        if cache_key(event, places, speakers=speakers) == cache_key(event, speakers=speakers):
+        if cache_key(event, locations, speakers=speakers) == cache_key(event, speakers=speakers):
             session.signatures[short] = None
-            return self._sign(session, _longer(event, raised, short), event, places)
-        return self._sign(session, short, event, places)
+            return self._sign(session, _longer(event, raised, short), event, locations)
+        return self._sign(session, short, event, locations)
 
     def _sign(
-        self, session: _Session, key: Hashable | None, event: Event, places: CodeLocations
+        self, session: _Session, key: Hashable | None, event: Event, locations: CodeLocations
     ) -> Signature:
-        signature = sign(event, places, speakers=self._speakers, older=self.both)
+        signature = sign(event, locations, speakers=self._speakers, older=self.both)
         if key is not None:
             session.missed.update(
-                (path, line) for path, line, _ in wanted(event) if (path, line) not in places
+                (path, line) for path, line, _ in wanted(event) if (path, line) not in locations
             )
             session.signatures[key] = signature
             self._weight += WEIGHT

@@ -34,7 +34,7 @@ FullLocations = set[Location]
 
 def columns_of(signature: Signature, event: Event) -> dict[str, object]:
     """What an error's row says of its code and its text."""
-    path, line, module, function = signature.where
+    path, line, module, function = signature.location
     return {
         "coarse": signature.coarse,
         "source": path,
@@ -68,7 +68,7 @@ class NewErrors:
         if came_back is not None:
             return came_back
         if self._is_full(key, coarse, ERRORS_PER_PLACE):
-            path, line, module, function = total.signature.where
+            path, line, module, function = total.signature.location
             return self._overflow(key, coarse, source=path, line=line, module=module, function=function)
         if self._is_full(key, "", ERRORS_PER_SERVICE):
             return self._overflow(key, "", source="", line=0, module="", function="")
@@ -89,7 +89,7 @@ class NewErrors:
         )
 
     def _came_back(self, key: Key, total: Sum) -> ErrorLog | None:
-        path, line, _, _ = total.signature.where
+        path, line, _, _ = total.signature.location
         location = total.places.get((path, line))
         if location is None or not location.statement:
             return None

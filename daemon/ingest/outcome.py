@@ -55,7 +55,7 @@ def _add(error: ErrorLog, part: Sum, session: Session) -> None:
     if part.last_at >= error.last_seen:
         error.message = error_text(part.event)
         error.release = session.release
-        error.line = part.signature.where.line
+        error.line = part.signature.location.line
     error.occurrences += part.count
     error.first_seen = min(error.first_seen, part.first_at)
     error.last_seen = max(error.last_seen, part.last_at)

@@ -106,7 +106,7 @@ class PlanWriter:
             regrouping.unpoint_under(OLDER, [error.id])
         newest = self._samples.newest(error)
         if newest is not None:
-            errors.set_text(error, error_text(newest.event), newest.signature.where.line)
+            errors.set_text(error, error_text(newest.event), newest.signature.location.line)
         self._tell_tickets_apart(error, part_ids)
 
     def _tell_tickets_apart(self, error: ErrorLog, part_ids: Collection[int]) -> None:

@@ -63,7 +63,7 @@ def test_a_jinja_template_is_known_by_its_own_line_in_any_directory(
     one = render(recorder, tmp_path / "41", "Dear\n{{ item.price.x }}")
     other = render(recorder, tmp_path / "42", "Dear\nreader\n  {{ item.price.x }}")
     assert one.fine == other.fine
-    assert one.where.module == "templates.mail.html"
+    assert one.location.module == "templates.mail.html"
 
 
 def test_two_broken_lines_of_one_jinja_template_are_two_errors(recorder: Recorder, tmp_path: Path) -> None:

@@ -74,18 +74,18 @@ def test_the_title_of_a_message_is_its_template() -> None:
 
 def test_where_is_the_innermost_frame_of_the_application() -> None:
     library = Frame("/usr/lib/python3.11/json/decoder.py", "json.decoder", "decode", 9)
-    found = sign(event(exception=raised(frames=(VIEW, PRICE, library))), PLACES).where
+    found = sign(event(exception=raised(frames=(VIEW, PRICE, library))), PLACES).location
     assert found == ("/srv/shop/orders.py", 88, "shop.orders", "Cart.price")
 
 
 def test_where_is_the_logging_call_without_an_exception() -> None:
     place = CodeLocation("/srv/shop/a.py", 3, module="shop.a")
-    assert sign(event(), {("/srv/shop/a.py", 3): place}).where == ("/srv/shop/a.py", 3, "shop.a", "run")
+    assert sign(event(), {("/srv/shop/a.py", 3): place}).location == ("/srv/shop/a.py", 3, "shop.a", "run")
 
 
 def test_where_of_a_warning_is_the_line_it_names() -> None:
     found = sign(event(logger="py.warnings", message="/srv/x.py:12: UserWarning: disk nearly full\n"), {})
-    assert found.where[:2] == ("/srv/x.py", 12)
+    assert found.location[:2] == ("/srv/x.py", 12)
 
 
 def test_the_logger_names_an_error_whose_place_is_unknown() -> None:
@@ -95,7 +95,7 @@ def test_the_logger_names_an_error_whose_place_is_unknown() -> None:
 
 def test_a_place_says_what_is_in_app_before_any_rule() -> None:
     foreign = {**PLACES, (PRICE.path, 88): msgspec.structs.replace(PLACES[PRICE.path, 88], in_app=False)}
-    assert sign(event(exception=raised()), foreign).where.function == "checkout"
+    assert sign(event(exception=raised()), foreign).location.function == "checkout"
 
 
 def test_equal_cache_keys_mean_equal_signatures_whatever_the_text() -> None:
@@ -128,15 +128,15 @@ def test_the_version_before_knows_the_same_places() -> None:
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_module_is_not_in_app_where_the_configuration_says_so(version: int) -> None:
     found = sign(event(exception=raised()), {}, version=version, not_in_app=("shop.orders",))
-    assert found.where.function == "checkout"
+    assert found.location.function == "checkout"
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_module_is_in_app_where_the_configuration_says_so(version: int) -> None:
     installed = Frame("/usr/lib/python3/site-packages/shop_core/a.py", "shop_core.a", "total", 1)
     one = event(exception=raised(frames=(VIEW, installed)))
-    assert sign(one, {}, version=version).where.function == "checkout"
-    assert sign(one, {}, version=version, in_app=("shop_core",)).where.function == "total"
+    assert sign(one, {}, version=version).location.function == "checkout"
+    assert sign(one, {}, version=version, in_app=("shop_core",)).location.function == "total"
 
 
 @pytest.mark.parametrize("given", [{"not_in_app": ("shop.orders",)}, {"in_app": ("json",)}])
@@ -173,7 +173,7 @@ def test_a_part_of_an_error_is_another_one_of_the_same_place() -> None:
     part = part_of(whole, "client", "acme")
     assert part.components == ["split", whole.components, "client", "acme"]
     assert part.fine == "2:8b45668144eb5eada32132f6d30b9995"
-    assert (part.coarse, part.where, part.older) == (whole.coarse, whole.where, "")
+    assert (part.coarse, part.location, part.older) == (whole.coarse, whole.location, "")
 
 
 def test_the_title_of_a_part_says_which() -> None:
@@ -258,7 +258,7 @@ def test_any_event_has_a_signature_a_place_and_a_title(found: Event) -> None:
     signature = sign(found, {})
     assert signature == sign(found, {})
     assert signature.title
-    assert len(signature.where) == 4
+    assert len(signature.location) == 4
     hash(cache_key(found))
 
 

@@ -205,4 +205,4 @@ def test_a_frame_of_the_frozen_application_is_its_own() -> None:
     event = an_error(
         at=0.0, exception=Raised("KeyError", "1", (Frame("<frozen shop.a>", "shop.a", "run", 3),))
     )
-    assert sign(event, {}).where.module == "shop.a"
+    assert sign(event, {}).location.module == "shop.a"
