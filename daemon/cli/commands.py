@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import click
 
+from tocsin.daemon.log import log
+
 CONFIG = "tocsin.config"
 """Key of the named configuration file in click's `meta`."""
 
@@ -22,7 +24,7 @@ class Entry(NamedTuple):
 GROUPS: dict[str, dict[str, Entry]] = {
     "Set up and run": {
         "init": Entry("setup", "init", "Write a commented tocsin.toml and .env into DIRECTORY."),
-        "daemon": Entry("service", "daemon", "Run the daemon in the foreground."),
+        "daemon": Entry("daemon", "daemon", "Run the daemon in the foreground."),
         "status": Entry("service", "status", "Is it alive? Sessions, backlog, last check, mails, losses."),
         "doctor": Entry("operations", "doctor_command", "Check every part; say of each problem what to do."),
         "mail": Entry("mail", "mail", "Mails: test the server, preview one, see to those that wait."),
@@ -72,7 +74,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
     },
     "Reports": {
         "metrics": Entry(
-            "reporting", "metrics",
+            "metrics", "metrics",
             "Tickets opened and closed automatically, time to resolution, and the honest numbers beside them.",
         ),
         "report": Entry("reporting", "report", "Write the HTML pages."),
@@ -113,8 +115,10 @@ class Commands(click.Group):
 
     def load(self, name: str) -> None:
         """Imports one command and gives it `--config`."""
-        # structlog's default is standard output, where it would spoil what --json prints.
-        import_module("tocsin.daemon.runtime.logs").configure()
+        log.prepare(_configure_logs)
+        if name == "daemon":
+            # What libraries log and threads die of must be an event too.
+            _configure_logs()
         entry = ENTRIES[name]
         command = getattr(import_module(f"tocsin.daemon.cli.{entry.module}"), entry.attribute)
         self.commands[name] = with_config(command)
@@ -124,6 +128,11 @@ class Commands(click.Group):
         for title, entries in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, entry.help) for name, entry in entries.items()])
+
+
+def _configure_logs() -> None:
+    """structlog's default is standard output, where it would spoil what --json prints."""
+    import_module("tocsin.daemon.runtime.logs").configure()
 
 
 def with_config(command: click.Command) -> click.Command:

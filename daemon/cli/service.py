@@ -1,4 +1,4 @@
-"""`tocsin daemon`, `status`, `check`."""
+"""`tocsin status` and `check`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,10 @@ from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.language import language
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.queries.status import SessionFacts, problems
-from tocsin.daemon.run import run
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.ticket_wording import waiting
 from tocsin.daemon.tickets.evidence import Finding
 from tocsin.daemon.tickets.watch import WatchSweep, facts
-
-
-@click.command()
-@pass_context
-def daemon(context: Context) -> None:
-    """Run the daemon in the foreground."""
-    run(context.config)
 
 
 @click.command()

@@ -11,16 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import structlog
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tocsin.daemon.language import Language
+from tocsin.daemon.log import log
 from tocsin.daemon.settings import Organisation
 
 BUILT_IN = Path(__file__).parent / "templates" / "mail"
-
-log = structlog.get_logger()
 
 
 class Templates:

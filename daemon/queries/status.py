@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gettext import NullTranslations
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -10,7 +11,6 @@ from msgspec import Struct
 from peewee import fn
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.outgoing.mailcheck import check_templates
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, first, pairs, scalar
 from tocsin.daemon.store import outbox
@@ -225,7 +225,10 @@ def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslat
         found.append(text % {"num": count, "reason": facts.outbox.why_failed})
     for channel in facts.channels:
         found += _channel_problems(channel, words)
-    found += check_templates(config.mail.templates)
+    if config.mail.templates:
+        # What renders mails is loaded for that alone.
+        check = import_module("tocsin.daemon.outgoing.mailcheck").check_templates
+        found += check(config.mail.templates)
     count = facts.outbox.held
     if count:
         text = ngettext(

@@ -13,17 +13,15 @@ import time
 from collections.abc import Callable
 
 import schedule
-import structlog
 from msgspec import Struct
 
+from tocsin.daemon.log import log
 from tocsin.daemon.runtime.liveness import Beat
 
 STEP = 60.0
 """Seconds by which wall and monotonic clock may part before the wake-ups are planned anew."""
 WAKE = 1.0
 """Seconds between two wake-ups, at most."""
-
-log = structlog.get_logger()
 
 
 def now() -> float:

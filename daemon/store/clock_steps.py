@@ -7,8 +7,7 @@ years. They are cut at the present: what was seen in the repeated hours is forgo
 
 from __future__ import annotations
 
-import structlog
-
+from tocsin.daemon.log import log
 from tocsin.daemon.store.models import (
     AliveInterval,
     Correction,
@@ -20,8 +19,6 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
-
-log = structlog.get_logger()
 
 
 def cut(now: float) -> None:

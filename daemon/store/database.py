@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import structlog
 from peewee import (
     Database,
     DatabaseError,
@@ -26,6 +25,7 @@ from peewee import (
 from playhouse.migrations import Runner
 
 from tocsin.daemon.failure import Failed
+from tocsin.daemon.log import log
 from tocsin.daemon.store import copies, schema
 from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.models import MODELS, KeyValue
@@ -63,9 +63,6 @@ _MOVED = (
     "daemon and restore a backup (tocsin restore); until it stops, the data is in its open files (/proc/PID/fd)"
 )
 _REPLACED = "another file was put in its place while it was open; a daemon ends, to be started again on it"
-
-
-log = structlog.get_logger()
 
 
 class StoreError(Failed):

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
 from msgspec import Struct
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.log import log
 from tocsin.daemon.store import errors, intervals, regrouping, sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
@@ -19,8 +19,6 @@ from tocsin.daemon.tickets import evidence
 from tocsin.daemon.tickets.evidence import Finding, Process, Rule, Silence, Verdict
 from tocsin.daemon.tickets.lifecycle import EventType, State, TicketEvent
 from tocsin.daemon.tickets.steps import Tickets
-
-log = structlog.get_logger()
 
 LAST_CHECK = "last_check"
 """Key of the fact that holds the moment of the last complete round."""
