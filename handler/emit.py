@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import functools
 import logging
 import os
+import sys
+import weakref
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 from tocsin.handler.capture import stamp
@@ -81,6 +86,9 @@ class TocsinHandler(logging.Handler):
         self.destination.handlers.add(self)
         self.destination.await_first_use()
         self._closed = False
+        self._behind = False
+        """Its records come from a queue's listener, a buffer or another library, and not from a logger."""
+        self._look_at_next()
         self._uncaught_too = uncaught_too
         self._uncaught = Uncaught(self, lambda: self.in_use) if uncaught_too else None
 
@@ -146,8 +154,7 @@ class TocsinHandler(logging.Handler):
         it. With its next record a closed handler is open again.
         """
         self._closed = True
-        # Found by the next record before the class's own: an open handler pays nothing for this.
-        self.__dict__["emit"] = self._emit_again
+        self._look_at_next()
         if not self.in_use and self._uncaught is not None:
             self._uncaught.remove()
             self._uncaught = None
@@ -160,12 +167,21 @@ class TocsinHandler(logging.Handler):
 
     @property
     def in_use(self) -> bool:
-        """It is open, or attached to a logger."""
-        return not self._closed or is_attached(self)
+        """It is open, attached to a logger, or behind another handler: nobody can tell when that one is done."""
+        return not self._closed or self._behind or is_attached(self)
 
-    def _emit_again(self, record: logging.LogRecord) -> None:
-        self._closed = False
+    def _look_at_next(self) -> None:
+        """Has the next record tell how records come, and open the handler.
+
+        It finds this before the class's own `emit`: all later records pay nothing for it.
+        """
+        self.__dict__["emit"] = functools.partial(_emit_next, weakref.ref(self))
+
+    def _open_by(self, record: logging.LogRecord) -> None:
         self.__dict__.pop("emit", None)
+        self._closed = False
+        with contextlib.suppress(Exception):
+            self._behind = not _called_by_a_logger(self)
         if self._uncaught_too and self._uncaught is None and not _ending.begun:
             self._uncaught = Uncaught(self, lambda: self.in_use)
         self.emit(record)
@@ -185,6 +201,20 @@ class _NoLock:
 
     def release(self) -> None:
         return
+
+
+def _emit_next(handler: weakref.ref[TocsinHandler], record: logging.LogRecord) -> None:
+    found = handler()
+    if found is not None:
+        found._open_by(record)
+
+
+def _called_by_a_logger(handler: TocsinHandler) -> bool:
+    """Whether the record that is being handled comes to the handler from a logger itself."""
+    frame: FrameType | None = sys._getframe(3)
+    while frame is not None and frame.f_locals.get("self") is handler:
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "callHandlers"
 
 
 def _made(cls: type[TocsinHandler], given: dict[str, Any]) -> TocsinHandler:
@@ -212,8 +242,9 @@ class _Ending:
     def __call__(self) -> None:
         self.begun = self.begun or monotonic()
         for destination in list(_destinations.values()):
-            destination.end_unused()
-            destination.finish(self.left(destination.settings.flush_timeout))
+            with contextlib.suppress(Exception):
+                destination.end_unused()
+                destination.finish(self.left(destination.settings.flush_timeout))
 
 
 def _after_fork() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import _thread
 import contextlib
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +55,7 @@ class Settling:
     def pause(self) -> None:
         """Before a fork: the thread ends, as far as the operating system counts threads too."""
         self.cancel()
-        sleep = process.original("time", "sleep", time.sleep)
+        sleep = process.original("time", "sleep", process.sleep)
         for _ in range(int(_GONE / 0.0005)):
             if not self._running and not os.path.exists(f"/proc/self/task/{self._thread}"):
                 break

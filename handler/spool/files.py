@@ -25,7 +25,7 @@ from tocsin.handler.spool import frames
 from tocsin.handler.spool.claim import FRESH, Claim, State
 from tocsin.handler.spool.descriptors import ReservedDescriptor
 from tocsin.handler.spool.guards import Seals
-from tocsin.handler.spool.segments import Segment
+from tocsin.handler.spool.segments import Segment, segments
 
 _FOREIGN = "the descriptor was closed by the application"
 _PARTLY = "only a part of the frame was written"
@@ -208,16 +208,22 @@ class Spool:
             self.descriptor.park()
 
     def _reading(self) -> int:
-        """A descriptor to read what has been written to the segment, although it has no name; -1: it has one."""
+        """A descriptor to read what has been written to the segment, although its name is gone; -1: it has it."""
         try:
             fd = self.descriptor.checked()
-            return (
-                os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
-                if not os.fstat(fd).st_nlink
-                else -1
-            )
+            if self._named(os.fstat(fd)):
+                return -1
+            return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return -1
+
+    def _named(self, status: os.stat_result) -> bool:
+        """Whether the file is among the session's in the directory: it may have been moved away with all of that."""
+        for segment in segments(self.directory, self.header.session):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.stat(segment.path, follow_symlinks=False), status):
+                    return True
+        return False
 
     def _copy(self, old: int, number: int) -> None:
         """The segment without a name, under its name again: what was in flight at the rotation is in it too."""
