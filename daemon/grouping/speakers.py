@@ -104,8 +104,9 @@ KNOWN_CALLS = (
         source="tornado/ioloop.py: IOLoop.handle_callback_exception, 'Exception in callback %r'",
     ),
     Speaker(
-        logger="rq.worker", text=r"^\[Job \S{1,60}\]: exception raised while executing \(" + _NAME,
-        source="rq/worker/base.py: handle_exception",
+        logger="rq.worker",
+        text=r"^(?:\[Job \S{1,60}\]|Worker \S{1,100}: job \S{1,100}): exception raised while executing \(" + _NAME,
+        source="rq/worker/base.py: handle_exception; the first form until RQ 2",
     ),
 )  # fmt: skip
 
