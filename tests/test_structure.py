@@ -212,3 +212,83 @@ def test_every_real_daemon_of_tests_and_benchmarks_is_started_in_one_way() -> No
 def test_what_the_benchmarks_import_is_there() -> None:
     code = "import runpy, sys; sys.path[:0] = ['tests', 'benchmarks']; [*map(runpy.run_path, sys.argv[1:])]"
     subprocess.run([sys.executable, "-c", code, *BENCHMARKS], cwd=ROOT, timeout=60, check=True)
+
+
+MOST_CLASS_LINES = 250
+MOST_FUNCTION_LINES = 60
+MOST_FILE_LINES = 500
+MOST_ATTRIBUTES = 12
+WIDE = {
+    "tocsin.handler.protocol.event.Raised": "a record of the wire: what Python says of an exception",
+    "tocsin.handler.protocol.event.Event": "a record of the wire: what is known of a log call",
+    "tocsin.handler.protocol.event.Header": "a record of the wire: what is known of a session",
+    "tocsin.handler.settings.Settings": "one field for each argument of the handler",
+    "tocsin.handler.shipping.delivery.Delivery": "the protocol's state: no part changes without the others",
+    "tocsin.daemon.config.Config": "one field for each section of the configuration",
+    "tocsin.daemon.queries.corrections.CorrectionFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.errors.ErrorFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.outbox.OutboxMail": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.samples.EventFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.status.SessionFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.status.StatusFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.tickets.TicketFacts": "what pages and JSON show, field by field",
+}
+"""Classes with more attributes than others may have, each with the reason."""
+LONG = {"tocsin.daemon.store.migrations.0001_first_tables.up"}
+"""Functions longer than others may be: a migration stays as it was first run."""
+
+
+def lines(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def attributes(node: ast.ClassDef) -> set[str]:
+    """The fields that a class declares, and what its methods assign to `self`."""
+    declared = {
+        field.target.id
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+    }
+    return declared | {
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute)
+        and isinstance(part.ctx, ast.Store)
+        and isinstance(part.value, ast.Name)
+        and part.value.id == "self"
+    }
+
+
+def classes() -> Iterator[tuple[str, ast.ClassDef]]:
+    for name, file in FILES.items():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                yield f"{name}.{node.name}", node
+
+
+def test_no_class_is_longer_than_a_few_screens() -> None:
+    assert not {name: lines(node) for name, node in classes() if lines(node) > MOST_CLASS_LINES}
+
+
+def test_classes_with_many_attributes_are_those_that_have_a_reason() -> None:
+    wide = {
+        name: len(attributes(node)) for name, node in classes() if len(attributes(node)) > MOST_ATTRIBUTES
+    }
+    assert wide.keys() == WIDE.keys(), wide
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    found = {
+        f"{name}.{node.name}"
+        for name, file in FILES.items()
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and lines(node) > MOST_FUNCTION_LINES
+    }
+    assert found == LONG
+
+
+def test_no_file_is_longer_than_can_be_read_at_one_go() -> None:
+    ours = ("handler", "daemon", "reports", "tests", "benchmarks", "docs", "examples")
+    files = [file for folder in ours for file in sorted((ROOT / folder).rglob("*.py"))]
+    lengths = {str(file.relative_to(ROOT)): file.read_bytes().count(b"\n") for file in files}
+    assert not {name: length for name, length in lengths.items() if length > MOST_FILE_LINES}

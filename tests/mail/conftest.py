@@ -22,6 +22,7 @@ from support import mail_parsers
 from tocsin.daemon.config import Config
 from tocsin.daemon.outgoing.courier import Courier
 from tocsin.daemon.settings import Mail, Smtp
+from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import Store
 
 collect_ignore = [] if mail_parsers.is_there() else ["test_mailparser.py"]
@@ -225,3 +226,14 @@ def facts() -> Callable[..., dict[str, Any]]:
         }  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def queue(store, facts):
+    def put(kind: str = "detection", **changes: Any) -> None:
+        values: dict[str, Any] = {"audience": "client", "recipient": "anna@example.net", "language": "fr",
+                                  "ticket_id": None, "facts": facts(), "now": START}  # fmt: skip
+        with store.transaction():
+            outbox.queue(kind, **{**values, **changes})
+
+    return put

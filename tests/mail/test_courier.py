@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
-import json
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
-import structlog
-import trustme
+from support.sending import PASSWORD, START, drain, only_row, smtp_to
 
 from tocsin.daemon.outgoing import smtp as smtp_module
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import History, Mail, Ticket
-
-START = 1_790_000_000.0
-HOUR = 3600.0
-PASSWORD = b"correct-horse-battery"
-
-
-@pytest.fixture
-def queue(store, facts):
-    def put(kind: str = "detection", **changes: Any) -> None:
-        values: dict[str, Any] = {"audience": "client", "recipient": "anna@example.net", "language": "fr",
-                                  "ticket_id": None, "facts": facts(), "now": START}  # fmt: skip
-        with store.transaction():
-            outbox.queue(kind, **{**values, **changes})
-
-    return put
-
-
-def drain(courier, now: float = START, limit: int = 100) -> None:
-    for _ in range(limit):
-        if not courier.step(now):
-            return
-
-
-def only_row() -> Mail:
-    return Mail.select().get()
-
-
-def has_credentials(received: bytes) -> bool:
-    return PASSWORD in received or base64.b64encode(PASSWORD)[:16] in received or b"AUTH" in received.upper()
 
 
 @pytest.mark.parametrize("security", ["starttls", "ssl"])
@@ -110,135 +75,6 @@ def test_a_mail_with_a_hostile_title_arrives_with_one_subject(serve, courier, qu
     assert len(message.get_all("Subject")) == 1
     assert message["Bcc"] is None
     assert server.desk.recipients == ["anna@example.net"]
-
-
-@pytest.mark.parametrize("security", ["starttls", "ssl"])
-@pytest.mark.parametrize("wrong", ["self-signed", "another host", "expired"])
-def test_a_wrong_certificate_gets_no_credential_and_the_mail_waits(
-    serve, courier, queue, authority, security, wrong
-):
-    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
-    certificate = {
-        "self-signed": lambda: trustme.CA().issue_cert("localhost"),
-        "another host": lambda: authority.issue_cert("mail.example.org"),
-        "expired": lambda: authority.issue_cert(
-            "localhost", not_before=yesterday - datetime.timedelta(days=9), not_after=yesterday
-        ),
-    }[wrong]()
-    server = serve(security, certificate)
-    queue()
-    with structlog.testing.capture_logs() as logs:
-        assert courier(server.smtp(security)).step(START) is False
-    assert server.desk.log_ins == []
-    assert only_row().state == "waiting"
-    assert "certificate" in logs[-1]["reason"]
-    assert "certificate" in only_row().last_error
-    assert "certificate" in outbox.reasons()["waiting"]
-
-
-def test_a_server_without_starttls_gets_neither_password_nor_mail(script, courier, queue):
-    answers = {
-        b"EHLO": b"250-here\r\n250 AUTH PLAIN LOGIN\r\n",
-        b"HELO": b"250 here\r\n",
-        b"QUIT": b"221 bye\r\n",
-    }
-    server = script(lambda line: answers.get(line[:4].upper(), b"235 ok\r\n"))
-    queue()
-    courier(smtp_to(server.port)).step(START)
-    assert not has_credentials(server.received)
-    assert b"MAIL" not in server.received.upper()
-    assert "TLS" in only_row().last_error
-    assert only_row().state == "waiting"
-
-
-def smtp_to(port: int, security: str = "starttls", **changes: Any) -> smtp_module.Smtp:
-    values: dict[str, Any] = {"host": "localhost", "port": port, "user": "tocsin",
-                              "password": PASSWORD.decode(), "sender": "tocsin@example.org",
-                              "security": security}  # fmt: skip
-    return smtp_module.Smtp(**{**values, **changes})
-
-
-def test_no_log_in_without_tls_to_another_machine(courier, queue):
-    queue()
-    courier(smtp_to(25, "none", host="mail.example.invalid")).step(START)
-    assert "refusing to log in" in only_row().last_error
-
-
-def test_a_user_without_a_password_is_explained_and_nobody_is_prompted(courier, queue):
-    queue()
-    courier(smtp_to(25, password=None)).step(START)
-    assert "there is no password" in only_row().last_error
-
-
-def test_an_incomplete_oauth2_file_is_explained_and_nobody_is_prompted(courier, queue, tmp_path):
-    (tmp_path / "oauth2.json").write_text('{"installed": {"client_id": "x"}}')
-    queue()
-    courier(smtp_to(25), oauth2_file=str(tmp_path / "oauth2.json")).step(START)
-    assert "lacks google_client_id" in only_row().last_error
-
-
-@pytest.fixture
-def google(monkeypatch, tmp_path):
-    """Google's token service on this machine, and a complete OAuth2 file."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"access_token": "ya29.token", "expires_in": 3599}')
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    monkeypatch.setattr(smtp_module, "command_to_url", lambda _: f"http://127.0.0.1:{server.server_port}/")
-    path = tmp_path / "oauth2.json"
-    keys = ("google_client_id", "google_client_secret", "google_refresh_token", "email_address")
-    path.write_text(json.dumps(dict.fromkeys(keys, "x@gmail.com")))
-    yield str(path)
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_an_oauth2_file_logs_in_with_a_fresh_token_over_verified_starttls(serve, courier, queue, google):
-    server = serve()
-    queue()
-    drain(courier(server.smtp(user="x@gmail.com", password=None), oauth2_file=google))
-    (token,) = server.desk.tokens
-    assert base64.b64decode(token) == b"user=x@gmail.com\1auth=Bearer ya29.token\1\1"
-    assert server.desk.recipients == ["anna@example.net"]
-
-
-def test_an_oauth2_token_is_not_given_to_a_server_without_starttls(script, courier, queue, google):
-    server = script(lambda line: b"250 here\r\n")
-    queue()
-    courier(smtp_to(server.port, user="x@gmail.com"), oauth2_file=google).step(START)
-    assert b"AUTH" not in server.received.upper()
-    assert only_row().state == "waiting"
-
-
-def test_a_wrong_password_keeps_the_mail_and_names_the_app_password_for_gmail(
-    serve, courier, queue, monkeypatch
-):
-    server = serve()
-    queue()
-    courier(server.smtp(user="someone@gmail.com", password="wrong")).step(START)
-    assert "535" in only_row().last_error
-    assert "apppasswords" in only_row().last_error
-    assert only_row().state == "waiting"
-
-
-def test_the_password_stands_in_no_log_line(serve, courier, queue, capsys):
-    server = serve()
-    queue()
-    with structlog.testing.capture_logs() as logs:
-        courier(server.smtp(user="nobody")).step(START)
-    captured = capsys.readouterr()
-    assert logs
-    assert PASSWORD.decode() not in str(logs) + captured.out + captured.err
 
 
 def test_a_server_that_refuses_the_connection_keeps_the_mail_waiting(courier, queue):
