@@ -232,6 +232,7 @@ WIDE = {
     "tocsin.daemon.queries.status.SessionFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.status.StatusFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.tickets.TicketFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.week.WeekFacts": "what mails and JSON show, field by field",
 }
 """Classes with more attributes than others may have, each with the reason."""
 LONG = {"tocsin.daemon.store.migrations.0001_first_tables.up"}
