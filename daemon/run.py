@@ -75,8 +75,8 @@ class _Life:
             sessions.end_run(self._run, now)
 
 
-def run(config: Config) -> None:
-    """Runs the daemon until SIGTERM or SIGINT.
+def run(config: Config, up: Callable[[Store], None]) -> None:
+    """Runs the daemon until SIGTERM or SIGINT. `up` is called once when it listens.
 
     Raises ConfigError, StoreError or IntakeError when it cannot start; IntakeError when it has become deaf.
     """
@@ -89,13 +89,14 @@ def run(config: Config) -> None:
     lock = claim(store, config.state_dir)
     try:
         upgrade(store, config.state_dir / BACKUPS, clock.now())
-        _serve(config, store, Intake(config.daemon.listen, config.daemon.socket_group, gate))
+        intake = Intake(config.daemon.listen, config.daemon.socket_group, gate)
+        _serve(config, store, intake, up)
     finally:
         store.close()
         os.close(lock)
 
 
-def _serve(config: Config, store: Store, intake: Intake) -> None:
+def _serve(config: Config, store: Store, intake: Intake, up: Callable[[Store], None]) -> None:
     try:
         _introduce(store, config)
         life = _Life(store, intake, clock.now())
@@ -105,6 +106,7 @@ def _serve(config: Config, store: Store, intake: Intake) -> None:
         log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())
         noted = _note_configuration(config)
         _remember_whom_to_tell(config)
+        up(store)
         notify("READY=1", "STATUS=listening on " + " ".join(config.daemon.listen))
         signals.wait(stop, partial(_reload, intake))
         notify("STOPPING=1")
