@@ -8,7 +8,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest help test mutants docs frameworks host-suites demo simulate bench-pages mail-storm mail-parser test-pythons soak soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages mail-storm mail-parser test-pythons soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -88,6 +88,9 @@ soak-postgres: $(VENV)/.test  ## Postgres crashed for minutes; three daemons on 
 
 bench-digest: $(VENV)/.test  ## events a second from real handlers to committed and grouped; JSON
 	@$(BIN)/python benchmarks/digest.py $(BENCH_ARGS)
+
+bench-grouping: $(VENV)/.test  ## what finding secrets costs a log call, and what signing costs the daemon: JSON
+	@$(BIN)/python benchmarks/grouping.py $(BENCH_ARGS)
 
 lint: $(VENV)/.test  ## ruff: rules and format
 	@echo "== lint"
