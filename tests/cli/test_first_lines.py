@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from support.running import Daemon, short_place, until
@@ -26,23 +23,18 @@ SAID = {
 }  # fmt: skip
 
 
-def first_lines(place: Path, last: str) -> str:
+def first_lines(daemon: Daemon, last: str) -> str:
     """What the daemon shows on a terminal until it says `last`."""
     controller, terminal = pty.openpty()
-    environ = {**os.environ, "XDG_STATE_HOME": str(place / "home")}
-    environ = {name: value for name, value in environ.items() if not name.startswith("SMTP_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tocsin.daemon", "--config", place / "tocsin.toml", "daemon"],
-        cwd=place, env=environ, stdout=terminal, stderr=terminal,
-    )  # fmt: skip
-    os.close(terminal)
+    daemon.log.close()
+    daemon.log = os.fdopen(terminal, "ab", buffering=0)
     shown = b""
     try:
+        daemon.start()
         while last not in shown.decode(errors="replace"):
             shown += os.read(controller, 4096)
     finally:
-        process.terminate()
-        process.wait(30)
+        daemon.close()
         os.close(controller)
     return shown.decode().replace("\r\n", "\n")
 
@@ -53,7 +45,7 @@ def test_on_a_terminal_people_read_where_it_is_and_what_is_missing(language: str
         daemon = Daemon(place)
         with daemon.config.open("a") as file:
             file.write(MORE.format(language=language, admins="[]", more=""))
-        shown = first_lines(place, SAID[language][-1])
+        shown = first_lines(daemon, SAID[language][-1])
     for said in (*SAID[language], daemon.endpoint, f"{place}/state/report/admin/index.html"):
         assert said in shown, shown
 
