@@ -47,6 +47,8 @@ from tocsin.daemon.time_zone import is_time_zone
 from tocsin.daemon.wrong_setting import explain
 from tocsin.handler.paths import default_endpoint, state_directory
 
+EPHEMERAL_UNSEEN_AFTER = 1800.0
+"""Seconds: a container that is gone is soon replaced, and its disk never comes back."""
 _PATHS = {
     "daemon": ("state_dir", "key", "clients"),
     "mail": ("templates", "password_file", "oauth2_file"),
@@ -91,6 +93,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """(occurrences, window in seconds) that open a ticket for the service."""
         own = self.service_named(service)
         return own.threshold or self.tickets.threshold, own.window or self.tickets.window
+
+    def unseen_after(self, service: str) -> float:
+        """Seconds after which an unheard process of the service is written off."""
+        own = self.service_named(service)
+        return own.unseen_after or (EPHEMERAL_UNSEEN_AFTER if own.ephemeral else self.watch.unseen_after)
 
     @property
     def state_dir(self) -> Path:

@@ -97,7 +97,7 @@ class Watch(_Section, frozen=True):
     max_chance: Share = 1.0
     """Close only when the chance of the same silence without any correction is at most this."""
     unseen_after: Duration = Duration(72 * 3600)
-    """After this long without the application the watch is inconclusive and the admin is told."""
+    """So long unheard, an application makes its watches inconclusive, and a process of it is written off."""
 
 
 class Mail(_Section, frozen=True):
@@ -238,6 +238,10 @@ class Service(_Section, frozen=True):
     """Default: tickets.threshold."""
     window: Annotated[Duration | None, Meta(examples=["30m"])] = None
     """Default: tickets.window."""
+    ephemeral: bool = False
+    """Its processes live in containers whose disk goes with them: one that is not heard of is soon written off."""
+    unseen_after: Annotated[Duration | None, Meta(examples=["2h"])] = None
+    """Default: 30 minutes where `ephemeral`, else watch.unseen_after."""
 
 
 class Channel(_Section, frozen=True):

@@ -6,7 +6,7 @@ English sentence is also kept beside them, for those who read the tables with SQ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tocsin.daemon.language import Language, language
@@ -174,9 +174,23 @@ def _quiet(facts: Facts, reader: Language) -> str:
     text = _("quiet for %(quiet)s, the application seen alive for %(seen)s of them")
     quiet, seen = (reader.duration(facts[key]) for key in ("quiet_seconds", "seen_seconds"))
     said = [_said(reader, text, quiet=quiet, seen=seen)]
+    if facts.get("gone"):
+        said.append(may_be_missing(facts["gone"], reader))
     if facts.get("unverified"):
         said.append(reader.gettext(_("the correction was not verified by tests")))
     return "; ".join(said)
+
+
+def may_be_missing(gone: Sequence[Facts], reader: Language = ENGLISH) -> str:
+    """What a closing does not know of: the processes that were written off."""
+    text = _("pid %(pid)s on %(host)s, last heard %(moment)s")
+    named = [
+        _said(reader, text, pid=one["pid"], host=one["host"], moment=reader.moment(one["last_heard"]))
+        for one in gone
+    ]
+    return _said(
+        reader, _("what these processes still held may be missing: %(processes)s"), processes="; ".join(named)
+    )
 
 
 def _inconclusive(facts: Facts, reader: Language) -> str:

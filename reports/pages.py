@@ -64,6 +64,8 @@ class Evidence(Struct, frozen=True):
     chance: float | None = None
     evidence: str = "seen"
     verified_by_tests: bool = False
+    gone: list[dict[str, Any]] = []
+    """Processes that were written off, with what they may still have held."""
 
 
 class Pages:
@@ -326,6 +328,6 @@ def _environment(language: str) -> Environment:
         unified=code.unified, waiting=words.waiting,
         history_text=words.history, happening_text=words.happening,
         plain_state=words.plain_state, client_title=words.client_title,
-        client_history=words.client_history, client_note=words.client_note,
+        client_history=words.client_history, client_note=words.client_note, may_be_missing=words.may_be_missing,
     )  # fmt: skip
     return made

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gettext
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tocsin.daemon import ticket_wording
 from tocsin.daemon.language import language as spoken
@@ -166,6 +168,10 @@ class Words:
     def waiting(self, watch: WatchFacts) -> str:
         """What a watch waits for."""
         return ticket_wording.waiting(watch.waiting, self._language) or watch.waiting_for
+
+    def may_be_missing(self, gone: Sequence[Mapping[str, Any]]) -> str:
+        """What a closing does not know of."""
+        return ticket_wording.may_be_missing(gone, self._language)
 
     def history(self, row: HistoryFacts) -> str:
         """What happened to a ticket, besides its action."""

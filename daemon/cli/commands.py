@@ -26,6 +26,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "init": Entry("setup", "init", "Write a commented tocsin.toml and .env into DIRECTORY."),
         "daemon": Entry("daemon", "daemon", "Run the daemon in the foreground."),
         "status": Entry("service", "status", "Is it alive? Sessions, backlog, last check, mails, losses."),
+        "sessions": Entry(
+            "sessions", "sessions", "List the processes known; `gone ID` writes off one that never comes back."
+        ),
         "doctor": Entry("operations", "doctor_command", "Check every part; say of each problem what to do."),
         "mail": Entry("mail", "mail", "Mails: test the server, preview one, see to those that wait."),
         "channel": Entry("channel", "channel", "Chats and webhooks: send a test message."),

@@ -48,6 +48,7 @@ class SessionLife:
         elif not may_speak(session, peer_key, hello.live):
             return _foreign(header.session)
         session.last_heard = self._now
+        session.gone_at = None
         session.live = hello.live
         session.backlog = hello.backlog
         if hello.live:
@@ -66,6 +67,7 @@ class SessionLife:
         if not may_speak(session, peer_key, session.live):
             return _foreign(session_id)
         session.last_heard = self._now
+        session.gone_at = None
         return session
 
     def note_alive(self, session: Session) -> None:

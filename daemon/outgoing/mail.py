@@ -26,6 +26,7 @@ from tocsin.daemon.outgoing.rendering import (
 )
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store.models import Mail
+from tocsin.daemon.ticket_wording import may_be_missing
 
 DIGEST_LIMIT = 100
 """Mails a digest names; it says how many more there are."""
@@ -114,6 +115,7 @@ def closing(facts: Facts, context: RenderContext) -> RenderedMail:
         "chance": facts.get("chance"),
         "watched": _watched(facts, context),
         "note": text(facts.get("note") or ""),
+        "missing": line(may_be_missing(facts["gone"], context.language), 1000) if facts.get("gone") else "",
     }
     subject, heading, preheader = _closed(str(more["resolution"]), facts, context)
     more |= {"heading": heading, "preheader": preheader}

@@ -55,6 +55,8 @@ class SessionFacts(Struct, frozen=True):
     events: int
     live: bool
     alive: bool
+    gone_at: Moment | None = None
+    """When somebody wrote it off."""
 
 
 class Outbox(Struct, frozen=True):
@@ -183,6 +185,7 @@ def _sessions(now: float) -> list[SessionFacts]:
             backlog=row["backlog"],
             events=row["events"],
             live=bool(row["live"]),
+            gone_at=moment(row["gone_at"]),
             alive=row["ended_at"] is None
             and bool(row["live"])
             and now - row["last_heard"] <= INTERVALS_ALIVE * row["interval"],
@@ -291,7 +294,9 @@ def _losses(facts: StatusFacts, config: Config, now: float, words: NullTranslati
     for host, offset in sorted(apart.items()):
         text = _("The clock of %(host)s is %(seconds)s s off: set it there, with timedatectl set-ntp true.")
         found.append(text % {"host": host, "seconds": f"{offset:+.0f}"})
-    silent = sorted({one.service for one in facts.sessions if one.backlog and not one.alive})
+    silent = sorted(
+        {one.service for one in facts.sessions if one.backlog and not one.alive and one.gone_at is None}
+    )
     if silent:
         text = _("Processes of %(services)s left undelivered errors: run tocsin ship on their machine.")
         found.append(text % {"services": ", ".join(silent)})

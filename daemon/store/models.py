@@ -272,6 +272,8 @@ class Session(Table):
     """Last heard from the process itself, not from one that adopted its spool."""
     ended_at = MomentField(null=True)
     """When it said goodbye."""
+    gone_at = MomentField(null=True)
+    """When somebody wrote it off: it never comes back, what it held is lost."""
     broken_off = BlobField(null=True)
     """Tracebacks logged line by line that its last batch broke off (`ingest.printed_lines`)."""
 

@@ -54,13 +54,24 @@ def save(store: Store, known: Iterable[Session]) -> None:
     """Writes what a transaction may have changed of these sessions."""
     store.run_many(
         "UPDATE sessions SET last_heard = ?, clock_offset = ?, watermark = ?, events = ?, backlog = ?, "
-        "live = ?, ended_at = ?, broken_off = ? WHERE id = ?",
+        "live = ?, ended_at = ?, gone_at = ?, broken_off = ? WHERE id = ?",
         [
             (moment(one.last_heard), one.clock_offset, one.watermark, one.events, one.backlog, one.live,
-             moment(one.ended_at), one.broken_off, one.id)
+             moment(one.ended_at), moment(one.gone_at), one.broken_off, one.id)
             for one in known
         ],
     )  # fmt: skip
+
+
+def named(session_id: str) -> list[Session]:
+    """The sessions whose id begins so, at most three."""
+    return list(Session.select().where(Session.id.startswith(session_id)).limit(3))
+
+
+def write_off(session: Session, now: float) -> None:
+    """Notes that it never comes back."""
+    session.gone_at = now
+    session.save(only=[Session.gone_at])
 
 
 def broken_off(unheard_since: float) -> list[Session]:

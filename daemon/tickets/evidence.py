@@ -71,6 +71,8 @@ class Process(Struct, frozen=True):
     """Bytes it held back, by its last word."""
     ended_at: float | None = None
     """When it said goodbye."""
+    gone: bool = False
+    """Somebody wrote it off."""
 
 
 class Silence(Struct, frozen=True):
@@ -85,6 +87,8 @@ class Silence(Struct, frozen=True):
     """Last sign of life of the service."""
     held_back: Process | None = None
     """Which process may still hold occurrences, None when none does."""
+    lost: Sequence[Process] = ()
+    """Those that are written off and may have held some."""
     failed_tests: bool = False
     runs_ended: int = 0
     """Of a batch service: runs that began after `quiet_since` and said goodbye."""
@@ -155,6 +159,16 @@ def _earliest(silence: Silence, rule: Rule, quiet: float, seen: float, now: floa
         if 0 < rule.max_chance < 1 and silence.rate:
             left.append(-math.log(rule.max_chance) / silence.rate - seen)
     return max(now, since + max(left))
+
+
+def is_written_off(process: Process, up: Sequence[Interval], gone_after: float) -> bool:
+    """Whether nothing is expected of it any more: somebody said so, or no daemon heard it for `gone_after` seconds.
+
+    Only time in which a daemon was up counts. Without an end, a container whose disk is gone would hold every later
+    ticket of its service open for ever; what it may have held is named in the closing instead.
+    """
+    unheard = length(intersection(up, [(process.last_heard, math.inf)]))
+    return process.gone or unheard >= gone_after
 
 
 def held_back(

@@ -20,6 +20,8 @@ from tocsin.daemon.tickets.evidence import Finding, Process, Rule, Silence, Verd
 from tocsin.daemon.tickets.lifecycle import EventType, State, TicketEvent
 from tocsin.daemon.tickets.steps import Tickets
 
+GONE_NAMED = 5
+"""Processes that a closing names of those that were written off."""
 LAST_CHECK = "last_check"
 """Key of the fact that holds the moment of the last complete round."""
 
@@ -31,7 +33,7 @@ def rule_for(config: Config, service: str) -> Rule:
         duration=watch.duration,
         min_seen=watch.min_seen,
         max_chance=watch.max_chance,
-        unseen_after=watch.unseen_after,
+        unseen_after=config.unseen_after(service),
         by_clock=watch.evidence == "clock",
         batch=config.service_named(service).kind == "batch",
     )
@@ -57,12 +59,18 @@ def known(config: Config, service: str, environment: str, since: float, now: flo
 
 def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: Known) -> Silence:
     """An error's silence since then; `last_test`: the newest correction's test status, None without one."""
+    expected: list[Process] = []
+    gone: list[Process] = []
+    for process in of.processes:
+        written_off = evidence.is_written_off(process, of.up, of.rule.unseen_after)
+        (gone if written_off else expected).append(process)
     return Silence(
         quiet_since=quiet_since,
         up=of.up,
         seen=of.seen,
         last_seen_alive=max((end for _, end in of.seen), default=None),
-        held_back=evidence.held_back(of.processes, of.up, quiet_since, of.rule.unseen_after),
+        held_back=evidence.held_back(expected, of.up, quiet_since, of.rule.unseen_after),
+        lost=[one for one in gone if evidence.held_back([one], of.up, quiet_since, of.rule.unseen_after)],
         failed_tests=last_test == "failed",
         runs_ended=evidence.runs_ended(of.processes, quiet_since),
         rate=evidence.rate_before(error.occurrences, error.first_seen, error.last_seen),
@@ -83,6 +91,7 @@ def _process(session: Session) -> Process:
         session.interval,
         session.backlog,
         session.ended_at,
+        session.gone_at is not None,
     )
 
 
@@ -177,7 +186,7 @@ class WatchSweep:
         finding = evidence.judge(silence, of.rule, now)
         rows.note_check(watch, finding.seen_seconds, facts(finding), now)
         if finding.verdict is Verdict.CLOSE:
-            self._close(error, tickets, watch, corrections, finding, now)
+            self._close(error, tickets, watch, corrections, silence.lost, finding, now)
         elif finding.verdict is Verdict.UNSEEN and watch.inconclusive_at is None:
             self._unseen(error, tickets, watch, silence, finding, now)
         return finding
@@ -188,6 +197,7 @@ class WatchSweep:
         tickets: Sequence[Ticket],
         watch: Watch,
         corrections: Sequence[Correction],
+        lost: Sequence[Process],
         finding: Finding,
         now: float,
     ) -> None:
@@ -202,7 +212,11 @@ class WatchSweep:
             "verified_by_tests": verified,
         }
         resolution = "corrected" if corrections else "no_reappearance"
+        gone = [{"pid": one.pid, "host": one.host, "last_heard": one.last_heard} for one in lost[:GONE_NAMED]]
+        if gone:
+            details |= {"gone": gone, "gone_total": len(lost)}
         happened = {
+            "gone": gone,
             "quiet_seconds": finding.quiet_seconds,
             "seen_seconds": finding.seen_seconds,
             "unverified": bool(corrections) and not verified,

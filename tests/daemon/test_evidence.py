@@ -15,6 +15,7 @@ from tocsin.daemon.tickets.evidence import (
     Waiting,
     WaitingFor,
     held_back,
+    is_written_off,
     judge,
     rate_before,
     runs_ended,
@@ -330,3 +331,16 @@ def test_a_run_counts_that_began_in_the_silence_ended_in_order_and_holds_nothing
         process(started_at=11.0, ended_at=12.0, backlog=1),
     ]
     assert runs_ended([ended, *others, ended], 10.0) == 2
+
+
+def test_a_process_unheard_long_enough_is_written_off():
+    assert is_written_off(process(last_heard=0.0), [(0.0, 100.0)], 100.0)
+    assert not is_written_off(process(last_heard=0.5), [(0.0, 100.0)], 100.0)
+
+
+def test_time_without_a_daemon_writes_nobody_off():
+    assert not is_written_off(process(last_heard=0.0), [(0.0, 40.0), (1000.0, 1040.0)], 100.0)
+
+
+def test_a_process_that_somebody_wrote_off_needs_no_time():
+    assert is_written_off(process(last_heard=99.0, gone=True), [(0.0, 100.0)], 100.0)

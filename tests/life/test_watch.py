@@ -13,8 +13,14 @@ from tocsin.daemon.corrections import recording
 from tocsin.daemon.corrections.recording import NewCorrection
 from tocsin.daemon.queries import WatchFacts
 from tocsin.daemon.store.models import Correction, History
+from tocsin.daemon.tickets.processes import write_off
 
 DAY = 24 * HOUR
+
+
+def gone(world: World) -> list[int]:
+    """Process ids that the closing names as written off."""
+    return [one["pid"] for one in world.tickets()[0].metadata["watch"].get("gone", [])]
 
 
 def settings(world: World, **sections: object) -> None:
@@ -166,15 +172,56 @@ class WatchContract:
         world.check()
         assert status(world) == "closed"
 
-    def test_a_backlog_for_three_days_is_told_once(self, world: World):
+    def test_a_process_unheard_for_three_days_is_written_off_and_the_closing_names_it(self, world: World):
         app, lost = world.app(), world.app()
         app.fail(3)
         lost.heartbeat(backlog=700)
-        world.live(3 * DAY + 60, app)
+        world.live(3 * DAY - HOUR, app)
         world.check()
-        world.check()
-        assert [kind for kind, _ in world.mails()].count("inconclusive") == 1
         assert "process 77 on web1" in watch_now(world).waiting_for
+        world.live(2 * HOUR, app)
+        world.check()
+        assert status(world) == "closed"
+        assert gone(world) == [77]
+
+    def test_a_process_that_somebody_wrote_off_holds_no_ticket_open(self, world: World):
+        app, lost = world.app(), world.app()
+        app.fail(3)
+        lost.heartbeat(backlog=700)
+        world.live(DAY, app)
+        world.check()
+        assert status(world) == "open"
+        write_off(world.store, lost.header.session, world.now)
+        world.check()
+        assert status(world) == "closed"
+        assert gone(world) == [77]
+
+    def test_a_written_off_process_that_is_heard_again_is_waited_for_again(self, world: World):
+        app, lost = world.app(), world.app()
+        app.fail(3)
+        lost.heartbeat(backlog=700)
+        write_off(world.store, lost.header.session, world.now)
+        lost.heartbeat(backlog=700)
+        world.live(DAY, app)
+        world.check()
+        assert status(world) == "open"
+
+    def test_an_unheard_process_of_an_ephemeral_service_is_written_off_after_half_an_hour(self, world: World):
+        settings(world, service=[{"name": "shop", "ephemeral": True}])
+        app, lost = world.app(), world.app()
+        app.fail(3)
+        lost.heartbeat(backlog=700)
+        world.live(DAY, app)
+        world.check()
+        assert status(world) == "closed"
+        assert gone(world) == [77]
+
+    def test_a_closing_of_which_nothing_is_missing_names_no_process(self, world: World):
+        app = world.app()
+        app.fail(3)
+        world.live(DAY, app)
+        world.check()
+        assert gone(world) == []
 
     def test_a_host_lost_long_before_the_silence_holds_no_later_ticket_open(self, world: World):
         app, lost = world.app(), world.app()
