@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +18,9 @@ from tocsin.handler.protocol.event import Breadcrumb, CodeLocation, Event, Frame
 
 CHAIN_LIMIT = 100
 """Exceptions shown of one event: a group of groups may hold thousands."""
+
+_ALIKE = 150
+"""Characters in which a printed line and the source's, which may be cut, have to agree."""
 
 _LEVELS = {0: "NOTSET", 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
@@ -109,7 +112,7 @@ def event_facts(body: SampleBody) -> EventFacts:
     exception = event.exception
     if exception is None and (found := _printed(event)):
         exception = found.raised
-        places |= {one: _with_row(places.get(one), *one, text) for one, text in found.lines.items()}
+        places |= _printed_places(found, places)
     raised = _chain(exception, "raised", 0, places) if exception else iter(())
     return EventFacts(
         level=event.level,
@@ -181,11 +184,35 @@ def _printed(event: Event) -> Printed | None:
     return found
 
 
-def _with_row(place: CodeLocation | None, path: str, line: int, text: str) -> CodeLocation:
-    """The location with the line that a traceback printed, where its source is not known."""
-    if place is None:
-        return CodeLocation(path, line, in_app=in_app(path, "", (), ()), first=line, source=(text,))
-    return place if place.source else replace(place, first=line, source=(text,))
+def _printed_places(
+    found: Printed, places: Mapping[tuple[str, int], CodeLocation]
+) -> dict[tuple[str, int], CodeLocation]:
+    """The locations of a printed traceback's frames.
+
+    Anybody's text may name any file: the source around is shown only where the printed line stands in it.
+    """
+    known = {}
+    for raised in _links(found.raised):
+        for frame in raised.frames:
+            at = frame.path, frame.line
+            place = places.get(at) or CodeLocation(*at, in_app=in_app(frame.path, "", (), ()))
+            line, index = found.lines.get(at, ""), frame.line - place.first
+            if (
+                not line
+                or not 0 <= index < len(place.source)
+                or place.source[index].strip()[:_ALIKE] != line[:_ALIKE]
+            ):
+                place = replace(place, statement=None, first=frame.line, source=(line,) if line else ())
+            known[at] = place
+    return known
+
+
+def _links(raised: Raised) -> Iterator[Raised]:
+    """The exception with all that belong to it."""
+    yield raised
+    for other in (*raised.group, raised.cause, raised.context):
+        if other is not None:
+            yield from _links(other)
 
 
 def _frame(frame: Frame, places: dict[tuple[str, int], CodeLocation]) -> FrameFacts:

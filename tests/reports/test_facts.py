@@ -142,6 +142,12 @@ def test_a_printed_traceback_s_frames_have_the_source_around_them() -> None:
     assert (frame.module, frame.first, frame.source) == ("cluster", 12, ["try:", '    price("coffee")'])
 
 
+def test_a_text_does_not_show_a_file_of_which_it_does_not_know_the_line() -> None:
+    secret = CodeLocation("/srv/cluster.py", 13, "KEY=1", first=12, source=("# keys", "KEY = 1"))
+    frame = printed_facts(secret).exceptions[0].frames[0]
+    assert (frame.source, frame.statement) == (['price("coffee")'], None)
+
+
 def test_a_printed_line_stands_where_the_source_is_not_known() -> None:
     frame = printed_facts(CodeLocation("/srv/cluster.py", 13, module="cluster")).exceptions[0].frames[0]
     assert (frame.module, frame.source) == ("cluster", ['price("coffee")'])
