@@ -31,7 +31,7 @@ def test_ten_times_as_frequent_is_told_with_both_rates():
 @pytest.mark.parametrize(
     ("before", "came"),
     [([2] * 24, (28, 0)), ([0] * 24, (LEAST - 1, 0)), ([1] * (LEAST_HOURS - 1), (500, 500)),
-     ([0, 0, 0, 0, 0, 60] * 20, (60, 0))],
+     (([0] * 23 + [60]) * 7, (60, 0))],
     ids=["nearly ten times", "few in all", "hardly known", "a burst that always came"],
 )  # fmt: skip
 def test_what_is_no_increase_is_not_told(before, came):
