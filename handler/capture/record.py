@@ -140,8 +140,7 @@ class Capture:
             cls = type(record)
             plain = record if cls is StampedRecord or cls is logging.LogRecord else _plain(record)
             site = self._site(plain)
-            message, template = _message(record, plain)
-            ordinary = type(plain.msg) is str
+            message, template, ordinary = _message(record, plain)
             caught = None if ordinary and plain.exc_info is None else _caught(plain)
             # Asked here, not in a function: every record comes this way.
             if cls is StampedRecord:
@@ -190,15 +189,6 @@ class Capture:
                 message = self._text(message)
             elif "\0" in message or not message.isascii():
                 message = values.clean(message)
-            arguments = None
-            if template is not None:
-                given = summary.plain.args
-                for arg in (
-                    given if type(given) is tuple else dict.values(given) if type(given) is dict else ()
-                ):
-                    cls = type(arg)
-                    if cls is not str and cls is not int and issubclass(cls, BaseException):
-                        arguments, bound = given, bound or {}
             # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
             told = (
                 _TAG,
@@ -214,7 +204,7 @@ class Capture:
                 (type(thread) is str and self._threads.get(thread)) or self._thread(thread),
                 None if caught is None else self._traces.raised(caught),
                 None if client is None else values.clean(client[:_CONTEXT_TEXT]),
-                None if bound is None else self._context(bound, summary.plain, arguments),
+                None if bound is None else self._context(bound, summary.plain),
                 None if summary.fingerprint is None else self._fingerprint(summary.fingerprint),
                 self._stack(stack) if type(stack) is str and stack else None,
                 summary.key,
@@ -278,9 +268,7 @@ class Capture:
             shown = f"{values.cut_mark(_length(text), 'characters')}\n{shown}"
         return values.clean(shown)
 
-    def _context(
-        self, bound: Mapping[str, Any], plain: logging.LogRecord, arguments: object
-    ) -> dict[str, str] | None:
+    def _context(self, bound: Mapping[str, Any], plain: logging.LogRecord) -> dict[str, str] | None:
         """Bound names, then structlog's event, then `extra=`: the later, nearer one wins. Then exceptions among the
         message's arguments, of which the message shows the text only.
         """
@@ -292,7 +280,7 @@ class Capture:
         found.add(fields.items(), _ORDINARY)
         if (client := fields.get("client")) is not None and _client(client) is None:
             found.add((("client", client),))
-        found.add_errors(arguments)
+        found.add_errors(plain.args)
         if "request" in found.texts and (route := values.route_of(fields.get("request"))):
             found.texts.setdefault("route", route)
         return found.shown(self._scrub) or None
@@ -304,8 +292,8 @@ def _keep(known: dict[Any, Any], key: object, value: object) -> None:
     known[key] = value
 
 
-def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, str | None]:
-    """(the formatted text, its template where there are arguments)."""
+def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, str | None, bool]:
+    """(the formatted text, its template where there are arguments, whether it is a text without exceptions in it)."""
     msg: Any = plain.msg
     args: Any = plain.args
     if type(args) is tuple:
@@ -319,28 +307,39 @@ def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, 
         and cls is not logging.LogRecord
         and cls.getMessage is not logging.LogRecord.getMessage
     ):
-        return _formatted_by(record), template
+        return _formatted_by(record), template, type(msg) is str
     if type(msg) is dict:
         event = msg.get("event", msg.get("message"))
-        return _cut(values.text_of(msg if event is None else event)), None
-    text = msg if type(msg) is str else values.text_of(msg)
+        return _cut(values.text_of(msg if event is None else event)), None, False
+    ordinary = type(msg) is str
+    text = msg if ordinary else values.text_of(msg)
     if args is None:
-        return _cut(text), None
+        return _cut(text), None, ordinary
     try:
-        if type(args) is tuple:
-            for arg in args:
-                cls = type(arg)
-                if (cls is str or cls is bytes or cls is bytearray) and len(arg) > _ARGUMENT_TEXT:
-                    formatted = text % _short(args)
-                    return _cut(formatted, _dropped(args) if len(formatted) > LIMIT else 0), template
-        formatted = text % args
+        dropped = 0
+        for arg in args if type(args) is tuple else dict.values(args) if type(args) is dict else ():
+            cls = type(arg)
+            if cls is int:
+                continue
+            if cls is str or cls is bytes or cls is bytearray:
+                if len(arg) > _ARGUMENT_TEXT:
+                    dropped += len(arg) - _ARGUMENT_TEXT
+            elif issubclass(cls, BaseException):
+                ordinary = False
+        formatted = text % (args if not dropped else _short(args))
         if type(formatted) is not str:
             formatted = values.exact(formatted) or ""
-        return formatted if len(formatted) <= LIMIT else _cut(formatted), template
+        if len(formatted) <= LIMIT:
+            return formatted, template, ordinary
+        return _cut(formatted, dropped), template, ordinary
     except BaseException as problem:
         kinds = args if type(args) is tuple else (args,)
         names = ", ".join(values.kind_of(arg).name for arg in kinds[:10])
-        return f"{_cut(text)} [not formatted: {values.kind_of(problem).name}; arguments: {names}]", template
+        return (
+            f"{_cut(text)} [not formatted: {values.kind_of(problem).name}; arguments: {names}]",
+            template,
+            ordinary,
+        )
 
 
 def _formatted_by(record: logging.LogRecord) -> str:
@@ -352,17 +351,17 @@ def _formatted_by(record: logging.LogRecord) -> str:
         )
 
 
-def _short(args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _short(args: Any) -> Any:
     """The arguments with overlong texts cut, so that formatting does not copy hundreds of megabytes."""
-    return tuple(
-        arg[:_ARGUMENT_TEXT] if type(arg) in (str, bytes, bytearray) and len(arg) > _ARGUMENT_TEXT else arg
-        for arg in args
-    )
+    if type(args) is dict:
+        return {name: _shortened(arg) for name, arg in list(args.items())}
+    return tuple(map(_shortened, args))
 
 
-def _dropped(args: tuple[Any, ...]) -> int:
-    """How many characters `_short` takes away."""
-    return sum(max(0, len(arg) - _ARGUMENT_TEXT) for arg in args if type(arg) in (str, bytes, bytearray))
+def _shortened(arg: Any) -> Any:
+    cls = type(arg)
+    long = (cls is str or cls is bytes or cls is bytearray) and len(arg) > _ARGUMENT_TEXT
+    return arg[:_ARGUMENT_TEXT] if long else arg
 
 
 def _cut(text: str, dropped: int = 0) -> str:

@@ -16,6 +16,7 @@ from tocsin.handler.capture import values
 from tocsin.handler.capture.breadcrumbs import Trail, trails
 from tocsin.handler.capture.context import Bound, current, running_task
 
+_modules = sys.modules
 TASK = "tocsin_task" if sys.version_info < (3, 12) else "taskName"
 """The attribute of a record that names the asyncio task it was made in."""
 _TASKS_UNKNOWN = TASK == "tocsin_task"
@@ -106,7 +107,7 @@ def _stamped(*args: Any, **kwargs: Any) -> logging.LogRecord:
     record = StampedRecord(*args, **kwargs)
     record.tocsin_bound = current()
     record.tocsin_marks = {}
-    record.tocsin_task = _task() if _TASKS_UNKNOWN else None
+    record.tocsin_task = _task() if _TASKS_UNKNOWN and "asyncio" in _modules else None
     return record
 
 
@@ -132,7 +133,7 @@ class _Stamping:
         record.__dict__ = made.__dict__
         record.tocsin_bound = current()
         record.tocsin_marks = {}
-        record.tocsin_task = _task() if _TASKS_UNKNOWN else None
+        record.tocsin_task = _task() if _TASKS_UNKNOWN and "asyncio" in _modules else None
         record.tocsin_trail = trail
         return record
 

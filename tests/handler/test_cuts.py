@@ -67,6 +67,7 @@ CUTS: dict[str, tuple[Event_, int, str]] = {
         "characters",
     ),
     "a message's argument": (lambda n: event_of(record("%s", ("x" * n,))), 4100, "characters"),
+    "a named argument": (lambda n: event_of(record("%(text)s", {"text": "x" * n})), 4100, "characters"),
     "an exception's text": (lambda n: event_of(record("f", (), ValueError("x" * n))), 4100, "characters"),
     "a note": (with_note, 1100, "characters"),
     "notes": (with_notes, 9, "notes"),
