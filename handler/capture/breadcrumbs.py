@@ -32,8 +32,8 @@ _FIRST, _EVERY = 10, 10.0
 _LOCATIONS = 1024
 _PLAIN = (tuple, dict)
 
-Entry = tuple[float, int, object, str, str, Any]
-"""When, at which level (also its name), by which logger; template and arguments."""
+Entry = tuple[float, int, object, str, str, Any, str | None]
+"""When, at which level (also its name), by which logger; template and arguments; for which client."""
 Trail = tuple[Entry, ...]
 
 
@@ -63,7 +63,7 @@ class Trails:
         """Looks at the listeners' levels again."""
         self._below = max((one.level for one in list(self._listeners)), default=0)
 
-    def follow(self, record: logging.LogRecord) -> Trail | None:
+    def follow(self, record: logging.LogRecord, client: str | None) -> Trail | None:
         """Keeps a record that is below the level; of another one what was kept before it. Never raises."""
         try:
             fields = values.attributes_of(record) or {}
@@ -81,6 +81,7 @@ class Trails:
                 name if type(name) is str else "",
                 message,
                 args,
+                client,
             ))  # fmt: skip
         except Exception:
             pass
@@ -134,10 +135,13 @@ class Breadcrumbs:
         self._length = length
         self._given: dict[int, tuple[int, float]] = {}
 
-    def of(self, trail: Trail | None, location: int, now: float) -> tuple[Breadcrumb, ...]:
-        """For an event of this code location: the newest that have room, oldest first."""
+    def of(
+        self, trail: Trail | None, location: int, now: float, client: str | None
+    ) -> tuple[Breadcrumb, ...]:
+        """For an event of this code location: the newest that have room, oldest first, none of another client's."""
         if trail is None:
             trail = trails.last()
+        trail = tuple(entry for entry in trail if entry[-1] is None or entry[-1] == client)
         times, last = self._given.get(location, (0, 0.0))
         if not trail or (times >= _FIRST and 0 <= now - last < _EVERY):
             return ()
@@ -157,7 +161,7 @@ class Breadcrumbs:
         return tuple(reversed(found))
 
     def _breadcrumb(self, entry: Entry) -> Breadcrumb:
-        created, level, levelname, logger, message, args = entry
+        created, level, levelname, logger, message, args, _ = entry
         if args:
             try:
                 message = message % args

@@ -210,7 +210,7 @@ class Capture:
                 summary.key,
                 site.level_name if levelname is site.levelname else values.level_name(site.level, levelname),
                 "" if task is None else self._thread(task),
-                self._breadcrumbs.of(trail_of(summary.plain), site.key, summary.occurred_at)
+                self._breadcrumbs.of(trail_of(summary.plain), site.key, summary.occurred_at, client)
                 if self._breadcrumbs
                 else (),
             )

@@ -103,7 +103,7 @@ def _task() -> str | None:
     return name if type(name) is str else None
 
 
-def _stamped(*args: Any, **kwargs: Any) -> logging.LogRecord:
+def _stamped(*args: Any, **kwargs: Any) -> StampedRecord:
     record = StampedRecord(*args, **kwargs)
     record.tocsin_bound = current()
     record.tocsin_marks = {}
@@ -111,10 +111,10 @@ def _stamped(*args: Any, **kwargs: Any) -> logging.LogRecord:
     return record
 
 
-def _followed(*args: Any, **kwargs: Any) -> logging.LogRecord:
+def _followed(*args: Any, **kwargs: Any) -> StampedRecord:
     """As `_stamped`, where breadcrumbs are wanted."""
     record = _stamped(*args, **kwargs)
-    record.tocsin_trail = trails.follow(record)
+    record.tocsin_trail = trails.follow(record, record.tocsin_bound[0])
     return record
 
 
@@ -126,7 +126,7 @@ class _Stamping:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         made = self._before(*args, **kwargs)
-        trail = trails.follow(made) if trails.length else None
+        trail = trails.follow(made, current()[0]) if trails.length else None
         if type(made) is not logging.LogRecord:
             return made
         record = StampedRecord.__new__(StampedRecord)

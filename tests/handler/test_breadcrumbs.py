@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from msgspec import msgpack, structs
 from records import capture, event_of
 
-from tocsin.handler import TocsinHandler
+from tocsin.handler import TocsinHandler, bind
 from tocsin.handler.capture import breadcrumbs, stamp
 from tocsin.handler.capture.breadcrumbs import ROOM, Trails
 from tocsin.handler.capture.fit import fit
@@ -154,6 +154,17 @@ def test_each_task_has_its_own(logger: logging.Logger, collected: Collected) -> 
     asyncio.run(main())
     found = sorted(crumbs(collected, number) for number in range(3))
     assert found == [[(logging.INFO, f"begin {name}")] for name in "abc"]
+
+
+def test_those_of_another_clients_work_stay_behind(logger: logging.Logger, collected: Collected) -> None:
+    logger.info("the thread is ready")
+    for client in ("north", "south"):
+        with bind(client=client):
+            logger.info("an order of %s", client)
+            logger.error("failed")
+    ready = (logging.INFO, "the thread is ready")
+    found = [crumbs(collected, number) for number in range(2)]
+    assert found == [[ready, (logging.INFO, f"an order of {client}")] for client in ("north", "south")]
 
 
 def test_a_task_that_is_gone_leaves_nothing_behind(logger: logging.Logger) -> None:
