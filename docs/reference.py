@@ -9,7 +9,9 @@ import ast
 import inspect
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -19,6 +21,9 @@ from msgspec import Meta
 
 from tocsin.daemon import settings
 from tocsin.daemon.cli import tocsin
+
+sys.path.insert(0, str(Path(__file__).parent))
+manual = import_module("manual")
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("handler", "daemon", "reports")
@@ -193,6 +198,7 @@ def drawn() -> dict[Path, str]:
     return {
         **{page: _replaced(page.read_text("utf-8"), part) for page, part in pages.items()},
         TEMPLATE: template(),
+        **manual.drawn(),
     }
 
 
@@ -204,4 +210,5 @@ def _replaced(text: str, part: str) -> str:
 
 if __name__ == "__main__":
     for path, text in drawn().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

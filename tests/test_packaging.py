@@ -35,7 +35,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     source = tmp_path_factory.mktemp("source")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "systemd", source / "systemd")
+    for name in ("systemd", "share"):
+        shutil.copytree(ROOT / name, source / name)
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     done = subprocess.run(
@@ -68,6 +69,14 @@ def test_templates_styles_translations_and_type_marks_are_in_the_wheel(wheel: se
 def test_the_units_are_installed_beside_the_packages(wheel: set[str]) -> None:
     units = {path.name for path in (ROOT / "systemd").iterdir()}
     assert {Path(name).name for name in wheel if "/data/share/tocsin/systemd/" in name} == units
+
+
+def test_the_man_page_and_the_completions_are_installed_where_man_and_the_shells_look(
+    wheel: set[str],
+) -> None:
+    made = {str(path.relative_to(ROOT)) for path in (ROOT / "share").rglob("*") if path.is_file()}
+    assert len(made) == 4
+    assert made <= {name.partition("/data/")[2] for name in wheel}
 
 
 def test_the_handler_needs_only_pyzmq_and_msgspec() -> None:

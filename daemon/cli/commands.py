@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from tocsin.daemon.log import log
 
@@ -34,6 +35,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "channel": Entry("channel", "channel", "Chats and webhooks: send a test message."),
         "clients": Entry(
             "clients", "clients", "The clients: whom errors concern, and where to write to them."
+        ),
+        "completion": Entry(
+            "completion", "completion", 'Print the completion for SHELL: eval "$(tocsin completion bash)".'
         ),
         "keys": Entry("keys", "keys", "Keys for TCP: make the daemon's, make and revoke those of applications."),
     },
@@ -115,6 +119,12 @@ class Commands(click.Group):
         if cmd_name not in self.commands and cmd_name in ENTRIES:
             self.load(cmd_name)
         return self.commands.get(cmd_name)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Options and commands that begin so; without loading any: a shell asks at each TAB."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        found = [(name, entry.help) for name, entry in ENTRIES.items() if name.startswith(incomplete)]
+        return [*(CompletionItem(name, help=text) for name, text in sorted(found)), *options]
 
     def load(self, name: str) -> None:
         """Imports one command and gives it `--config`."""
