@@ -41,7 +41,8 @@ class Session:
         self.spool = spool
         self.losses = Losses(spool, failed)
         self.memory = Memory(spare, places_of(spare, live=True), self.losses.unwritable)
-        self.quota = Quota(spool.directory if spool is not None else settings.spool, settings.spool_limit)
+        directory = spool.directory if spool is not None else settings.spool
+        self.quota = Quota(directory, settings.spool_limit, self.losses.expect_drops)
         work = Work(settings, header, spool, self.memory, self.quota, self.losses)
         self.shipper = Shipper(work, alive, settings.heartbeat / 2)
         self.recent = RecentEvents()

@@ -61,7 +61,7 @@ class Work:
         )
         live = Delivery(self._stream, header, live=True) if self._stream else None
         self._upkeep = (
-            Upkeep(spool, self._stream, live, quota, losses)
+            Upkeep(spool, self._stream, live, quota)
             if spool and self._stream and live
             else NoFiles(directory, memory)
         )

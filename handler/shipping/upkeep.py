@@ -9,7 +9,6 @@ import contextlib
 from tocsin.handler.process import monotonic, wall
 from tocsin.handler.shipping.delivery import Delivery
 from tocsin.handler.spool.files import Spool, Unusable, prepare
-from tocsin.handler.spool.losses import Losses
 from tocsin.handler.spool.memory import Memory
 from tocsin.handler.spool.quota import Quota
 from tocsin.handler.spool.stream import Stream
@@ -26,12 +25,11 @@ TIDY = 30.0
 class Upkeep:
     """One session's files. Nothing here may stop the shipping; one thread."""
 
-    def __init__(self, spool: Spool, stream: Stream, live: Delivery, quota: Quota, losses: Losses) -> None:
+    def __init__(self, spool: Spool, stream: Stream, live: Delivery, quota: Quota) -> None:
         self._spool = spool
         self._stream = stream
         self._live = live
         self._quota = quota
-        self._losses = losses
         self._repair_at, self._repair_after = 0.0, REPAIR
         self._quiet_at = 0.0
 
@@ -43,9 +41,6 @@ class Upkeep:
                 self._spool.rotate(wall())
         self._live.tidy()
         self._quota.measure(self._stream.held(), now)
-        if self._quota.level:
-            with contextlib.suppress(OSError):
-                self._losses.expect_drops()
         if self._spool.failed_writes and now >= self._repair_at:
             self._repair(now)
         return kept

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 from tocsin.handler.spool.segments import size
 
 EVERY = 1.0
@@ -11,11 +14,13 @@ EVERY = 1.0
 class Quota:
     """The directory's room. `level` is read by any thread, the rest is one thread's."""
 
-    def __init__(self, directory: str, limit: int) -> None:
+    def __init__(self, directory: str, limit: int, expect_drops: Callable[[], None]) -> None:
+        """`expect_drops` makes ready to only count events; it may raise OSError."""
         self.level = 0
         """0: room; 1: the directory is full, bodies collapse to counts; 2: events are only counted."""
         self.limit = limit
         self._directory = directory
+        self._expect_drops = expect_drops
         self._others = 0
         self._looked_at = -EVERY
 
@@ -25,4 +30,9 @@ class Quota:
             self._looked_at = now
             self._others = max(size(self._directory) - own, 0)
         used = self._others + own
-        self.level = 0 if used < self.limit else 1 if used < self.limit * 5 // 4 else 2
+        level = 0 if used < self.limit else 1 if used < self.limit * 5 // 4 else 2
+        if level:
+            # Before anybody drops an event: what is counted in memory does not outlive a kill.
+            with contextlib.suppress(OSError):
+                self._expect_drops()
+        self.level = level

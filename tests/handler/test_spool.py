@@ -18,6 +18,7 @@ from support.running import until
 from tocsin.handler.destination import Destination
 from tocsin.handler.spool.claim import Claim
 from tocsin.handler.spool.files import Spool, Unusable, prepare
+from tocsin.handler.spool.quota import Quota
 from tocsin.handler.spool.segments import segments, sweep
 
 Make = Callable[..., logging.Logger]
@@ -186,3 +187,10 @@ def test_a_full_directory_makes_room_once_it_is_shipped(address: str, logger_to:
         logger.error("x" * 500)
     with DaemonDouble(address):
         assert until(lambda: level(destination) == 0)
+
+
+def test_no_event_is_dropped_before_its_count_can_outlive_a_kill(tmp_path: Path) -> None:
+    levels: list[int] = []
+    quota = Quota(str(tmp_path), 100, lambda: levels.append(quota.level))
+    quota.measure(1000, 0.0)
+    assert (levels, quota.level) == ([0], 2)
