@@ -77,18 +77,33 @@ class Plan(NamedTuple):
     waiting: tuple[Waiting, ...]
 
     @property
-    def changes(self) -> bool:
-        return bool(self.joins or self.points or self.parts)
+    def together(self) -> list[set[int]]:
+        """The known errors that it touches, those together that depend on one another."""
+        found = [set(join) for join in self.joins] + [{point.error_id} for point in self.points]
+        found += [{waits.error_id, waits.into_id} for waits in self.waiting]
+        for part in self.parts:
+            sources = {sample.error_id for sample in part.samples}
+            found.append(sources if part.error_id is None else {*sources, part.error_id})
+        return _united(found)
 
     @property
     def error_ids(self) -> set[int]:
-        """The known errors that it touches."""
-        found = {one for join in self.joins for one in join} | {point.error_id for point in self.points}
-        found |= {one for wait in self.waiting for one in (wait.error_id, wait.into_id)}
-        for part in self.parts:
-            found |= {sample.error_id for sample in part.samples}
-            found |= {part.error_id} - {None}  # type: ignore[arg-type]
-        return found
+        """All the known errors that it touches."""
+        return {error_id for group in self.together for error_id in group}
+
+
+def _united(sets: Iterable[set[int]]) -> list[set[int]]:
+    """The sets, those that overlap as one."""
+    by_member: dict[int, set[int]] = {}
+    for one in sets:
+        union = set(one)
+        for other in {
+            id(by_member[member]): by_member[member] for member in one if member in by_member
+        }.values():
+            union |= other
+        for member in union:
+            by_member[member] = union
+    return list({id(union): union for _, union in sorted(by_member.items())}.values())
 
 
 HasRoom = Callable[[SampleKey, int, int], bool]

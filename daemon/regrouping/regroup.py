@@ -1,13 +1,14 @@
 """`tocsin regroup`: what is stored becomes what the present rules say of it, as far as samples tell.
 
-The samples are read and signed first, a few at a time. Then one transaction locks the errors concerned, looks
-again, and writes. A daemon may run; it counts on under the rules that it was started with.
+The samples are read and signed first, a few at a time. Then each transaction locks a few errors, with those that
+they depend on, looks again, and writes. A daemon may run: it counts between them, under the rules that it was
+started with. What breaks off is finished by running it again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -20,6 +21,8 @@ from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.tickets.manual import ManualError
 
+AT_ONCE = 50
+"""Errors written in one transaction, where not more depend on one another."""
 TRIES = 5
 """Looks at errors that other commands and the daemon change meanwhile."""
 
@@ -58,20 +61,39 @@ def regroup(store: Store, config: Config, by: str, now: float, *, dry_run: bool 
     """
     samples = Samples(store, config, now)
     made = samples.plan()
-    if dry_run or not made.error_ids:
-        return _report(samples, made, {})
-    touched = set(made.error_ids)
+    if dry_run:
+        changes = _changes(samples, made, {})
+    else:
+        changes = [one for ids in _batches(made) for one in _write(store, samples, ids, by, now)]
+    return Regrouped(samples.number, samples.unreadable, changes)
+
+
+def _batches(made: Plan) -> Iterator[set[int]]:
+    """The errors concerned, a few at a time."""
+    batch: set[int] = set()
+    for group in made.together:
+        batch |= group
+        if len(batch) >= AT_ONCE:
+            yield batch
+            batch = set()
+    if batch:
+        yield batch
+
+
+def _write(store: Store, samples: Samples, ids: set[int], by: str, now: float) -> list[Change]:
+    """Writes what is to be done about these errors, in one transaction."""
+    touched = set(ids)
     for _ in range(TRIES):
         with store.transaction():
             errors.lock(store, touched)
             made = samples.plan(touched)
             if made.error_ids <= touched:
-                return _report(samples, made, PlanWriter(store, samples, by, now).write(made))
+                return _changes(samples, made, PlanWriter(store, samples, by, now).write(made))
         touched |= made.error_ids
     raise ManualError("others change the same errors just now; run it again")
 
 
-def _report(samples: Samples, made: Plan, new: Mapping[Key, int]) -> Regrouped:
+def _changes(samples: Samples, made: Plan, new: Mapping[Key, int]) -> list[Change]:
     changes = [Change("joined", error_id, into_id) for error_id, into_id in made.joins]
     changes += [Change("known", point.error_id) for point in made.points]
     for part in made.parts:
@@ -83,4 +105,4 @@ def _report(samples: Samples, made: Plan, new: Mapping[Key, int]) -> Regrouped:
             Change("told_apart", error_id, into, number, title=title) for error_id, number in numbers.items()
         ]
     changes += [Change("waiting", one, into, clients=clients) for one, into, _, clients in made.waiting]
-    return Regrouped(samples.number, samples.unreadable, changes)
+    return changes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from support.world import HOUR, SETTINGS, World, an_error
 
 from tocsin.daemon.ingest import new_errors
+from tocsin.daemon.regrouping import regroup as regrouping
+from tocsin.daemon.regrouping.plan import Join, Plan
 from tocsin.daemon.regrouping.regroup import Regrouped, regroup
+from tocsin.daemon.store import errors
 from tocsin.daemon.store.models import (
     ErrorLog,
     History,
@@ -233,6 +237,25 @@ class TestSqlite(RegroupContract):
 
 class TestPostgres(RegroupContract):
     database = "postgres"
+
+
+def test_a_few_errors_at_a_time_are_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regrouping, "AT_ONCE", 2)
+    for number in range(5):
+        for name in ("one", "two"):
+            function = f"run_{number}"
+            world.app().log(an_error(f"step {name}", at=world.now, template="%s failed", function=function))
+    rules(world, STEPS)
+    lock = Mock(wraps=errors.lock)
+    monkeypatch.setattr(regrouping.errors, "lock", lock)
+    do(world)
+    assert [sorted(call.args[1]) for call in lock.call_args_list] == [[1, 2], [3, 4], [5]]
+    assert occurrences(world) == [1] * 10
+
+
+def test_errors_that_depend_on_one_another_are_written_together() -> None:
+    joins = (Join(2, 1), Join(4, 3), Join(5, 2))
+    assert Plan(joins, (), (), ()).together == [{1, 2, 5}, {3, 4}]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
