@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tocsin.handler.capture import scrub
 from tocsin.handler.capture.scrub import LIMIT, MARK, Scrubber
+from tocsin.handler.capture.values import cut_mark
 
 S = Scrubber()
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.SflKxwRJSMeKKF2QT4"
@@ -293,7 +294,7 @@ def test_a_text_at_the_limit_is_whole() -> None:
 
 
 def test_a_text_over_the_limit_ends_before_it_and_says_so() -> None:
-    assert S.text("a " * LIMIT) == "a " * ((LIMIT - 256) // 2) + "…"
+    assert S.text("a " * LIMIT) == "a " * ((LIMIT - 256) // 2) + cut_mark(2 * LIMIT, "characters")
 
 
 def test_a_secret_that_only_a_replacement_bares_is_found_too() -> None:
@@ -368,7 +369,7 @@ def test_a_shape_is_found_in_a_pair_whose_name_says_nothing() -> None:
 def test_pairs_over_the_limit_together_are_looked_at_one_by_one() -> None:
     found = S.pairs({"a": "x" * LIMIT, "b": "x" * (LIMIT + 1)})
     assert found["a"] == "x" * LIMIT
-    assert found["b"] == "x" * (LIMIT - 256) + "…"
+    assert found["b"] == "x" * (LIMIT - 256) + cut_mark(LIMIT + 1, "characters")
 
 
 @pytest.mark.parametrize("name", ["name", "key", "field", "header", "option", "setting"])
