@@ -44,6 +44,15 @@ def intersection(one: Sequence[Interval], other: Sequence[Interval]) -> list[Int
     return common
 
 
+def clipped(intervals: Iterable[Interval], since: float, until: float) -> list[Interval]:
+    """What lies between the two moments."""
+    return [
+        (max(start, since), min(end, until))
+        for start, end in intervals
+        if start < until and end > since and start < end
+    ]
+
+
 def length(intervals: Iterable[Interval]) -> float:
     """Seconds in all."""
     return math.fsum(end - start for start, end in intervals)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, intersection, length
+from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, clipped, length
 
 
 class Verdict(StrEnum):
@@ -114,16 +114,15 @@ class Finding(Struct, frozen=True):
 
 def judge(silence: Silence, rule: Rule, now: float) -> Finding:
     """The verdict on a watch at `now` (docs/evidence.md)."""
-    watched = [(silence.quiet_since, now)]
-    quiet = length(intersection(silence.up, watched)) if silence.quiet_since < now else 0.0
-    seen = length(intersection(silence.seen, watched)) if silence.quiet_since < now else 0.0
+    quiet = length(clipped(silence.up, silence.quiet_since, now)) if silence.quiet_since < now else 0.0
+    seen = length(clipped(silence.seen, silence.quiet_since, now)) if silence.quiet_since < now else 0.0
     counted = quiet if rule.by_clock else seen
     chance = math.exp(-silence.rate * counted) if silence.rate is not None else None
     waiting = _waiting(silence, rule, quiet, seen, chance)
     verdict = Verdict.WAIT if waiting else Verdict.CLOSE
     if waiting and not rule.by_clock:
         alive = max(silence.quiet_since, silence.last_seen_alive or 0.0)
-        unseen = length(intersection(silence.up, [(alive, now)])) if alive < now else 0.0
+        unseen = length(clipped(silence.up, alive, now)) if alive < now else 0.0
         if unseen >= rule.unseen_after or (silence.held_back and quiet >= rule.unseen_after):
             verdict = Verdict.UNSEEN
     earliest = _earliest(silence, rule, quiet, seen, now)
@@ -167,7 +166,7 @@ def is_written_off(process: Process, up: Sequence[Interval], gone_after: float) 
     Only time in which a daemon was up counts. Without an end, a container whose disk is gone would hold every later
     ticket of its service open for ever; what it may have held is named in the closing instead.
     """
-    unheard = length(intersection(up, [(process.last_heard, math.inf)]))
+    unheard = length(clipped(up, process.last_heard, math.inf))
     return process.gone or unheard >= gone_after
 
 

@@ -53,8 +53,7 @@ def known(config: Config, service: str, environment: str, since: float, now: flo
     rule = rule_for(config, service)
     up = sessions.runs(since, now)
     seen = intervals.intersection(sessions.seen(service, environment, since), up)
-    heard = sessions.heard_since(service, environment, since - rule.unseen_after)
-    return Known(rule, up, seen, [_process(one) for one in heard])
+    return Known(rule, up, seen, _processes(rule, service, environment, since))
 
 
 def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: Known) -> Silence:
@@ -68,7 +67,7 @@ def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: K
         quiet_since=quiet_since,
         up=of.up,
         seen=of.seen,
-        last_seen_alive=max((end for _, end in of.seen), default=None),
+        last_seen_alive=of.seen[-1][1] if of.seen else None,
         held_back=evidence.held_back(expected, of.up, quiet_since, of.rule.unseen_after),
         lost=[one for one in gone if evidence.held_back([one], of.up, quiet_since, of.rule.unseen_after)],
         failed_tests=last_test == "failed",
@@ -80,6 +79,12 @@ def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: K
 def facts(finding: Finding) -> dict[str, Any]:
     """What the closing waits for, as the tables keep it."""
     return finding.waiting.facts if finding.waiting is not None else {}
+
+
+def _processes(rule: Rule, service: str, environment: str, since: float) -> list[Process]:
+    """Those that a silence since then is judged by: only of a batch service do runs that ended in order count."""
+    heard = sessions.heard_since(service, environment, since - rule.unseen_after, settled=rule.batch)
+    return [_process(one) for one in heard]
 
 
 def _process(session: Session) -> Process:
@@ -124,15 +129,15 @@ class WatchSweep:
         self._restart_aliases()
         findings: dict[int, Finding] = {}
         waiting: list[tuple[Watch, Finding]] = []
-        for watch, error, silence, rule in self._watched(now):
+        for watch, error, silence, of in self._watched(now):
             try:
-                finding = evidence.judge(silence, rule, now)
+                finding = evidence.judge(silence, of.rule, now)
                 told = watch.inconclusive_at is not None
                 if finding.verdict is Verdict.WAIT or (finding.verdict is Verdict.UNSEEN and told):
                     waiting.append((watch, finding))
                 else:
                     with self._store.transaction():
-                        finding = self._check(error.id, now) or finding
+                        finding = self._check(error.id, of, now) or finding
                 findings[error.id] = finding
             except Exception:
                 log.exception("watch_not_checked", error_id=error.id)
@@ -152,8 +157,8 @@ class WatchSweep:
             with self._store.transaction():
                 rows.restart_watches(self._store, seen)
 
-    def _watched(self, now: float) -> list[tuple[Watch, ErrorLog, Silence, Rule]]:
-        """Every watch with its error's silence."""
+    def _watched(self, now: float) -> list[tuple[Watch, ErrorLog, Silence, Known]]:
+        """Every watch with its error's silence, and what is known of the service."""
         with self._store.reading():
             watched = {error.id: error for error in rows.watched_errors()}
             watches = [watch for watch in Watch.select().order_by(Watch.error) if watch.error_id in watched]
@@ -169,10 +174,11 @@ class WatchSweep:
             error = watched[watch.error_id]
             of = services[error.service, error.environment]
             silence = silence_of(error, watch.quiet_since, tests.get(error.id), of)
-            found.append((watch, error, silence, of.rule))
+            found.append((watch, error, silence, of))
         return found
 
-    def _check(self, error_id: int, now: float) -> Finding | None:
+    def _check(self, error_id: int, of: Known, now: float) -> Finding | None:
+        """Looks again at what may speak against a step; where the service was seen alive, only more can have come."""
         errors.lock(self._store, [error_id])
         error = ErrorLog.get_by_id(error_id)
         tickets = [t for t in rows.of_errors([error_id])[error_id] if t.status != State.CLOSED]
@@ -180,7 +186,8 @@ class WatchSweep:
         if not tickets or watch is None:
             return None
         corrections = rows.corrections(error_id)
-        of = known(self._config, error.service, error.environment, watch.quiet_since, now)
+        processes = _processes(of.rule, error.service, error.environment, watch.quiet_since)
+        of = Known(of.rule, of.up, of.seen, processes)
         last_test = corrections[-1].test_status if corrections else None
         silence = silence_of(error, watch.quiet_since, last_test, of)
         finding = evidence.judge(silence, of.rule, now)

@@ -1,6 +1,6 @@
 """Arithmetic of time, at its edges: the property tests in test_evidence compare it with a model."""
 
-from tocsin.daemon.store.intervals import REACH, extended, intersection, length, union
+from tocsin.daemon.store.intervals import REACH, clipped, extended, intersection, length, union
 
 
 def test_intervals_that_touch_are_one():
@@ -35,6 +35,11 @@ def test_one_long_interval_meets_several_short_ones():
 
 def test_intervals_that_end_together_are_both_left_behind():
     assert intersection([(0.0, 2.0), (3.0, 4.0)], [(1.0, 2.0), (3.0, 5.0)]) == [(1.0, 2.0), (3.0, 4.0)]
+
+
+def test_what_lies_between_two_moments_is_cut_off_at_both():
+    lives = [(0.0, 1.0), (2.0, 4.0), (5.0, 5.0), (6.0, 9.0), (10.0, 12.0)]
+    assert clipped(lives, 3.0, 7.0) == intersection(lives, [(3.0, 7.0)]) == [(3.0, 4.0), (6.0, 7.0)]
 
 
 def test_the_length_of_nothing_is_nothing():

@@ -12,6 +12,7 @@ from tocsin.daemon import queries
 from tocsin.daemon.corrections import recording
 from tocsin.daemon.corrections.recording import NewCorrection
 from tocsin.daemon.queries import WatchFacts
+from tocsin.daemon.store import sessions
 from tocsin.daemon.store.models import Correction, History
 from tocsin.daemon.tickets.processes import write_off
 
@@ -275,6 +276,28 @@ class WatchContract:
         world.live(HOUR, app)
         world.check()
         assert status(world) == "closed"
+
+    def test_of_a_service_that_runs_all_the_time_no_process_that_ended_in_order_is_read(self, world: World):
+        running, ended, gone_with_more = world.app(), world.app(), world.app()
+        ended.goodbye()
+        gone_with_more.goodbye(backlog=100)
+        with world.store.reading():
+            read = sessions.heard_since("shop", "production", 0.0, settled=False)
+        assert {one.id for one in read} == {running.header.session, gone_with_more.header.session}
+
+    def test_a_round_reads_once_where_a_service_was_seen_however_many_tickets_it_closes(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        app = world.app()
+        for function in ("price", "stock", "ship"):
+            app.fail(3, function=function)
+        world.live(DAY, app)
+        asked: list[str] = []
+        seen = sessions.seen
+        monkeypatch.setattr(sessions, "seen", lambda *place: asked.append(place[0]) or seen(*place))
+        world.check()
+        assert [str(ticket.status) for ticket in world.tickets()] == ["closed"] * 3
+        assert asked == ["shop"]
 
 
 class TestWatchOnSqlite(WatchContract):
