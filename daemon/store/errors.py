@@ -51,9 +51,19 @@ def by_key(store: Store, keys: Collection[Key]) -> dict[Key, ErrorLog]:
     """The errors these signatures point at, locked in id order where the database has row locks."""
     stored = sorted({key.now for key in keys})
     pointed = owners(stored)
-    query = ErrorLog.select(*_COLUMNS).where(among(ErrorLog.id, set(pointed.values()))).order_by(ErrorLog.id)
-    errors = {error.id: error for error in (query.for_update() if store.postgres else query)}
+    errors = _locked(store, set(pointed.values()))
+    while any(error.merged_into_id is not None for error in errors.values()):
+        # Merged into another one between the look and the lock.
+        before, pointed = pointed, owners(stored)
+        if pointed == before:
+            break
+        errors = _locked(store, set(pointed.values()))
     return {key: errors[pointed[key.now]] for key in keys if key.now in pointed}
+
+
+def _locked(store: Store, error_ids: Collection[int]) -> dict[int, ErrorLog]:
+    query = ErrorLog.select(*_COLUMNS).where(among(ErrorLog.id, error_ids)).order_by(ErrorLog.id)
+    return {error.id: error for error in (query.for_update() if store.postgres else query)}
 
 
 def owners(keys: Collection[Key]) -> dict[Key, int]:

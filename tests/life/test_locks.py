@@ -12,6 +12,7 @@ from tocsin.daemon.regrouping.regroup import Regrouped, regroup
 from tocsin.daemon.store import errors
 from tocsin.daemon.store.models import Sample
 from tocsin.daemon.tickets.manual import Manual
+from tocsin.daemon.tickets.merge import merge
 from tocsin.daemon.tickets.split import split
 
 WAITING = (
@@ -50,3 +51,18 @@ class TestCommandsOnPostgres:
             Sample.delete().execute()
         command.join()
         assert told[0].changes == []
+
+    def test_an_event_of_an_error_that_is_being_merged_counts_for_the_other(
+        self, world: World, postgres_url: str
+    ) -> None:
+        app = world.app()
+        pack, load = (an_error(f"{text} failed", at=world.now) for text in ("pack", "load"))
+        app.log(pack, load)
+        daemon = threading.Thread(target=app.log, args=(load,))
+        with psycopg.connect(postgres_url, autocommit=True) as onlooker, world.store.transaction():
+            errors.lock(world.store, [1, 2])
+            daemon.start()
+            assert until(lambda: onlooker.execute(WAITING).fetchone() == (1,))
+            merge(world.store, world.config, 2, 1, "ana", world.now)
+        daemon.join()
+        assert [error.occurrences for error in world.errors()] == [3, 0]
