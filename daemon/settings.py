@@ -112,7 +112,7 @@ class Mail(_Section, frozen=True):
     templates: Annotated[str | None, Meta(examples=["/etc/tocsin/templates"])] = None
     """Directory of templates that replace built-in ones, file by file."""
     gather: Duration = Duration(600)
-    """A client's first detection leaves at once; what else it meets within this time is one mail together."""
+    """A client's first detection leaves at once; what comes within this time is one mail (below 1s: none waits)."""
     per_hour: Count = 20
     """Mails an hour, to one recipient and in all; what is over goes into one digest."""
     password_file: Annotated[str | None, Meta(examples=["/etc/tocsin/smtp-password"])] = None

@@ -49,7 +49,7 @@ unseen_after = "{watch}s"
 admin = ["ops@tea.example"]
 language = "en"
 per_hour = 100
-gather = "0.001s"
+gather = "0.1s"
 
 [report]
 dir = "{directory}/report"

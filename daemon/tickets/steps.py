@@ -192,7 +192,7 @@ class Tickets:
                 },
                 now=now,
                 held=mail.client == "review",
-                gather=mail.gather if step.mail == "detection" and ticket.source == AUTOMATIC else 0.0,
+                gather=self._gather(step, ticket),
             )
         if Action.MAIL_ADMIN in step.actions and tell_admin:
             admin.notify(
@@ -202,6 +202,12 @@ class Tickets:
                 now,
                 ticket.id,
             )
+
+    def _gather(self, step: Step, ticket: Ticket) -> float:
+        """Seconds in which a client's detections wait for each other; 0 where this one waits for none."""
+        waits_for_none = step.mail != "detection" or ticket.source != AUTOMATIC
+        gather = self._config.mail.gather
+        return 0.0 if waits_for_none or gather < 1.0 else gather
 
     def _client_untold(
         self, error: ErrorLog | None, ticket: Ticket, client: Client, now: float, facts: dict[str, Any]

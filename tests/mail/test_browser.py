@@ -135,7 +135,8 @@ def test_no_text_an_application_logs_is_fetched_on_its_way_through_the_daemon_in
     texts = [payload.format(url=f"http://127.0.0.1:{canary.server_port}/x") for payload in PAYLOADS]
     server = serve("none", auth=False)
     hostile = json.dumps(texts[0])
-    settings = f'[mail]\nadmin = ["ops@example.org"]\nper_hour = 1000\ngather = "0.001s"\n[[client]]\nid = "evil"\nname = {hostile}'
+    settings = '[mail]\nadmin = ["ops@example.org"]\nper_hour = 1000\ngather = "0.1s"\n'
+    settings += f'[[client]]\nid = "evil"\nname = {hostile}'
     with short_place() as place, contextlib.closing(MailingDaemon(place, server.port, settings)) as daemon:
         daemon.up()
         daemon.fail(texts, service=texts[0], logger=texts[1], raises=texts[2], client="acme")

@@ -46,7 +46,7 @@ def lived() -> Iterator[SecuredDaemon]:
         }  # fmt: skip
         house.configure(
             more='[report]\nevery = "1s"\n[tickets]\nnew_per_place = 100\n'
-            '[mail]\nadmin = ["ops@shop.example"]\nper_hour = 500\n'
+            '[mail]\nadmin = ["ops@shop.example"]\nper_hour = 500\ngather = "0.1s"\n'
             '[[client]]\nid = "martin"\nemail = "contact@martin.example"\n'
         )
         try:
