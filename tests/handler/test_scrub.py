@@ -297,6 +297,12 @@ def test_a_text_over_the_limit_ends_before_it_and_says_so() -> None:
     assert S.text("a " * LIMIT) == "a " * ((LIMIT - 256) // 2) + cut_mark(2 * LIMIT, "characters")
 
 
+def test_a_text_that_was_cut_before_says_how_much_there_was_at_first() -> None:
+    assert S.text("a " * LIMIT + cut_mark(99_999, "characters")).endswith(
+        " a " + cut_mark(99_999, "characters")
+    )
+
+
 def test_a_secret_that_only_a_replacement_bares_is_found_too() -> None:
     assert S.text("AKIA" + "IOSFODNN7EXAMPLEpin=Hunter2") == f"{MARK}pin={MARK}"
 
