@@ -120,6 +120,11 @@ def test_a_clock_set_back_behind_the_last_occurrence_counts_nothing():
     assert (found.verdict, found.quiet_seconds, found.seen_seconds) == (Verdict.WAIT, 0.0, 0.0)
 
 
+def test_a_clock_set_back_takes_nothing_off_what_was_seen():
+    found = judge(silence(quiet_since=2 * DAY, seen=[(0.0, 3 * DAY)]), RULE, DAY)
+    assert (found.quiet_seconds, found.seen_seconds) == (0.0, 0.0)
+
+
 def test_the_rate_needs_two_moments():
     assert rate_before(1, 0.0, 0.0) is None
     assert rate_before(5, 0.0, 8.0) == 0.5

@@ -50,3 +50,8 @@ def test_a_heartbeat_extends_what_it_can_reach_and_begins_anew_beyond():
     period = 5.0
     assert extended([(0.0, 10.0)], [10.0 + REACH * period], period) == [(0.0, 25.0)]
     assert extended([(0.0, 10.0)], [26.0], period) == [(0.0, 10.0), (26.0, 26.0)]
+
+
+def test_what_only_touches_the_bounds_is_clipped_to_nothing():
+    assert clipped([(5.0, 9.0)], 0.0, 5.0) == []
+    assert clipped([(0.0, 5.0)], 5.0, 9.0) == []
