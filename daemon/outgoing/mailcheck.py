@@ -140,6 +140,8 @@ def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
         "message": "order 10042 could not be saved\nIntegrityError: UNIQUE constraint failed: orders.number",
         "source": "shop/orders.py", "line": 118, "function": "save_order", "occurrences": 4,
         "first_seen": now - 2700, "last_seen": now - 60,
+        "frames": [["/srv/shop/views.py:61", "checkout", "order = save_order(basket)"],
+                   ["/srv/shop/orders.py:118", "save_order", "number = last_number() + 1"]],
         "service_kind": "web", "subject": "", "client_text": "", "client_id": "acme", "client_name": "Acme",
         "threshold": 3, "window": 3600.0, "watch_seconds": _DAY, "priority": "high", "created_at": now,
         "ticket_url": "https://status.example.org/admin/tickets/42.html",

@@ -114,6 +114,7 @@ def view(facts: Facts, context: RenderContext) -> dict[str, Any]:
         "window": float(facts.get("window") or 0.0),
         "watch_seconds": float(facts.get("watch_seconds") or 0.0),
         "manual": bool(facts.get("manual")),
+        "calls": _calls(facts) if context.admin else "",
         "untold": _names(facts, "untold"),
         "strangers": _names(facts, "unknown_clients"),
         "priority_name": _priority(facts, context),
@@ -138,6 +139,14 @@ def what_happened(facts: Facts, context: RenderContext) -> str:
         context.language,
     )
     return line(said)
+
+
+def _calls(facts: Facts) -> str:
+    """The last calls of the application's own code as a traceback has them."""
+    lines = []
+    for location, function, source in facts.get("frames", ()):
+        lines += [f"{line(location)} in {line(function, 200)}", *([f"    {line(source)}"] if source else [])]
+    return "\n".join(lines)
 
 
 def _footer(context: RenderContext) -> str:

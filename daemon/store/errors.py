@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from peewee import IntegrityError, fn
 
+from tocsin.daemon.store.bodies import SampleBody, decode_body
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import (
     Client,
@@ -251,6 +252,13 @@ def seen_by_client(error_id: int, client_id: str) -> tuple[int, float | None, fl
     told = Sample.select(Sample.occurred_at).where(Sample.error == error_id, Sample.client_id == client_id)
     moments = [row.occurred_at for row in told.order_by(Sample.occurred_at)]
     return int(counted.scalar() or 0), *((moments[0], moments[-1]) if moments else (None, None))
+
+
+def newest_sample(error_id: int) -> SampleBody | None:
+    """The newest full event of an error; None where none is kept, or it is damaged."""
+    newest = Sample.select(Sample.body).where(Sample.error == error_id).order_by(Sample.occurred_at.desc())
+    row = newest.first()
+    return None if row is None else decode_body(row.body)
 
 
 def sample_moments(error_ids: Collection[int]) -> dict[int, list[tuple[float, int]]]:

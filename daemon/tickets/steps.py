@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.grouping.last_frames import last_frames
 from tocsin.daemon.store import errors, outbox
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.models import Client, ErrorLog, Ticket
@@ -19,6 +20,8 @@ from tocsin.daemon.ticket_wording import Facts
 from tocsin.daemon.tickets import admin, lifecycle
 from tocsin.daemon.tickets.lifecycle import Action, EventType, State, Step, TicketEvent
 
+FRAMES_MAILED = 3
+"""Calls of the application's own code that an admin's mail shows."""
 AUTOMATIC = "auto_detection"
 MANUAL = "manual"
 DUPLICATE = "duplicate"
@@ -195,6 +198,7 @@ class Tickets:
                 gather=self._gather(step, ticket),
             )
         if Action.MAIL_ADMIN in step.actions and tell_admin:
+            facts |= {"frames": _last_frames(error)}
             admin.notify(
                 self._config,
                 step.mail,
@@ -225,6 +229,16 @@ class Tickets:
 
 def _open_tickets(error: ErrorLog) -> int:
     return int(Ticket.select().where((Ticket.error == error) & (Ticket.status != State.CLOSED.value)).count())
+
+
+def _last_frames(error: ErrorLog | None) -> list[list[str]]:
+    """Location, function and source line of the last calls of the application's own code, for the admins alone."""
+    sample = errors.newest_sample(error.id) if error is not None else None
+    return (
+        []
+        if sample is None
+        else [list(call) for call in last_frames(sample.event, sample.places, FRAMES_MAILED)]
+    )
 
 
 def _seen_by(client: Client, error: ErrorLog | None) -> dict[str, Any]:

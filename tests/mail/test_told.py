@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.world import START, World, an_exception
+from support.world import START, World, an_error, an_exception
 
 from tocsin.daemon import queries as reports
 from tocsin.daemon.config import parse
@@ -15,6 +15,7 @@ from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import History, Mail
 from tocsin.daemon.tickets.manual import Manual
+from tocsin.handler.protocol.event import CodeLocation
 from tocsin.reports.writer import ReportWriter
 
 UNKNOWN = {
@@ -151,3 +152,23 @@ def test_the_status_names_a_template_that_does_not_work(world, tmp_path):
     assert "closing.html does not work" in said()
     (tmp_path / "closing.html").unlink()
     assert "closing.html" not in said()
+
+
+def test_an_admin_reads_the_last_calls_of_the_applications_own_code(world):
+    world.configure({"mail": {"admin": ["ops@example.org"]}})
+    orders = CodeLocation("/srv/shop/orders.py", 88, source=("total = prices[number]",), first=88)
+    world.app().log(*(an_exception(world.now - n) for n in range(3)), places=[orders])
+    assert "/srv/shop/orders.py:88 in price\n        total = prices[number]" in text(notices()[0])
+
+
+def test_an_admin_reads_the_last_calls_of_a_printed_traceback(world):
+    world.configure({"mail": {"admin": ["ops@example.org"]}})
+    said = 'Traceback (most recent call last):\n  File "/srv/shop/jobs.py", line 7, in run\n    pay(order)\nKeyError'
+    world.app().log(*(an_error(said, at=world.now - n) for n in range(3)))
+    assert "/srv/shop/jobs.py:7 in run\n        pay(order)" in text(notices()[0])
+
+
+def test_a_client_reads_no_call(unknown):
+    unknown.app().fail(client="bolt")
+    row = Mail.get(Mail.recipient == "it@bolt.example")
+    assert "frames" not in row.facts
