@@ -164,7 +164,7 @@ def _start(
     beat = pulses.beat
     loops = [
         threading.Thread(
-            target=intake.serve, args=(stop, digest.take, clock.now, beat("intake")), name="intake"
+            target=intake.serve, args=(stop, digest.handle, clock.now, beat("intake")), name="intake"
         ),
         threading.Thread(
             target=leader.serve,
@@ -228,7 +228,7 @@ def _join(threads: list[threading.Thread]) -> None:
 
 
 def _reload(intake: Intake) -> None:
-    """SIGHUP: what can change without a restart, the clients' keys, is read anew."""
+    """SIGHUP: what can change without a restart, the clients' keys, is read again."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
     intake.reload()
     log.info("reloaded")

@@ -64,7 +64,7 @@ class Destination:
 
     # For handlers
 
-    def take(self, record: logging.LogRecord) -> None:
+    def handle(self, record: logging.LogRecord) -> None:
         """Counts the record as one event: in the spool, in memory or as lost when this returns.
 
         Never raises.

@@ -142,7 +142,7 @@ class TocsinHandler(logging.Handler):
             pass
         destination = self.destination
         if is_first(record, destination.endpoints):
-            destination.take(record)
+            destination.handle(record)
 
     def flush(self) -> None:
         """Waits at most `flush_timeout` seconds for the daemon's acknowledgement, 50 ms when none answers."""

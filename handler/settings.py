@@ -60,7 +60,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     breadcrumbs: int = 0
     """Records below the handler's level that an error takes along."""
     heartbeat: float = 15.0
-    """Seconds between two signs of life, as announced to the daemon."""
+    """Seconds between two heartbeats, as announced to the daemon."""
     flush_timeout: float = 2.0
     """Seconds that the end of the program may wait for acknowledgements."""
     server_key: str | None = None

@@ -54,7 +54,7 @@ Seen = dict[int, tuple[tuple[Any, ...], str]]
 
 
 class ContentHasher:
-    """Looks again and again: only what differs from the last time is put into words anew."""
+    """Looks again and again: only what differs from the last time is put into words again."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

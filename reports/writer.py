@@ -40,7 +40,7 @@ SLOW = 60.0
 """Seconds between two writings of what lists everything, and two looks at which files are there."""
 
 LINE_AGE = 300.0
-"""Seconds after which a line of the monitoring page is drawn anew: a mute may have ended."""
+"""Seconds after which a line of the monitoring page is drawn again: a mute may have ended."""
 
 DEAR = 0.05
 """CPU seconds of a listing from which on it is made only every `SLOW` seconds."""

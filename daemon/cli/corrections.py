@@ -89,7 +89,7 @@ def correct(
         say_json([c for c in queries.corrections(context.store) if c.id in ids])
         return
     for number, change in zip(ids, changes, strict=True):
-        said = f"recorded correction {number} of error {change.error_id}; its watch has begun anew"
+        said = f"recorded correction {number} of error {change.error_id}; its watch has begun again"
         say_changed(context, said, error_name(context, change.error_id))
 
 

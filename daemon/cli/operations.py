@@ -66,7 +66,7 @@ def backup(context: Context, file: Path, keep: int | None, as_json: bool) -> Non
     """
     if keep is not None and not file.is_dir():
         raise click.UsageError("--keep wants a directory")
-    made = backups.take(context.store, file, clock.now())
+    made = backups.make(context.store, file, clock.now())
     removed = backups.thin(file, keep) if keep is not None else []
     if as_json:
         say_json({"backup": made, "removed": [str(path) for path in removed]})

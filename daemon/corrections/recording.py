@@ -145,15 +145,15 @@ def _bring_results(
     config: Config, error: ErrorLog, own: Sequence[tuple[Correction, NewCorrection]], now: float
 ) -> None:
     """What was found away from the server: failed when one of the error's changes failed."""
-    told = [(row, change) for row, change in own if change.test_results is not None]
-    if not told:
+    tested = [(row, change) for row, change in own if change.test_results is not None]
+    if not tested:
         return
-    statuses = {change.test_status for _, change in told}
+    statuses = {change.test_status for _, change in tested}
     status = "failed" if "failed" in statuses else "pending" if "pending" in statuses else "passed"
-    newest = next(change for _, change in reversed(told) if change.test_status == status)
+    newest = next(change for _, change in reversed(tested) if change.test_status == status)
     results = dict(newest.test_results or {})
-    at = min(now, max([_moment(results.get("validated_at"), now), *(row.applied_at for row, _ in told)]))
-    _judge(config, error, [row for row, _ in told], status, results, at, now, newest.applied_by)
+    at = min(now, max([_moment(results.get("validated_at"), now), *(row.applied_at for row, _ in tested)]))
+    _judge(config, error, [row for row, _ in tested], status, results, at, now, newest.applied_by)
 
 
 def _moment(text: object, default: float) -> float:

@@ -1,7 +1,7 @@
 """Signatures computed once per kind of event and session, not once per event. Pure but for its memory.
 
 What is remembered holds as long as the session's locations stay what they were: a location that differs, or one
-that was missed when a signature was computed, makes the session's signatures be computed anew.
+that was missed when a signature was computed, makes the session's signatures be computed again.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class BatchRecords:
             return
         self._defined[event.key] = self._counters.of(self._session, event, self._places)
 
-    def take(self, position: int, raw: Raw) -> None:
+    def add(self, position: int, raw: Raw) -> None:
         """Counts the record at this position of the session."""
         try:
             record = outline(raw)
@@ -63,9 +63,11 @@ class BatchRecords:
             self._defined[event.key] = counter
         at = self._moment(event.occurred_at)
         counter.hits.moments.append(at)
-        if counter.total.wants(at):
+        if counter.total.should_sample(at):
             session_id, signature, client = self._session.id, counter.signature, counter.client
-            counter.total.keep(Sampled(event, signature, raw, self._places, session_id, position, at, client))
+            counter.total.add_sample(
+                Sampled(event, signature, raw, self._places, session_id, position, at, client)
+            )
 
     def _moment(self, told: float) -> float:
         return moment_by_our_clock(told, self._session.clock_offset, self._now)

@@ -70,7 +70,7 @@ class Digest:
         self._swept_at = 0.0
         self._versions = Versions()
 
-    def take(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
+    def handle(self, received: Sequence[Received], now: float) -> list[FromDaemon | None]:
         """Digests what came together and returns an answer for each message, None where none is due.
 
         Raises StoreError when the database cannot be written now: nothing was taken, the handlers send again.
@@ -106,7 +106,7 @@ class Digest:
         with self._store.transaction():
             self._memory.signatures.both = self._versions.both(now)
             transaction = _Transaction(self._store, self._config, received, self._identity, self._memory, now)
-            answers = [transaction.take(one) for one in received]
+            answers = [transaction.handle(one) for one in received]
             if now - self._swept_at > UNHEARD:
                 self._swept_at = now
                 transaction.give_up_unheard()
@@ -170,7 +170,7 @@ class _Memory(NamedTuple):
     """What is remembered from one transaction to the next; none of it has to be right."""
 
     signatures: Signatures
-    stretches: AliveIntervals
+    intervals: AliveIntervals
     full: FullLocations
 
 
@@ -195,7 +195,7 @@ class _Transaction:
         self._counters = Counters(memory.signatures, config)
         self._life = SessionLife(self._sessions, identity, self._counters.so_far, now)
 
-    def take(self, one: Received) -> FromDaemon | None:
+    def handle(self, one: Received) -> FromDaemon | None:
         message = one.message
         if isinstance(message, Hello):
             return self._life.hello(message, one.peer_key)
@@ -227,7 +227,7 @@ class _Transaction:
                 self._sessions[session_id].events += hits.count
                 signs.setdefault(session_id, []).append([*hits.moments, *(at for at, _ in hits.many)])
         sessions.save(self._store, self._sessions.values())
-        self._memory.stretches.extend([(self._sessions[one], signs[one]) for one in sorted(signs)])
+        self._memory.intervals.extend([(self._sessions[one], signs[one]) for one in sorted(signs)])
 
     def _batch(self, session: Session, batch: Batch) -> FromDaemon:
         if batch.start > session.watermark:
@@ -240,7 +240,7 @@ class _Transaction:
             records.define(raw)
         frames = [(at, raw) for at, raw in batch.frames if at >= session.watermark]
         for at, raw in broken_off.joined(session, frames, batch.definitions):
-            records.take(at, raw)
+            records.add(at, raw)
         session.watermark = max(session.watermark, batch.end)
         session.backlog = max(batch.backlog, 0)
         self._life.note_alive(session)
@@ -254,4 +254,4 @@ class _Transaction:
         places = self._memory.signatures.tell(session.id, ())
         records = BatchRecords(session, places, self._counters, self._now)
         for at, raw in unfinished:
-            records.take(at, raw)
+            records.add(at, raw)

@@ -48,7 +48,7 @@ SWELL = 96 * 1024 * 1024
 unfinished message without any limit and out of our sight. What was cut off is said again by the handlers.
 A full drain grows it by about 60 MB: messages, their records, the database's cache."""
 
-_Take = Callable[[Sequence[Received], float], list[FromDaemon | None]]
+_Handle = Callable[[Sequence[Received], float], list[FromDaemon | None]]
 _Socket = zmq.Socket[bytes]
 
 log = structlog.get_logger()
@@ -99,7 +99,7 @@ class Intake:
             self._gate.reload()
 
     def serve(
-        self, stop: threading.Event, take: _Take, now: Callable[[], float], beat: Beat = lambda: None
+        self, stop: threading.Event, handle: _Handle, now: Callable[[], float], beat: Beat = lambda: None
     ) -> None:
         """Takes messages until `stop` is set, calling `beat` at every turn.
 
@@ -110,7 +110,7 @@ class Intake:
             while not stop.is_set():
                 beat()
                 try:
-                    self.step(take, now, int(LOOK * 1000))
+                    self.step(handle, now, int(LOOK * 1000))
                 except StoreReplaced:
                     raise
                 except StoreError as error:
@@ -126,7 +126,7 @@ class Intake:
             log.critical("intake_broken", reason=str(self.failure), exc_info=True)
             stop.set()
 
-    def step(self, take: _Take, now: Callable[[], float], timeout: int = 200) -> bool:
+    def step(self, handle: _Handle, now: Callable[[], float], timeout: int = 200) -> bool:
         """Takes what has come, waiting `timeout` ms for the first; returns whether there was anything.
 
         Raises IntakeError when nobody could be admitted any more.
@@ -136,7 +136,7 @@ class Intake:
             return False
         asked = self._collect()
         if asked:
-            for one, answer in zip(asked, take([one.received for one in asked], now()), strict=True):
+            for one, answer in zip(asked, handle([one.received for one in asked], now()), strict=True):
                 if answer is not None:
                     reach("before_answer")
                     self._answer(one.socket, one.peer, answer)

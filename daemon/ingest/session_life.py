@@ -71,7 +71,7 @@ class SessionLife:
         return session
 
     def note_alive(self, session: Session) -> None:
-        """A sign of life now, when the session speaks itself."""
+        """A heartbeat now, when the session speaks itself."""
         if session.live:
             self.seen_alive.add(session.id)
 
@@ -110,7 +110,7 @@ class SessionLife:
     def _missing(self, session: Session, hello: Hello) -> int:
         if hello.before is None:
             return 1
-        return max(hello.before - sessions.told(session) - self._counted(session.id), 0)
+        return max(hello.before - sessions.accounted_for(session) - self._counted(session.id), 0)
 
     def heard(self, session: Session, message: Heartbeat | Goodbye) -> None:
         """A heartbeat or goodbye: what it says of its backlog and clock."""

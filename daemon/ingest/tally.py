@@ -106,11 +106,11 @@ class Sum:
             found = self.hits[client, session_id] = Occurrences()
         return found
 
-    def wants(self, at: float) -> bool:
+    def should_sample(self, at: float) -> bool:
         """Whether a full event of that moment is to be kept: the first ones are, and always the newest."""
         return len(self._first) < SAMPLES_AT_ONCE - 1 or at >= self._event_at
 
-    def keep(self, sample: Sampled) -> None:
+    def add_sample(self, sample: Sampled) -> None:
         """Remembers a full event."""
         if len(self._first) < SAMPLES_AT_ONCE - 1:
             self._first.append(sample)

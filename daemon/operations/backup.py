@@ -33,7 +33,7 @@ class Gap(Struct, frozen=True):
     """Counted in between, by the database that was there; None when that cannot be told."""
 
 
-def take(store: Store, target: Path, now: float) -> Contents:
+def make(store: Store, target: Path, now: float) -> Contents:
     """Writes a backup of the open database to the file, or to a new one in the directory; mode 0600.
 
     The file appears whole or not at all. Raises BackupError.

@@ -37,7 +37,7 @@ class Prometheus:
         self.path = config.report_dir / FILE
 
     def write(self, now: float) -> None:
-        """Writes the file anew, whole or not at all. Raises OSError."""
+        """Writes the file again, whole or not at all. Raises OSError."""
         status = queries.status(self._store, self._config, now)
         with self._store.reading():
             text = render(status, _occurrences(), _errors_open(), _tickets_open(), now)

@@ -17,7 +17,7 @@ QUARANTINED = 10_000
 MAILS = 90 * DAY
 """Age of sent and given-up mails."""
 ALIVE = 400 * DAY
-"""Age of sessions' stretches and daemons' runs: no watch looks further back."""
+"""Age of sessions' intervals and daemons' runs: no watch looks further back."""
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ class Dropped(Struct, frozen=True):
     """Rows that are gone, by table."""
 
     hourly_counts: int
-    stretches: int
+    intervals: int
     runs: int
     sessions: int
     quarantined: int
@@ -45,7 +45,7 @@ class Retention:
         alive_since = now - max(ALIVE, self._counts)
         steps: tuple[Callable[[], int], ...] = (
             lambda: errors.drop_counts_before(int((now - self._counts) // 3600)),
-            lambda: sessions.drop_stretches_before(alive_since),
+            lambda: sessions.drop_intervals_before(alive_since),
             lambda: sessions.drop_runs_before(alive_since),
             lambda: sessions.drop_unneeded_before(alive_since),
             lambda: errors.drop_quarantined_beyond(QUARANTINED),

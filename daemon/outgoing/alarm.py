@@ -119,21 +119,21 @@ def raise_alarm(config: Config, unit: str, now: float, host: str | None = None) 
         connection = Connection(config.smtp, config.mail.oauth2_file)
     except (MailError, SendError) as error:
         raise AlarmError(f"{error}; `tocsin mail test` says more") from error
-    told: list[str] = []
+    notified: list[str] = []
     reason = ""
     try:
         for address in config.mail.admin:
             message = _message(config, unit, address, now, host or socket.gethostname())
             try:
                 connection.send(message, sender, address)
-                told.append(address)
+                notified.append(address)
             except SendError as error:
                 reason = str(error)
     finally:
         connection.close()
-    if not told:
+    if not notified:
         raise AlarmError(f"{reason}; `tocsin mail test` says more")
-    return told
+    return notified
 
 
 def _message(config: Config, unit: str, address: str, now: float, host: str) -> EmailMessage:

@@ -87,7 +87,7 @@ class DeliveryLoop:
         if not self.ready() or 0 < self._paused_until - now <= LAST_PAUSE:
             return False
         with self.store.transaction():
-            rows = outbox.take(now, self.per_hour, postgres=self.store.postgres, channel=self.channel)
+            rows = outbox.lease(now, self.per_hour, postgres=self.store.postgres, channel=self.channel)
             if not rows:
                 return False
             row = rows[0] if len(rows) == 1 else self._fold(rows, now)

@@ -19,7 +19,7 @@ from tocsin.daemon.store.models import ErrorLog, KeyValue, Loss, Quarantined, Ru
 from tocsin.daemon.store.sessions import DROPPED
 
 DAEMON_GRACE = 30.0
-"""Seconds after a daemon's last sign of life in which it counts as alive."""
+"""Seconds after a daemon's last heartbeat in which it counts as alive."""
 
 _ENGLISH = NullTranslations()
 

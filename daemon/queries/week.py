@@ -1,4 +1,4 @@
-"""What a stretch of time brought, for the weekly report: read-only queries into small frozen values."""
+"""What an interval of time brought, for the weekly report: read-only queries into small frozen values."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Each job has a thread and a scheduler of its own, so that one that raises or hangs starves no other. What is
 due is decided by the monotonic clock, begun from the stored moment of the last run: a step of the wall clock
 or a night with 23 or 25 hours makes no run too many or too few. `schedule` only wakes the thread; it plans in
-naive local time, so its jobs are made anew when wall and monotonic clock part.
+naive local time, so its jobs are made again when wall and monotonic clock part.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tocsin.daemon.log import log
 from tocsin.daemon.runtime.liveness import Beat
 
 STEP = 60.0
-"""Seconds by which wall and monotonic clock may part before the wake-ups are planned anew."""
+"""Seconds by which wall and monotonic clock may part before the wake-ups are planned again."""
 WAKE = 1.0
 """Seconds between two wake-ups, at most."""
 
@@ -66,8 +66,8 @@ class Ticker:
         self._scheduler.clear()
         self._scheduler.every(1).seconds.do(self.wake)
 
-    def pulse(self) -> None:
-        """Lets schedule wake the job, after planning anew when the clocks have parted."""
+    def tick(self) -> None:
+        """Lets schedule wake the job, after planning again when the clocks have parted."""
         apart = self._wall() - self._monotonic()
         if abs(apart - self._apart) > STEP:
             log.warning("clock_step", seconds=round(apart - self._apart), job=self._job.name)
@@ -93,7 +93,7 @@ def start(job: Job, stop: threading.Event, beat: Beat = lambda: None) -> threadi
         ticker = Ticker(job)
         while not stop.wait(min(WAKE, job.every)):
             beat()
-            ticker.pulse()
+            ticker.tick()
 
     thread = threading.Thread(target=run, name=f"clock-{job.name}", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""Signs of life of the daemon's threads: each loop gives one at every turn; the silent ones are named."""
+"""Heartbeats of the daemon's threads: each loop gives one at every turn; the silent ones are named."""
 
 from __future__ import annotations
 

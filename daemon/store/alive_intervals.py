@@ -1,4 +1,4 @@
-"""Where sessions were seen alive, written cheaply: mostly the newest stretch of each only becomes longer."""
+"""Where sessions were seen alive, written cheaply: mostly the newest interval of each only becomes longer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tocsin.daemon.store.intervals import REACH
 from tocsin.daemon.store.models import AliveInterval, Session, moment
 
 REMEMBERED = 20_000
-"""Sessions whose newest stretch is remembered, at most; then all are forgotten."""
+"""Sessions whose newest interval is remembered, at most; then all are forgotten."""
 
 
 class _Newest(NamedTuple):
@@ -21,14 +21,14 @@ class _Newest(NamedTuple):
 
 
 class AliveIntervals:
-    """Remembers each session's newest stretch; another writer's change of it is noticed."""
+    """Remembers each session's newest interval; another writer's change of it is noticed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._newest: dict[str, _Newest] = {}
 
     def extend(self, signs: Iterable[tuple[Session, Sequence[Sequence[float]]]]) -> None:
-        """Adds signs of life (epoch seconds, in groups) to sessions' stretches, inside the transaction."""
+        """Adds heartbeats (epoch seconds, in groups) to sessions' intervals, inside the transaction."""
         if len(self._newest) > REMEMBERED:
             self._newest.clear()
         longer: list[tuple[Session, float]] = []
@@ -37,7 +37,7 @@ class AliveIntervals:
             newest = self._newest.get(session.id)
             reach = REACH * session.interval
             together = last - first <= reach
-            # Far before the remembered end: told late, or the clock was set back and the stretch was cut.
+            # Far before the remembered end: told late, or the clock was set back and the interval was cut.
             behind = newest is not None and last < newest.ended_at - reach
             if (
                 newest is None
@@ -52,7 +52,7 @@ class AliveIntervals:
         self._lengthen(longer)
 
     def _lengthen(self, longer: Sequence[tuple[Session, float]]) -> None:
-        """One statement for all; where a stretch is not as remembered, each is looked up."""
+        """One statement for all; where an interval is not as remembered, each is looked up."""
         rows = []
         for session, last in longer:
             newest = self._newest[session.id]

@@ -42,7 +42,7 @@ class Contents(Struct, frozen=True):
     tickets: int | None = None
     occurrences: int | None = None
     until: float | None = None
-    """The daemon's last sign of life in it, epoch seconds."""
+    """The daemon's last heartbeat in it, epoch seconds."""
 
 
 def write(url: str, path: Path) -> Contents:

@@ -249,8 +249,8 @@ def seen_by_client(error_id: int, client_id: str) -> tuple[int, float | None, fl
     counted = HourCount.select(fn.SUM(HourCount.count)).where(
         HourCount.error == error_id, HourCount.client_id == client_id
     )
-    told = Sample.select(Sample.occurred_at).where(Sample.error == error_id, Sample.client_id == client_id)
-    moments = [row.occurred_at for row in told.order_by(Sample.occurred_at)]
+    samples = Sample.select(Sample.occurred_at).where(Sample.error == error_id, Sample.client_id == client_id)
+    moments = [row.occurred_at for row in samples.order_by(Sample.occurred_at)]
     return int(counted.scalar() or 0), *((moments[0], moments[-1]) if moments else (None, None))
 
 

@@ -282,7 +282,7 @@ class Session(Table):
 
 
 class AliveInterval(Table):
-    """A stretch of time in which a session was seen alive."""
+    """An interval of time in which a session was seen alive."""
 
     id = AutoField()
     session = ForeignKeyField(Session)
@@ -294,7 +294,7 @@ class AliveInterval(Table):
 
 
 class Run(Table):
-    """A stretch of time in which a daemon was up."""
+    """An interval of time in which a daemon was up."""
 
     id = AutoField()
     host = TextField()

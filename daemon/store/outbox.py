@@ -79,7 +79,7 @@ def message_id() -> str:
     return f"tocsin.{uuid.uuid4().hex}"
 
 
-def take(now: float, per_hour: int, *, postgres: bool, channel: str | None = None) -> list[Mail]:
+def lease(now: float, per_hour: int, *, postgres: bool, channel: str | None = None) -> list[Mail]:
     """Leases what goes into the next mail: one row, or all of one recipient's that must become a digest.
 
     The hour has room for `per_hour` mails, to one recipient and in all; when more waits than it has room
@@ -191,7 +191,7 @@ def due(now: float, channel: str | None = None) -> int:
     return _due(now, channel).count()
 
 
-def note_untold(error_id: int, client: str, now: float) -> None:
+def note_not_notified(error_id: int, client: str, now: float) -> None:
     """Names a client without a mail address in the admins' mails queued at `now` about the same error.
 
     Call it inside the transaction that queued them.

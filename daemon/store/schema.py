@@ -61,6 +61,6 @@ def lacking(database: Database) -> str:
             if (meta.table_name, field.column_name) not in found:
                 return (
                     f"its table {meta.table_name} has no column {field.column_name}: no release has made it; "
-                    "move it away and start anew, or install the version that made it"
+                    "move it away and start again, or install the version that made it"
                 )
     return ""

@@ -1,4 +1,4 @@
-"""Queries on sessions, their stretches of life, their losses, and the daemon's own runs."""
+"""Queries on sessions, their alive intervals, their losses, and the daemon's own runs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def broken_off(unheard_since: float) -> list[Session]:
 
 
 def extend(session: Session, signs: Iterable[float]) -> None:
-    """Adds signs of life to the session's stretches; each joins those within REACH announced intervals."""
+    """Adds heartbeats to the session's intervals; each joins those within REACH announced intervals."""
     reach = REACH * session.interval
     added = union(((sign, sign) for sign in signs), gap=reach)
     if not added:
@@ -104,7 +104,7 @@ def extend(session: Session, signs: Iterable[float]) -> None:
         one.delete_instance()
 
 
-def told(session: Session) -> int:
+def accounted_for(session: Session) -> int:
     """How many of the events that stand in its stream below the watermark the database knows of."""
     lost = Loss.select(fn.SUM(Loss.count)).where((Loss.session == session) & Loss.reason.in_(_IN_STREAM))
     aside = Quarantined.select().where(Quarantined.session_id == session.id).count()
@@ -202,8 +202,8 @@ def end_run(run: Run, now: float) -> None:
     run.save(only=[Run.stopped])
 
 
-def drop_stretches_before(before: float) -> int:
-    """Deletes stretches that ended before then; returns how many."""
+def drop_intervals_before(before: float) -> int:
+    """Deletes intervals that ended before then; returns how many."""
     return int(AliveInterval.delete().where(AliveInterval.ended_at < before).execute())
 
 
@@ -213,7 +213,7 @@ def drop_runs_before(before: float) -> int:
 
 
 def drop_unneeded_before(before: float) -> int:
-    """Deletes sessions last heard before then, no stretch, sample or loss left of them; returns how many."""
+    """Deletes sessions last heard before then, no interval, sample or loss left of them; returns how many."""
     old = [
         one
         for (one,) in Session.select(Session.id)

@@ -46,7 +46,7 @@ def watched_since(error_ids: Collection[int]) -> dict[int, tuple[float, float | 
     """Per watched error since when it is quiet, and when its last `reappeared` row was written."""
     query = Watch.select(Watch.error, Watch.quiet_since, Watch.reappeared_at)
     found = query.where(among(Watch.error, error_ids)).tuples()
-    return {error_id: (quiet_since, told_at) for error_id, quiet_since, told_at in found}
+    return {error_id: (quiet_since, notified_at) for error_id, quiet_since, notified_at in found}
 
 
 def watches(error_ids: Collection[int]) -> dict[int, Watch]:

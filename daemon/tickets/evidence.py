@@ -84,7 +84,7 @@ class Silence(Struct, frozen=True):
     seen: Sequence[Interval]
     """Where the service was seen alive while a daemon was up."""
     last_seen_alive: float | None
-    """Last sign of life of the service."""
+    """Last heartbeat of the service."""
     held_back: Process | None = None
     """Which process may still hold occurrences, None when none does."""
     lost: Sequence[Process] = ()

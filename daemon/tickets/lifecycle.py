@@ -50,7 +50,7 @@ class Action(StrEnum):
     """What a step asks for, carried out by `tickets` in the same transaction."""
 
     RECORD = "write the history row"
-    WATCH = "begin the watch anew"
+    WATCH = "restart the watch"
     CLOSE = "close, with a resolution"
     REOPEN = "clear the closing"
     MAIL_CLIENT = "mail the client"
@@ -60,12 +60,12 @@ class Action(StrEnum):
 class TicketEvent(Struct, frozen=True):
     """Something that became known at `at` (epoch seconds).
 
-    `told_at`: when the ticket's last `reappeared` row was written, for a reappearance.
+    `notified_at`: when the ticket's last `reappeared` row was written, for a reappearance.
     """
 
     kind: EventType
     at: float
-    told_at: float | None = None
+    notified_at: float | None = None
 
 
 class Step(Struct, frozen=True):
@@ -124,13 +124,13 @@ def step(state: State | None, fact: TicketEvent) -> Step:
         found = TABLE[state, fact.kind]
     except KeyError:
         raise LifecycleError(f"a ticket that is {state or 'not there'} cannot take {fact.kind!r}") from None
-    if fact.kind is EventType.REAPPEARED and state is not State.CLOSED and _told_lately(fact):
+    if fact.kind is EventType.REAPPEARED and state is not State.CLOSED and _notified_lately(fact):
         return Step(found.state, (Action.WATCH,))
     return found
 
 
-def _told_lately(fact: TicketEvent) -> bool:
-    return fact.told_at is not None and abs(fact.at - fact.told_at) < NEWS_EVERY
+def _notified_lately(fact: TicketEvent) -> bool:
+    return fact.notified_at is not None and abs(fact.at - fact.notified_at) < NEWS_EVERY
 
 
 def reached(moments: Sequence[float], count: int, window: float) -> bool:

@@ -84,7 +84,7 @@ class Tickets:
         if error is not None:
             rows.restart_watch(error, now)
             errors.unresolve(error)
-        self._mail(step, error, ticket, client, now, new.details, tell_admin=notify_admin)
+        self._mail(step, error, ticket, client, now, new.details, notify_admin=notify_admin)
         return ticket
 
     def apply(
@@ -117,11 +117,11 @@ class Tickets:
                 rows.restart_watch(error, fact.at)
         if error is not None:
             self._settle(error, steps, fact, now)
-        told = False
+        notified = False
         for ticket, step in zip(tickets, steps, strict=True):
             client = rows.client(ticket.client_id) if ticket.client_id else None
-            self._mail(step, error, ticket, client, now, details, tell_admin=not told)
-            told = told or Action.MAIL_ADMIN in step.actions
+            self._mail(step, error, ticket, client, now, details, notify_admin=not notified)
+            notified = notified or Action.MAIL_ADMIN in step.actions
 
     def _carry_out(
         self,
@@ -175,12 +175,12 @@ class Tickets:
         now: float,
         details: dict[str, Any],
         *,
-        tell_admin: bool,
+        notify_admin: bool,
     ) -> None:
         mail = self._config.mail
         facts = {**_facts(error, ticket, client, self._config), **details}
         if Action.MAIL_CLIENT in step.actions and client is not None and not client.email:
-            self._client_untold(error, ticket, client, now, facts)
+            self._client_not_notified(error, ticket, client, now, facts)
         if Action.MAIL_CLIENT in step.actions and client is not None and client.email:
             outbox.queue(
                 step.mail,
@@ -197,7 +197,7 @@ class Tickets:
                 held=mail.client == "review",
                 gather=self._gather(step, ticket),
             )
-        if Action.MAIL_ADMIN in step.actions and tell_admin:
+        if Action.MAIL_ADMIN in step.actions and notify_admin:
             facts |= {"frames": _last_frames(error)}
             admin.notify(
                 self._config,
@@ -213,14 +213,14 @@ class Tickets:
         gather = self._config.mail.gather
         return 0.0 if waits_for_none or gather < 1.0 else gather
 
-    def _client_untold(
+    def _client_not_notified(
         self, error: ErrorLog | None, ticket: Ticket, client: Client, now: float, facts: dict[str, Any]
     ) -> None:
         """Nobody knows the client's address: its ticket says so, and the mail the admins get."""
         rows.record(ticket, "client_not_told", now, {"client": client.name or client.id})
         facts["untold"] = [client.name or client.id]
         if error is not None:
-            outbox.note_untold(error.id, client.name or client.id, now)
+            outbox.note_not_notified(error.id, client.name or client.id, now)
 
     def _url(self, folder: str, ticket: Ticket) -> str | None:
         base = self._config.report.url

@@ -132,8 +132,8 @@ class WatchSweep:
         for watch, error, silence, of in self._watched(now):
             try:
                 finding = evidence.judge(silence, of.rule, now)
-                told = watch.inconclusive_at is not None
-                if finding.verdict is Verdict.WAIT or (finding.verdict is Verdict.UNSEEN and told):
+                notified = watch.inconclusive_at is not None
+                if finding.verdict is Verdict.WAIT or (finding.verdict is Verdict.UNSEEN and notified):
                     waiting.append((watch, finding))
                 else:
                     with self._store.transaction():

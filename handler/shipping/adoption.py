@@ -90,7 +90,7 @@ class Adoptions:
             if adopted.delivery is delivery:
                 adopted.keep()
 
-    def look(self, now: float, endpoint: str, database: str | None) -> Iterator[wire.Goodbye]:
+    def check(self, now: float, endpoint: str, database: str | None) -> Iterator[wire.Goodbye]:
         """Gives back what is refused, finishes what is done (its goodbye), and looks for more.
 
         `endpoint`, `database`: where the connection leads now.

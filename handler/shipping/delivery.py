@@ -16,7 +16,7 @@ from tocsin.handler.protocol.event import Header
 WINDOW = 8
 """Batches on the way without an acknowledgement, at most."""
 PATIENCE = 5.0
-"""Seconds without an answer after which the talk is begun anew; doubles up to `PATIENCE_MOST`."""
+"""Seconds without an answer after which the talk is begun again; doubles up to `PATIENCE_MOST`."""
 PATIENCE_MOST = 30.0
 
 
@@ -101,7 +101,7 @@ class Delivery:
             self._cursor = self.watermark
 
     def shrink(self) -> None:
-        """A message was too large: begins anew with batches of one record."""
+        """A message was too large: begins again with batches of one record."""
         self._most = 1
         self.restart()
 
@@ -201,7 +201,7 @@ class Delivery:
     def _refused(self, message: wire.Refusal, now: float) -> None:
         """Nothing is given up.
 
-        The spool is kept, whatever the daemon says, and the talk begins anew, later.
+        The spool is kept, whatever the daemon says, and the talk begins again, later.
         """
         self.refusal = message
         self.restart()

@@ -78,7 +78,7 @@ class Work:
 
     def turn(self, now: float) -> bool:
         """One look at everything; True when there is more to do at once."""
-        if not self._upkeep.look(now):
+        if not self._upkeep.check(now):
             self.over = self.renewing = True
         if self.in_use():
             self._used_at = now

@@ -108,7 +108,7 @@ class Talk:
     def adopt(self, now: float) -> None:
         """Ships what dead processes left, as far as this connection leads where they meant to go."""
         database = self.live.database if self.live is not None and self.live.welcomed else None
-        for goodbye in self.adoptions.look(now, self.connection.endpoint, database):
+        for goodbye in self.adoptions.check(now, self.connection.endpoint, database):
             self.connection.send(goodbye)
 
     def next_endpoint(self, now: float) -> None:

@@ -33,7 +33,7 @@ class Upkeep:
         self._repair_at, self._repair_after = 0.0, REPAIR
         self._quiet_at = 0.0
 
-    def look(self, now: float) -> bool:
+    def check(self, now: float) -> bool:
         """Does what is due. False when another process holds the session by now."""
         kept = self._kept(now)
         if self._crowded(now):
@@ -92,7 +92,7 @@ class NoFiles:
         self._memory = memory
         self._looked_at = monotonic()
 
-    def look(self, now: float) -> bool:
+    def check(self, now: float) -> bool:
         """False when the directory can be used by now, and nothing waits in memory."""
         if now - self._looked_at <= LATER or len(self._memory):
             return True

@@ -58,7 +58,7 @@ class Draft:
         """So many events that cannot be shipped, in a frame of their own."""
         self.add(at, wire.encode_record(Lost(reason, count)))
 
-    def take(self, number: int, found: frames.Found) -> None:
+    def apply(self, number: int, found: frames.Found) -> None:
         """The record in this frame of segment `number`, with what it needs beside it."""
         at = position(number, found.offset)
         try:

@@ -32,7 +32,7 @@ class Tally:
         """One more."""
         self._next()
 
-    def take(self) -> int:
+    def drain(self) -> int:
         """How many since the last call."""
         count = self._next()
         new, self._taken = count - self._taken, count + 1
@@ -82,7 +82,7 @@ class Losses:
             ("unwritable", self.unwritable),
             ("failed", self._failed),
         ):
-            if count := tally.take():
+            if count := tally.drain():
                 try:
                     if self._spool is None:
                         raise OSError

@@ -144,7 +144,7 @@ class Stream:
         found = self.files.frame(segment, offset)
         if found is not None:
             if offset and found.payload:
-                draft.take(segment.number, found)
+                draft.apply(segment.number, found)
             draft.end = position(segment.number, found.end)
             return True
         sealed = self._spool is None or self._spool.sealed(segment)

@@ -69,7 +69,7 @@ def test_the_corrections_of_an_error_are_asked_for_once_however_many_clients_it_
     ask = rows.corrections
     monkeypatch.setattr(rows, "corrections", lambda error_id: asked.append(error_id) or ask(error_id))
     events = [an_exception(world.now, client=client) for client in ("martin", "acme", "", "new")]
-    world.digest.take([Received("", old.batch(*events))], world.now)
+    world.digest.handle([Received("", old.batch(*events))], world.now)
     assert asked == [1]
     assert {ticket.status for ticket in world.tickets()} == {"closed"}
 

@@ -96,7 +96,7 @@ def take(world: World, counters: Counters, *records: Record | bytes) -> Session:
     one = session(world, counters)
     batch = BatchRecords(one, {}, counters, world.now)
     for position, record in enumerate(records):
-        batch.take(position, Raw(record if isinstance(record, bytes) else wire.encode_record(record)))
+        batch.add(position, Raw(record if isinstance(record, bytes) else wire.encode_record(record)))
     return one
 
 
@@ -120,7 +120,7 @@ def test_a_definition_is_not_counted_itself(opened: World, counters: Counters) -
     one = session(opened, counters)
     batch = BatchRecords(one, {}, counters, opened.now)
     batch.define(Raw(wire.encode_record(an_error(at=1.0, key=7))))
-    batch.take(0, Raw(wire.encode_record(DuplicateReference(7, opened.now))))
+    batch.add(0, Raw(wire.encode_record(DuplicateReference(7, opened.now))))
     assert [total.count for total in counters.sums().values()] == [1]
 
 

@@ -71,7 +71,7 @@ class DigestContract:
 
     def test_many_messages_together_are_one_transaction_with_an_answer_each(self, world: World):
         app, other = world.app(), world.app("mailer")
-        answers = world.digest.take(
+        answers = world.digest.handle(
             [
                 Received("", app.batch(an_error(at=world.now))),
                 Received("", other.batch(an_error(at=world.now))),
@@ -197,14 +197,14 @@ class DigestContract:
         assert kept[0] == world.errors()[0].first_seen
         assert kept[-1] == world.now
 
-    def test_a_session_s_life_is_one_stretch_while_heartbeats_come(self, world: World):
+    def test_a_session_s_life_is_one_interval_while_heartbeats_come(self, world: World):
         app = world.app(interval=10.0)
         world.live(120, app)
         with world.store.reading():
-            stretches = [(row.started_at, row.ended_at) for row in AliveInterval.select()]
-        assert stretches == [(world.now - 120, world.now)]
+            intervals = [(row.started_at, row.ended_at) for row in AliveInterval.select()]
+        assert intervals == [(world.now - 120, world.now)]
 
-    def test_a_gap_of_more_than_three_intervals_splits_the_stretch(self, world: World):
+    def test_a_gap_of_more_than_three_intervals_splits_the_interval(self, world: World):
         app = world.app(interval=10.0)
         world.now += 31
         app.heartbeat()
@@ -238,7 +238,7 @@ class DigestContract:
         app = world.app()
         for hello in (True, False):
             message = wire.Hello(app.header, 0, 0, world.now, hello)
-            [answer] = world.digest.take([Received("another key", message)], world.now)
+            [answer] = world.digest.handle([Received("another key", message)], world.now)
             assert isinstance(answer, wire.Refusal)
             assert answer.reason == "not_allowed"
 

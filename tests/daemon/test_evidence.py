@@ -24,22 +24,22 @@ from tocsin.daemon.tickets.evidence import (
 DAY = 86400.0
 RULE = Rule(duration=DAY, min_seen=0.9, max_chance=1.0, unseen_after=3 * DAY)
 whole = st.integers(0, 200)
-stretches = st.lists(st.tuples(whole, whole).map(lambda p: (float(min(p)), float(max(p)))), max_size=8)
+intervals = st.lists(st.tuples(whole, whole).map(lambda p: (float(min(p)), float(max(p)))), max_size=8)
 
 
 def covered(pairs):
-    """The half-steps inside the stretches: a model of them that can be compared."""
+    """The half-steps inside the intervals: a model of them that can be compared."""
     return {x for x in range(0, 200) if any(a <= x and x + 1 <= b for a, b in pairs)}
 
 
-@given(stretches)
+@given(intervals)
 def test_a_union_covers_what_its_parts_cover_and_does_not_overlap(parts):
     merged = union(parts)
     assert covered(merged) == covered(parts)
     assert all(a[1] < b[0] for a, b in pairwise(merged))
 
 
-@given(stretches, stretches)
+@given(intervals, intervals)
 def test_an_intersection_covers_what_both_cover(one, other):
     assert covered(intersection(union(one), union(other))) == covered(one) & covered(other)
 

@@ -46,7 +46,7 @@ def test_the_length_of_nothing_is_nothing():
     assert length([]) == 0.0
 
 
-def test_a_heartbeat_extends_what_it_can_reach_and_begins_anew_beyond():
+def test_a_heartbeat_extends_what_it_can_reach_and_begins_again_beyond():
     period = 5.0
     assert extended([(0.0, 10.0)], [10.0 + REACH * period], period) == [(0.0, 25.0)]
     assert extended([(0.0, 10.0)], [26.0], period) == [(0.0, 10.0), (26.0, 26.0)]

@@ -251,7 +251,7 @@ class LifeContract:
         new.fail(1)
         assert statuses(world) == ["open"]
 
-    def test_a_corrected_statement_that_fails_anew_is_the_same_error(self, world: World, tmp_path):
+    def test_a_corrected_statement_that_fails_again_is_the_same_error(self, world: World, tmp_path):
         app = world.app()
         app.log(*(an_exception(world.now + i) for i in range(3)), places=PLACES)
         corrected(world, tmp_path, new="total = float(prices[sku])")

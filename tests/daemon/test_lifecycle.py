@@ -29,33 +29,36 @@ def test_a_new_ticket_is_open_watched_and_told_to_client_and_admin():
 @pytest.mark.parametrize("state", [State.OPEN, State.IN_PROGRESS, State.MONITORING])
 def test_every_reappearance_during_a_watch_restarts_it(state):
     assert Action.WATCH in step(state, TicketEvent(EventType.REAPPEARED, 10.0)).actions
-    assert step(state, TicketEvent(EventType.REAPPEARED, 10.0, told_at=9.0)).actions == (Action.WATCH,)
+    assert step(state, TicketEvent(EventType.REAPPEARED, 10.0, notified_at=9.0)).actions == (Action.WATCH,)
 
 
 def test_a_reappearance_is_written_down_once_an_hour():
-    assert Action.RECORD in step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3700.0, told_at=10.0)).actions
     assert (
-        Action.RECORD not in step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3500.0, told_at=10.0)).actions
+        Action.RECORD in step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3700.0, notified_at=10.0)).actions
+    )
+    assert (
+        Action.RECORD
+        not in step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3500.0, notified_at=10.0)).actions
     )
 
 
 def test_an_hour_after_the_last_row_a_reappearance_is_written_down_again():
-    found = step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3610.0, told_at=10.0))
+    found = step(State.OPEN, TicketEvent(EventType.REAPPEARED, 3610.0, notified_at=10.0))
     assert Action.RECORD in found.actions
 
 
 def test_a_reappearance_just_before_the_last_row_is_written_down_no_more():
-    found = step(State.OPEN, TicketEvent(EventType.REAPPEARED, 5000.0, told_at=5010.0))
+    found = step(State.OPEN, TicketEvent(EventType.REAPPEARED, 5000.0, notified_at=5010.0))
     assert found.actions == (Action.WATCH,)
 
 
 @pytest.mark.parametrize("state", [State.OPEN, State.IN_PROGRESS, State.MONITORING])
 def test_a_reappearance_that_is_not_written_down_leaves_the_ticket_as_it_is(state):
-    assert step(state, TicketEvent(EventType.REAPPEARED, 10.0, told_at=9.0)).state is state
+    assert step(state, TicketEvent(EventType.REAPPEARED, 10.0, notified_at=9.0)).state is state
 
 
 def test_a_closed_ticket_reopens_when_its_error_comes_back_however_lately_told():
-    found = step(State.CLOSED, TicketEvent(EventType.REAPPEARED, 10.0, told_at=9.0))
+    found = step(State.CLOSED, TicketEvent(EventType.REAPPEARED, 10.0, notified_at=9.0))
     assert found.state is State.OPEN
     assert Action.REOPEN in found.actions
 
@@ -112,7 +115,7 @@ def test_the_table_in_markdown_has_a_row_for_every_step():
 
 def test_a_row_in_markdown_says_from_where_to_where_and_what_is_done():
     lines = steps_as_table().splitlines()
-    done = "write the history row; begin the watch anew; mail the client; mail the admins"
+    done = "write the history row; restart the watch; mail the client; mail the admins"
     assert lines[2] == f"| – | `created` | open | {done} | detection |"
     assert "| closed | `correction_logged` | closed | write the history row | – |" in lines
 

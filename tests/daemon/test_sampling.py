@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 from support.world import World, an_exception
 
-from tocsin.daemon.grouping.sign import Signature, Where
+from tocsin.daemon.grouping.sign import NamedLocation, Signature
 from tocsin.daemon.ingest import sampling
 from tocsin.daemon.ingest.sampling import SAMPLE_EVERY
 from tocsin.daemon.ingest.tally import Sampled, Sum
@@ -29,12 +29,14 @@ def error(world: World) -> ErrorLog:
 def with_samples(world: World, *moments: float) -> Sum:
     """What one transaction brought: full events of these moments."""
     event = an_exception(world.now)
-    signature = Signature("1:fine", "1:coarse", [], "title", Where("orders.py", 88, "shop.orders", "price"))
+    signature = Signature(
+        "1:fine", "1:coarse", [], "title", NamedLocation("orders.py", 88, "shop.orders", "price")
+    )
     total = Sum(signature, event, {}, "session")
     body = Raw(wire.encode_record(event))
     for position, at in enumerate(moments):
-        if total.wants(at):
-            total.keep(Sampled(event, signature, body, {}, "session", position, at, ""))
+        if total.should_sample(at):
+            total.add_sample(Sampled(event, signature, body, {}, "session", position, at, ""))
     return total
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from tocsin.daemon.grouping.sign import Signature, Where
+from tocsin.daemon.grouping.sign import NamedLocation, Signature
 from tocsin.daemon.ingest.tally import (
     MOMENTS_OF_MANY,
     SAMPLES_AT_ONCE,
@@ -101,7 +101,7 @@ def test_a_record_of_very_many_is_told_as_often_as_any_threshold_asks_for():
 
 
 def signature(name="a"):
-    return Signature(name, "c", [], "title", Where("a.py", 1, "a", "f"))
+    return Signature(name, "c", [], "title", NamedLocation("a.py", 1, "a", "f"))
 
 
 def event(at):
@@ -150,7 +150,7 @@ def test_every_occurrence_of_a_sum_has_its_moment_and_client():
 def test_the_first_full_events_and_the_newest_are_kept():
     found = total()
     for at in range(10):
-        found.keep(sample(float(at)))
+        found.add_sample(sample(float(at)))
     assert [one.at for one in found.samples] == [0.0, 1.0, 2.0, 9.0]
     assert len(found.samples) == SAMPLES_AT_ONCE
 
@@ -158,42 +158,42 @@ def test_the_first_full_events_and_the_newest_are_kept():
 def test_as_many_full_events_as_there_is_room_for_are_all_kept():
     found = total()
     for at in range(3):
-        found.keep(sample(float(at)))
+        found.add_sample(sample(float(at)))
     assert [one.at for one in found.samples] == [0.0, 1.0, 2.0]
 
 
 def test_a_full_event_is_wanted_while_there_is_room():
     found = total()
     for at in (9.0, 8.0):
-        found.keep(sample(at))
-    assert found.wants(1.0)
+        found.add_sample(sample(at))
+    assert found.should_sample(1.0)
 
 
 def test_without_room_a_full_event_is_wanted_unless_a_newer_one_is_there():
     found = total()
     for at in (9.0, 8.0, 7.0):
-        found.keep(sample(at))
-    assert not found.wants(8.9)
-    assert found.wants(9.0)
+        found.add_sample(sample(at))
+    assert not found.should_sample(8.9)
+    assert found.should_sample(9.0)
 
 
 def test_the_first_of_all_full_events_is_wanted_whatever_its_moment():
-    assert total().wants(-1e18)
+    assert total().should_sample(-1e18)
 
 
 def test_a_sum_shows_its_newest_event():
     found = total()
-    found.keep(sample(5.0, "s1"))
-    found.keep(sample(9.0, "s2"))
-    found.keep(sample(7.0, "s3"))
+    found.add_sample(sample(5.0, "s1"))
+    found.add_sample(sample(9.0, "s2"))
+    found.add_sample(sample(7.0, "s3"))
     assert (found.event, found.signature.fine) == (event(9.0), "of 9.0")
     assert (found.places, found.session_id) == ({("a.py", 9): None}, "s2")
 
 
 def test_of_two_events_of_one_moment_the_later_one_is_shown():
     found = total()
-    found.keep(sample(5.0, "s1"))
-    found.keep(sample(5.0, "s2"))
+    found.add_sample(sample(5.0, "s1"))
+    found.add_sample(sample(5.0, "s2"))
     assert found.session_id == "s2"
 
 

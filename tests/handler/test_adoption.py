@@ -52,7 +52,7 @@ def adoptions(spool: Spool) -> Adoptions:
 
 
 def look(of: Adoptions, header: Header, now: float = 0.0, database: str | None = None) -> list[wire.Goodbye]:
-    return list(of.look(now, header.endpoints[0], database))
+    return list(of.check(now, header.endpoints[0], database))
 
 
 def acknowledged(one: Adopted) -> None:
@@ -143,14 +143,14 @@ def test_the_directory_is_looked_at_once_in_a_while(leave: Leave) -> None:
 def test_one_that_logged_to_another_daemon_is_left_alone(leave: Leave) -> None:
     spool = leave(endpoints=("ipc:///elsewhere",))
     of = adoptions(spool)
-    list(of.look(0.0, "ipc:///here", None))
+    list(of.check(0.0, "ipc:///here", None))
     assert of.deliveries() == []
 
 
 def test_one_whose_database_answers_at_another_endpoint_is_shipped_there(leave: Leave) -> None:
     spool = leave("its database", endpoints=("ipc:///elsewhere",))
     of = adoptions(spool)
-    list(of.look(0.0, "ipc:///here", "its database"))
+    list(of.check(0.0, "ipc:///here", "its database"))
     assert len(of.deliveries()) == 1
     of.give_back()
 

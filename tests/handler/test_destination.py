@@ -52,13 +52,13 @@ def kinds_of(destination: Destination, place: Path) -> Counter[str]:
 
 def test_the_first_record_opens_the_session(destination: Destination, place: Path) -> None:
     assert not (place / "spool").exists()
-    destination.take(record())
+    destination.handle(record())
     assert kinds_of(destination, place) == {"Event": 1}
 
 
 def test_after_so_many_full_events_a_like_one_is_only_named(destination: Destination, place: Path) -> None:
     for _ in range(recent_events.FULL + 3):
-        destination.take(record())
+        destination.handle(record())
     assert kinds_of(destination, place) == {"Event": recent_events.FULL, "DuplicateReference": 3}
 
 
@@ -68,14 +68,14 @@ def test_in_a_directory_that_fills_up_the_second_like_one_is_only_named(
     destination.begin()
     session_of(destination).quota.level = 1
     for _ in range(3):
-        destination.take(record())
+        destination.handle(record())
     assert kinds_of(destination, place) == {"Event": 1, "DuplicateReference": 2}
 
 
 def test_in_a_full_directory_events_are_only_counted(destination: Destination, place: Path) -> None:
     destination.begin()
     session_of(destination).quota.level = 2
-    destination.take(record())
+    destination.handle(record())
     assert kinds_of(destination, place) == {}
     session_of(destination).losses.report()
     assert kinds_of(destination, place) == {"Lost": 1}
@@ -88,11 +88,11 @@ def test_an_event_whose_write_fails_is_kept_in_memory_and_the_file_left_alone_fo
     session = session_of(destination)
     assert session.spool is not None
     session.spool.fd = -1
-    destination.take(record())
-    destination.take(record())
+    destination.handle(record())
+    destination.handle(record())
     assert (len(session.memory), len(session.spool.failed_writes)) == (2, 1)
     monkeypatch.setattr("tocsin.handler.destination.monotonic", lambda: monotonic() + 1.0)
-    destination.take(record())
+    destination.handle(record())
     assert (len(session.memory), len(session.spool.failed_writes)) == (3, 2)
     assert capsys.readouterr().err.count("cannot be written") == 1
 
@@ -102,7 +102,7 @@ def test_a_record_that_cannot_be_put_into_words_is_counted(
 ) -> None:
     destination.begin()
     monkeypatch.setattr(destination._capture, "summarize", lambda record: 1 / 0)
-    destination.take(record())
+    destination.handle(record())
     session_of(destination).losses.report()
     assert kinds_of(destination, place) == {"Lost": 1}
 
@@ -111,7 +111,7 @@ def test_while_another_thread_opens_the_session_an_event_gets_one_of_its_own(
     destination: Destination, place: Path
 ) -> None:
     destination._opening.acquire()
-    destination.take(record())
+    destination.handle(record())
     destination._opening.release()
     assert destination._session is None
     (session,) = sessions(str(place / "spool"))
@@ -119,10 +119,10 @@ def test_while_another_thread_opens_the_session_an_event_gets_one_of_its_own(
 
 
 def test_after_its_end_the_next_record_begins_another_session(destination: Destination, place: Path) -> None:
-    destination.take(record())
+    destination.handle(record())
     first = session_of(destination)
     destination.finish(0)
-    destination.take(record())
+    destination.handle(record())
     assert session_of(destination) is not first
     assert kinds_of(destination, place) == {"Event": 1}
 
@@ -133,7 +133,7 @@ def test_nothing_that_was_not_taken_is_waited_for(destination: Destination) -> N
 
 
 def test_without_a_thread_nothing_is_acknowledged(destination: Destination) -> None:
-    destination.take(record())
+    destination.handle(record())
     assert not destination.flush(0)
 
 

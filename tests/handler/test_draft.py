@@ -47,7 +47,7 @@ def drafted(spool: Spool, *payloads: bytes) -> Draft:
     files = SegmentFiles(spool.directory, spool.header.session)
     made = Draft(0, Definitions(files), locations(spool))
     for number, payload in enumerate(payloads, 1):
-        made.take(0, Found(number, number + 1, number, payload))
+        made.apply(0, Found(number, number + 1, number, payload))
     return made
 
 
@@ -107,7 +107,7 @@ def test_a_source_that_fails_leaves_the_locations_name(spool: Spool) -> None:
     assert (location.path, location.line, location.module) == ("/a.py", 1, "a")
 
 
-def test_a_living_session_remembers_so_many_locations_then_reads_anew(
+def test_a_living_session_remembers_so_many_locations_then_reads_again(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(known_locations, "_MOST", 2)

@@ -246,7 +246,7 @@ def test_a_mail_a_killed_courier_had_in_hand_is_sent_by_the_next_with_the_same_i
 ):
     queue()
     with store.transaction():
-        (row,) = outbox.take(START, 20, postgres=False)
+        (row,) = outbox.lease(START, 20, postgres=False)
     server = serve()
     one = courier(server.smtp())
     assert one.step(START + 1) is False

@@ -160,10 +160,10 @@ class OutboxContract:
     def test_a_mail_one_courier_has_in_hand_is_not_given_to_another(self, put, store):
         put(1)
         with store.transaction():
-            assert len(outbox.take(START, 20, postgres=store.postgres)) == 1
+            assert len(outbox.lease(START, 20, postgres=store.postgres)) == 1
         with store.transaction():
-            assert outbox.take(START + 1, 20, postgres=store.postgres) == []
-            assert len(outbox.take(START + outbox.LEASE + 1, 20, postgres=store.postgres)) == 1
+            assert outbox.lease(START + 1, 20, postgres=store.postgres) == []
+            assert len(outbox.lease(START + outbox.LEASE + 1, 20, postgres=store.postgres)) == 1
 
     def test_a_sent_mail_that_was_dropped_meanwhile_stays_what_it_is_when_a_retry_is_noted(self, put, store):
         put(1)

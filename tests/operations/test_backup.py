@@ -91,7 +91,7 @@ def test_a_backup_taken_under_load_agrees_with_the_sessions_watermarks(place: Pa
         taken = []
         for number in range(5):
             before = daemon.total()
-            made = backup.take(store, place / f"{number}.backup", NOW)
+            made = backup.make(store, place / f"{number}.backup", NOW)
             taken.append((before, made))
             assert until(lambda before=before: daemon.total() > before)  # type: ignore[misc]
     finally:
@@ -119,7 +119,7 @@ def test_a_restored_backup_is_what_was_taken_and_the_database_before_is_kept(pla
     world = World(open_store(url))
     app = world.app()
     app.fail(3)
-    made = backup.take(world.store, place / "one.backup", world.now)
+    made = backup.make(world.store, place / "one.backup", world.now)
     app.fail(4)
     world.store.close()
     done = backup.restore(place / "one.backup", url, world.now)
@@ -131,7 +131,7 @@ def test_a_restored_backup_is_what_was_taken_and_the_database_before_is_kept(pla
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root restores for another user")
 def test_what_root_restores_belongs_to_the_directorys_owner(place: Path, store: Store) -> None:
-    backup.take(store, place / "one.backup", NOW)
+    backup.make(store, place / "one.backup", NOW)
     state = place / "state"
     state.mkdir()
     os.chown(state, 65534, 65534)
@@ -145,7 +145,7 @@ def test_what_a_restored_backup_lacks_is_shown_as_lost(place: Path) -> None:
     world = World(open_store(url))
     app = world.app()
     app.fail(3)
-    backup.take(world.store, place / "one.backup", world.now)
+    backup.make(world.store, place / "one.backup", world.now)
     app.fail(4)
     world.store.close()
     backup.restore(place / "one.backup", url, world.now)
@@ -166,7 +166,7 @@ def test_the_gap_of_a_restored_backup_is_counted_to_the_event(place: Path) -> No
     world = World(open_store(url))
     app = world.app()
     app.fail(3)
-    backup.take(world.store, place / "one.backup", world.now)
+    backup.make(world.store, place / "one.backup", world.now)
     app.fail(40)
     world.store.close()
     backup.restore(place / "one.backup", url, world.now)
@@ -200,7 +200,7 @@ def test_a_process_that_logs_on_after_a_restore_misses_exactly_what_its_spool_ha
         _log(process, 150)
         assert until(lambda: daemon.total() == 150)
         store = open_store(url)
-        backup.take(store, place / "one.backup", NOW)
+        backup.make(store, place / "one.backup", NOW)
         store.close()
         for _ in range(4):
             _log(process, 200)
@@ -242,7 +242,7 @@ def test_a_session_younger_than_the_backup_shows_what_it_does_not_hold_any_more(
 def test_when_a_backup_was_restored_and_what_is_missing_is_remembered(place: Path) -> None:
     url = f"sqlite:///{place}/tocsin.db"
     world = World(open_store(url))
-    backup.take(world.store, place / "one.backup", world.now)
+    backup.make(world.store, place / "one.backup", world.now)
     world.store.close()
     backup.restore(place / "one.backup", url, world.now + 500)
     store = open_store(url)
@@ -251,7 +251,7 @@ def test_when_a_backup_was_restored_and_what_is_missing_is_remembered(place: Pat
 
 
 def test_nothing_is_restored_while_a_daemon_runs(place: Path, store: Store) -> None:
-    backup.take(store, place / "one.backup", NOW)
+    backup.make(store, place / "one.backup", NOW)
     lock = hold(place / "tocsin.lock", "here")
     with pytest.raises(StoreError, match="stop it first"):
         backup.restore(place / "one.backup", f"sqlite:///{place}/tocsin.db", NOW)
@@ -264,7 +264,7 @@ def test_a_file_that_is_no_backup_is_refused_and_the_database_left_alone(
     place: Path, store: Store, damage: str
 ) -> None:
     file = place / "one.backup"
-    backup.take(store, file, NOW)
+    backup.make(store, file, NOW)
     if damage == "truncated":
         file.write_bytes(file.read_bytes()[:20_000])
     elif damage == "another database":
@@ -281,19 +281,19 @@ def test_a_file_that_is_no_backup_is_refused_and_the_database_left_alone(
 
 
 def test_a_backup_appears_whole_or_not_at_all_and_is_its_owners_alone(place: Path, store: Store) -> None:
-    made = backup.take(store, place, NOW)
+    made = backup.make(store, place, NOW)
     assert [path.name for path in place.iterdir()] == ["tocsin-20261118T110640Z.backup"]
     assert Path(made.path).stat().st_mode & 0o777 == 0o600
     with pytest.raises(BackupError, match="there already"):
-        backup.take(store, place, NOW)
+        backup.make(store, place, NOW)
     with pytest.raises(BackupError, match="No such file"):
-        backup.take(store, place / "no" / "such", NOW)
+        backup.make(store, place / "no" / "such", NOW)
 
 
 def test_only_the_newest_backups_are_kept_and_other_files_left_alone(place: Path, store: Store) -> None:
     (place / "mine.backup").touch()
     for day in range(4):
-        backup.take(store, place, NOW + day * 86400)
+        backup.make(store, place, NOW + day * 86400)
     assert len(backup.thin(place, 2)) == 2
     assert sorted(path.name for path in place.iterdir()) == [
         "mine.backup", "tocsin-20261120T110640Z.backup", "tocsin-20261121T110640Z.backup",
@@ -306,7 +306,7 @@ def test_a_postgres_backup_is_restored_into_an_empty_database_only(
 ) -> None:
     world = World(open_store(postgres_url))
     world.app().log(*(an_error(at=world.now) for _ in range(3)))
-    backup.take(world.store, place / "one.backup", world.now)
+    backup.make(world.store, place / "one.backup", world.now)
     world.store.close()
     with pytest.raises(BackupError, match="not empty"):
         backup.restore(place / "one.backup", postgres_url, world.now)

@@ -127,7 +127,7 @@ class Contract:
             assert ErrorLog.get().occurrences == 5
 
     @pytest.mark.parametrize("times", [1, 2])
-    def test_migrations_that_are_killed_are_done_anew_and_every_count_stays(
+    def test_migrations_that_are_killed_are_done_again_and_every_count_stays(
         self, times: int, filled: Store, later: Path, tmp_path: Path
     ) -> None:
         names = [add(later, COLUMN), add(later, COLUMN.replace("telephone", "fax"))]
@@ -184,7 +184,7 @@ class TestSqlite(Contract):
         self, store: Store, later: Path, tmp_path: Path
     ) -> None:
         World(store).app().fail(3)
-        backup.take(store, tmp_path / "old.backup", NOW)
+        backup.make(store, tmp_path / "old.backup", NOW)
         store.close()
         add(later, COLUMN)
         url = f"sqlite:///{tmp_path}/other.db"

@@ -79,12 +79,12 @@ class TestOnPostgres:
 
     def test_poison_is_acknowledged_and_the_record_behind_it_is_stored(self, world: World) -> None:
         session = header()
-        world.digest.take([Received("", wire.Hello(session, 0, 0, world.now, True))], world.now)
+        world.digest.handle([Received("", wire.Hello(session, 0, 0, world.now, True))], world.now)
         frames = [(100 * at, Raw(payload)) for at, payload in enumerate(POISON.values())]
         end = 100 * len(frames)
         frames.append((end, Raw(wire.encode_record(event("behind them all", occurred_at=world.now)))))
         batch = wire.Batch(session.session, 0, end + 100, frames)
-        assert world.digest.take([Received("", batch)], world.now) == [wire.Ack(session.session, end + 100)]
+        assert world.digest.handle([Received("", batch)], world.now) == [wire.Ack(session.session, end + 100)]
         with world.store.reading():
             assert ErrorLog.get(ErrorLog.message == "behind them all").occurrences == 1
             assert Quarantined.select().count() >= 8

@@ -26,7 +26,7 @@ ReportWriter(open_store(sys.argv[1], migrate=False), config).write(float(sys.arg
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_a_migration_that_is_killed_is_done_anew(
+def test_a_migration_that_is_killed_is_done_again(
     database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = f"sqlite:///{tmp_path / 'tocsin.db'}"

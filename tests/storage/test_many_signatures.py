@@ -17,9 +17,9 @@ PLACES = 500
 AT_ONCE = 1000
 
 
-def memory_peak(*, anew: bool = False) -> int:
-    """Bytes of this process in memory at most; `anew`: counted from now on."""
-    if anew:
+def memory_peak(*, again: bool = False) -> int:
+    """Bytes of this process in memory at most; `again`: counted from now on."""
+    if again:
         Path("/proc/self/clear_refs").write_text("5")
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
@@ -31,7 +31,7 @@ def offer(world: World, app: App, first: int) -> None:
         an_error(f"strange {n}", at=world.now, function=f"place_{n % PLACES}", fingerprint=(f"kind {n}",))
         for n in range(first, first + AT_ONCE)
     ]
-    world.digest.take([Received("", app.batch(*events))], world.now)
+    world.digest.handle([Received("", app.batch(*events))], world.now)
 
 
 @pytest.mark.timeout(3600)
@@ -47,7 +47,7 @@ def test_the_sums_are_exact_and_the_errors_mails_and_bytes_bounded(
         world = World(store)
         app = world.app()
         # This process may have run other tests, and grown by them.
-        before = memory_peak(anew=True)
+        before = memory_peak(again=True)
         for first in range(0, number, AT_ONCE):
             offer(world, app, first)
         with store.reading():

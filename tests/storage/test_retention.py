@@ -39,9 +39,9 @@ def test_hourly_counts_go_and_the_sum_of_the_error_stays(world: World):
         assert ErrorLog.get().occurrences == 3
 
 
-def test_stretches_and_runs_of_long_ago_go(world: World):
+def test_intervals_and_runs_of_long_ago_go(world: World):
     world.app().fail()
-    assert dropped(world, 402).stretches == 1
+    assert dropped(world, 402).intervals == 1
     with world.store.reading():
         assert AliveInterval.select().count() == Run.select().count() == 0
 

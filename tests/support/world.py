@@ -125,7 +125,7 @@ class App:
         assert isinstance(self.hello(), wire.Welcome)
 
     def say(self, message: wire.FromHandler) -> wire.FromDaemon | None:
-        return self.world.digest.take([Received("", message)], self.world.now)[0]
+        return self.world.digest.handle([Received("", message)], self.world.now)[0]
 
     def hello(self, oldest: int = 0, backlog: int = 0, before: int | None = None) -> wire.FromDaemon | None:
         sent_at = self.world.now + self.clock

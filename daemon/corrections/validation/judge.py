@@ -1,4 +1,4 @@
-"""What the runs prove. Pure: reads what they told, runs nothing."""
+"""What the runs prove. Pure: reads what they recorded, runs nothing."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _UNTOLD = (None, 2, 3, 4, 5)
 
 
 class Seen(Struct, frozen=True):
-    """One run of the generated test and what it told."""
+    """One run of the generated test and what it recorded."""
 
     run: Run
-    told: list[dict[str, Any]]
+    recorded: list[dict[str, Any]]
 
     def status(self, test: str) -> str:
-        return next((str(one["status"]) for one in self.told if one["test"] == test), "")
+        return next((str(one["status"]) for one in self.recorded if one["test"] == test), "")
 
     def detail(self, test: str) -> str:
-        return next((str(one["detail"]) for one in self.told if one["test"] == test), "")
+        return next((str(one["detail"]) for one in self.recorded if one["test"] == test), "")
 
     def call(self, index: int) -> tuple[str, str]:
         """(outcome, detail) of a call, ('', '') when it was not reached."""
-        found = (one for one in self.told if one["test"] == "call" and one["index"] == index)
+        found = (one for one in self.recorded if one["test"] == "call" and one["index"] == index)
         return next(((str(one["status"]), str(one["detail"])) for one in found), ("", ""))
 
     @property
     def complete(self) -> bool:
         """Whether every test was reached: an exit code of 0 alone proves nothing."""
-        return {one["test"] for one in self.told} >= set(NAMES)
+        return {one["test"] for one in self.recorded} >= set(NAMES)
 
 
 class Verdict(Struct, frozen=True):

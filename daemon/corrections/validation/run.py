@@ -164,12 +164,12 @@ class _Validation:
             outcomes.unlink(missing_ok=True)
             run = self.sandbox.run(name, command, self.copy, TOCSIN_OUTCOMES=str(outcomes))
             self.runs.append(run)
-            told = _told(outcomes)
-            if told or run.exit_code is None:
+            recorded = _recorded(outcomes)
+            if recorded or run.exit_code is None:
                 break
         test.unlink()
         test.with_suffix(".json").unlink()
-        return judge.Seen(run, told)
+        return judge.Seen(run, recorded)
 
     def _own_tests(self, command: list[str]) -> Run:
         if not command:
@@ -248,7 +248,7 @@ def _files(changes: Sequence[Change], copy: Path) -> list[str]:
     )
 
 
-def _told(path: Path) -> list[dict[str, Any]]:
+def _recorded(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()[:1000]]
