@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.daemon.grouping import forms
+from tocsin.daemon.grouping.last_frames import printed_in
 from tocsin.daemon.grouping.traceback_text import Printed
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.store.bodies import SampleBody
 from tocsin.handler.capture.inapp import in_app
-from tocsin.handler.protocol.event import Breadcrumb, CodeLocation, Event, Frame, Raised
+from tocsin.handler.protocol.event import Breadcrumb, CodeLocation, Frame, Raised
 
 CHAIN_LIMIT = 100
 """Exceptions shown of one event: a group of groups may hold thousands."""
@@ -110,7 +109,7 @@ def event_facts(body: SampleBody) -> EventFacts:
     places = {(place.path, place.line): place for place in body.places}
     call = Frame(event.path, event.module, event.function, event.line)
     exception = event.exception
-    if exception is None and (found := _printed(event)):
+    if exception is None and (found := printed_in(event)):
         exception = found.raised
         places |= _printed_places(found, places)
     raised = _chain(exception, "raised", 0, places) if exception else iter(())
@@ -174,14 +173,6 @@ def _chain(
     elif raised.context:
         relation = "context" if raised.context.skipped is None else "root"
         yield from _chain(raised.context, relation, depth, places)
-
-
-def _printed(event: Event) -> Printed | None:
-    """The grouping's reading of a traceback in the text; the rules are loaded for that alone."""
-    if not forms.may_hold(event.message):
-        return None
-    found: Printed | None = import_module("tocsin.daemon.grouping.rule2").printed(event)
-    return found
 
 
 def _printed_places(
