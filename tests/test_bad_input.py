@@ -92,7 +92,7 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     ("more", "said"),
     [
         ("[tickets]\ntreshold = 3", ("tickets.treshold", "threshold")),
-        ("[tickets]\nthreshold = 0", ("tickets.threshold", "0", ">= 1")),
+        ("[tickets]\nthreshold = 0", ("tickets.threshold", "0", "whole number from 1")),
         ('[watch]\nduration = "1 day"', ("watch.duration", "1 day", '"1h"')),
         ("[watch", ("tocsin.toml", "TOML")),
     ],

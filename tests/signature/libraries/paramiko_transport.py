@@ -13,6 +13,7 @@ record()
 def serve(listener, answer):
     while True:
         connection, _ = listener.accept()
+        connection.recv(1024)  # Closed with something unread, it would be a reset.
         connection.sendall(answer)
         connection.close()
 
