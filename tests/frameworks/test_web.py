@@ -100,6 +100,8 @@ def test_fastapi_under_uvicorn(tocsin: ExamplesDaemon) -> None:
     with tocsin.serving(*command, *FOUR, *patience, "--port", "0") as server:
         url = server.url
         assert server.says("Application startup complete", 4), server.said()
+        # Seen once it has settled, which a busy machine puts off.
+        assert until(lambda: len(tocsin.present("prices") & set(server.children())) == 4), server.said()
         workers = [pid for pid in server.children() if pid in tocsin.present("prices")]
         ask = asking(url, {"X-Api-Key": "k-4711"})
         for worker in workers:

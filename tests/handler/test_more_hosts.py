@@ -95,7 +95,7 @@ def test_a_copy_of_the_spools_directory_put_in_its_place_doubles_nothing(
     for number in range(10):
         logger.error(f"{number}")
     os.rename(place / "spool", place / "former")
-    shutil.copytree(place / "former", place / "spool")
+    shutil.copytree(place / "former", place / "spool", dirs_exist_ok=True)
     shutil.rmtree(place / "former")
     with DaemonDouble(f"ipc://{place}/s") as daemon:
         logger.error("the last")
