@@ -92,7 +92,7 @@ def waiting(facts: Facts | None, reader: Language = ENGLISH) -> str:
 
 def history(action: str, facts: Facts | None, stored: str, reader: Language = ENGLISH) -> str:
     """What a history row says besides its action; `stored` where it has no facts, or ones not known here."""
-    say = _ACTIONS.get(action)
+    say = ACTIONS.get(action)
     if not facts or say is None:
         return stored
     try:
@@ -242,7 +242,7 @@ def _client_not_told(facts: Facts, reader: Language) -> str:
     return _said(reader, _("no mail address of %(client)s is known"), client=facts["client"])
 
 
-_ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
+ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
     "created": _created,
     "status_changed": _changed,
     "priority_changed": _changed,
@@ -267,3 +267,4 @@ _ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
     "channel_failed": _channel,
     "client_not_told": _client_not_told,
 }
+"""What says the facts of a history row, by its action."""

@@ -66,6 +66,8 @@ WORDS = {
     "changed": _("Changed"),
     "priority_changed": _("Priority changed"),
     "category_changed": _("Category changed"),
+    "subject_changed": _("Subject changed"),
+    "described": _("Text for clients"),
     "merged": _("Merged"),
     "split": _("Told apart"),
     "inconclusive": _("Silence proves nothing"),

@@ -8,11 +8,9 @@ import webbrowser
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
-from msgspec import structs
 
 from tocsin.daemon import queries
 from tocsin.daemon.cli.context import (
@@ -27,7 +25,7 @@ from tocsin.daemon.cli.context import (
     say_json,
     say_table,
 )
-from tocsin.daemon.cli.options import narrowing
+from tocsin.daemon.cli.options import invoke_narrowed, narrowing
 from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.outgoing import mail as letters
 from tocsin.daemon.outgoing.alarm import raise_alarm, whom_to_tell
@@ -128,11 +126,12 @@ _states = click.option(
 @narrowing("service", "client", "since", "limit", what="written")
 @as_json
 @click.pass_context
-def outbox_group(click_context: click.Context, /, **narrowed: Any) -> None:
+def outbox_group(
+    click_context: click.Context, states: tuple[str, ...], selection: Selection, as_json: bool
+) -> None:
     """List the mails; `release`, `drop` and `retry` them."""
     if click_context.invoked_subcommand is None:
-        selection = structs.asdict(narrowed.pop("selection"))
-        click_context.invoke(list_mails, **narrowed, **selection)
+        invoke_narrowed(click_context, list_mails, selection, states=states, as_json=as_json)
 
 
 @outbox_group.command("list")

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 import click
+from msgspec import structs
 
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
@@ -61,6 +62,15 @@ _OPTIONS: dict[str, Callable[[str], Callable[..., Any]]] = {
         "--limit", type=click.IntRange(min=1), metavar="N", help="At most so many; what is cut is said."
     ),
 }
+
+
+def invoke_narrowed(
+    click_context: click.Context, command: click.Command, selection: Selection, **more: Any
+) -> None:
+    """Runs a listing in its group's place, with what was given to the group."""
+    known = {parameter.name for parameter in command.params}
+    given = {name: value for name, value in structs.asdict(selection).items() if name in known}
+    click_context.invoke(command, **given, **more)
 
 
 def narrowing(*names: str, what: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -16,7 +16,7 @@ from tocsin.daemon.cli.context import (
     say_json,
     say_table,
 )
-from tocsin.daemon.cli.options import narrowing
+from tocsin.daemon.cli.options import invoke_narrowed, narrowing
 from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.queries.status import SessionFacts
@@ -34,7 +34,7 @@ ID_SHOWN = 8
 def sessions(click_context: click.Context, selection: Selection, as_json: bool) -> None:
     """List the processes known; `gone ID` writes off one that never comes back."""
     if click_context.invoked_subcommand is None:
-        click_context.invoke(list_, selection=selection, as_json=as_json)
+        invoke_narrowed(click_context, list_, selection, as_json=as_json)
 
 
 @sessions.command("list")

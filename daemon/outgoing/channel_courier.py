@@ -43,3 +43,9 @@ class ChannelCourier(DeliveryLoop):
         reach("before_channel_handover")
         channel.deliver(where, row, self.templates, now, self._context)
         reach("after_channel_handover")
+
+    def idle(self, now: float) -> None:
+        """Each message has a connection of its own."""
+
+    def close(self) -> None:
+        """Each message has a connection of its own."""

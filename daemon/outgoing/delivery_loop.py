@@ -7,6 +7,7 @@ server that is away keeps all of its messages waiting, and is asked again only n
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ LAST_PAUSE = 300.0
 """How long a broken server is left alone; it is no message's fault, so this does not grow to hours."""
 
 
-class DeliveryLoop:
+class DeliveryLoop(ABC):
     """Sends the outbox's mails, or the messages of the channel of that name."""
 
     noun = "mail"
@@ -49,16 +50,18 @@ class DeliveryLoop:
         """Whether there is a server to send to."""
         return True
 
+    @abstractmethod
     def deliver(self, row: Mail, root: Mail | None, now: float) -> None:
         """Composes a message and hands it over; `root` is its conversation's first one.
 
         Raises MailError when it cannot be written, SendError when it was not taken.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def idle(self, now: float) -> None:
         """There was nothing to send."""
 
+    @abstractmethod
     def close(self) -> None:
         """Ends the connection, if there is one."""
 

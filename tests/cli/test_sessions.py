@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from click.testing import CliRunner
 from support.world import World
 
 from tocsin.daemon import queries
+from tocsin.daemon.cli import tocsin
+from tocsin.daemon.runtime import clock
 from tocsin.daemon.store.models import Session
 from tocsin.daemon.tickets.manual import ManualError
 from tocsin.daemon.tickets.processes import write_off
@@ -62,3 +67,39 @@ def test_writing_off_twice_is_refused(world, lost):
     write_off(world.store, lost, world.now)
     with pytest.raises(ManualError, match="already"):
         write_off(world.store, lost, world.now)
+
+
+# The command itself
+
+
+@pytest.fixture
+def listed(world, lost, tmp_path, monkeypatch):
+    """The command on the world's database; what it printed."""
+    config = tmp_path / "tocsin.toml"
+    config.write_text(f'[daemon]\nstate_dir = "{tmp_path}"\n[database]\nurl = "{world.store.url}"\n')
+    monkeypatch.setattr(clock, "now", lambda: world.now)
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(
+            tocsin, ["--config", str(config), "sessions", *arguments], catch_exceptions=False
+        )
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", [(), ("list",)])
+def test_the_processes_known_are_listed(listed, lost, arguments):
+    assert lost[:8] in listed(*arguments)
+
+
+@pytest.mark.parametrize("arguments", [(), ("list",)])
+def test_another_services_processes_are_left_out(listed, lost, arguments):
+    world_of_two = listed(*arguments, "--limit", "1", "--service", "shop", "--json")
+    assert [one["id"] for one in json.loads(world_of_two)] == [lost]
+
+
+def test_a_written_off_process_is_listed_as_gone(listed, lost):
+    assert "written off" in listed("gone", lost[:8])
+    assert "gone" in listed()

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from support.world import HOUR, SETTINGS, World, an_exception
+from support.world import HOUR, SETTINGS, App, World, an_exception
 
 from tocsin.daemon import queries
 from tocsin.daemon.corrections import recording
@@ -17,6 +17,14 @@ from tocsin.daemon.store.models import Correction, History
 from tocsin.daemon.tickets.processes import write_off
 
 DAY = 24 * HOUR
+
+
+def with_one_lost(world: World) -> tuple[App, App]:
+    """A process that has logged an error, and another whose last word was a backlog."""
+    app, lost = world.app(), world.app()
+    app.fail(3)
+    lost.heartbeat(backlog=700)
+    return app, lost
 
 
 def gone(world: World) -> list[int]:
@@ -174,9 +182,7 @@ class WatchContract:
         assert status(world) == "closed"
 
     def test_a_process_unheard_for_three_days_is_written_off_and_the_closing_names_it(self, world: World):
-        app, lost = world.app(), world.app()
-        app.fail(3)
-        lost.heartbeat(backlog=700)
+        app, _ = with_one_lost(world)
         world.live(3 * DAY - HOUR, app)
         world.check()
         assert "process 77 on web1" in watch_now(world).waiting_for
@@ -186,9 +192,7 @@ class WatchContract:
         assert gone(world) == [77]
 
     def test_a_process_that_somebody_wrote_off_holds_no_ticket_open(self, world: World):
-        app, lost = world.app(), world.app()
-        app.fail(3)
-        lost.heartbeat(backlog=700)
+        app, lost = with_one_lost(world)
         world.live(DAY, app)
         world.check()
         assert status(world) == "open"
@@ -198,9 +202,7 @@ class WatchContract:
         assert gone(world) == [77]
 
     def test_a_written_off_process_that_is_heard_again_is_waited_for_again(self, world: World):
-        app, lost = world.app(), world.app()
-        app.fail(3)
-        lost.heartbeat(backlog=700)
+        app, lost = with_one_lost(world)
         write_off(world.store, lost.header.session, world.now)
         lost.heartbeat(backlog=700)
         world.live(DAY, app)
@@ -209,9 +211,7 @@ class WatchContract:
 
     def test_an_unheard_process_of_an_ephemeral_service_is_written_off_after_half_an_hour(self, world: World):
         settings(world, service=[{"name": "shop", "ephemeral": True}])
-        app, lost = world.app(), world.app()
-        app.fail(3)
-        lost.heartbeat(backlog=700)
+        app, _ = with_one_lost(world)
         world.live(DAY, app)
         world.check()
         assert status(world) == "closed"
@@ -234,9 +234,7 @@ class WatchContract:
         assert status(world) == "closed"
 
     def test_what_a_lost_process_left_behind_ends_the_waiting_when_it_is_shipped(self, world: World):
-        app, lost = world.app(), world.app()
-        app.fail(3)
-        lost.heartbeat(backlog=700)
+        app, lost = with_one_lost(world)
         world.live(DAY, app)
         world.check()
         assert status(world) == "open"

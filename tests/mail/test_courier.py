@@ -13,18 +13,6 @@ from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import History, Mail, Ticket
 
 
-@pytest.mark.parametrize("security", ["starttls", "ssl"])
-def test_a_mail_goes_from_the_outbox_over_tls_and_log_in_to_its_recipient(serve, courier, queue, security):
-    server = serve(security)
-    queue()
-    drain(courier(server.smtp(security)))
-    assert server.desk.recipients == ["anna@example.net"]
-    assert server.desk.log_ins == [(b"tocsin", PASSWORD)]
-    (message,) = server.desk.messages
-    assert message["Subject"] == "[Ticket #7] Erreur détectée sur votre site"
-    assert outbox.counts() == {"waiting": 0, "sent": 1, "failed": 0, "held": 0}
-
-
 def test_several_mails_share_one_connection(serve, courier, queue):
     server = serve()
     for _ in range(3):

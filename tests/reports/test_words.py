@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tocsin.daemon import ticket_wording
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.queries.tickets import WatchFacts
 from tocsin.daemon.tickets.evidence import Process, Rule, Silence, judge
-from tocsin.reports.wording import Words
+from tocsin.reports.wording import WORDS, Words
 
 DAY = 86400.0
 QUIET = {"quiet_since": 0.0, "seen": [(0.0, DAY)], "up": [(0.0, DAY)], "last_seen_alive": DAY}
@@ -44,3 +45,8 @@ def test_a_watch_noted_by_an_older_version_is_shown_as_it_was_stored() -> None:
 def watched(**more: Any) -> WatchFacts:
     at = Moment(DAY)
     return WatchFacts(at, DAY, 0.0, at, at, **more)
+
+
+@pytest.mark.parametrize("action", sorted(ticket_wording.ACTIONS))
+def test_every_action_of_a_history_has_a_word_of_its_own(action):
+    assert action in WORDS
