@@ -77,7 +77,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "validation", "validate",
             "Generate the test of ERROR_ID's correction, run it on the old and the new code, record the result.",
         ),
-        "check": Entry("service", "check", "Run the hourly round now."),
+        "check": Entry("service", "check", "Run the hourly check now."),
     },
     "Reports": {
         "metrics": Entry(

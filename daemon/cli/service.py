@@ -102,7 +102,7 @@ def _clock(session: SessionFacts) -> str:
 @as_json
 @pass_context_to_change
 def check(context: Context, as_json: bool) -> None:
-    """Run the hourly round now."""
+    """Run the hourly check now."""
     findings = WatchSweep(context.store, context.config).run(clock.now())
     if as_json:
         say_json([{"error_id": error_id, **_finding(found)} for error_id, found in findings.items()])

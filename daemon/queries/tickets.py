@@ -32,7 +32,7 @@ class HistoryFacts(Struct, frozen=True):
 
 
 class WatchFacts(Struct, frozen=True):
-    """How far the silence of an error has come, as the last round wrote it down. Durations in seconds."""
+    """How far the silence of an error has come, as the last hourly check wrote it down. Durations in seconds."""
 
     started_at: Moment
     required_seconds: float
@@ -140,7 +140,7 @@ def ticket_count(store: Store, *, open_only: bool = False, selection: Selection 
 def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDetail | None:
     """One ticket with everything about it, None when there is none. `now` in epoch seconds.
 
-    Its watch is judged at this moment, not as the last round wrote it down.
+    Its watch is judged at this moment, not as the last hourly check wrote it down.
     """
     found = ticket_details(store, [ticket_id], config, now).get(ticket_id)
     if found is None or found.watch is None or found.error_id is None:

@@ -1,4 +1,4 @@
-"""Which of the daemons on one database does what only one may do: the hourly round, the courier, the pages.
+"""Which of the daemons on one database does what only one may do: the hourly check, the courier, the pages.
 
 A session-level advisory lock of Postgres, held by a connection of its own, so that it goes with its holder.
 On SQLite there is but one daemon, and it leads.

@@ -1,4 +1,4 @@
-"""The hourly round: gathers each watch's evidence, has it judged, takes the tickets on. No mail."""
+"""The hourly check: gathers each watch's evidence, has it judged, takes the tickets on. No mail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tocsin.daemon.tickets.steps import Tickets
 GONE_NAMED = 5
 """Processes that a closing names of those that were written off."""
 LAST_CHECK = "last_check"
-"""Key of the fact that holds the moment of the last complete round."""
+"""Key of the fact that holds the moment of the last complete hourly check."""
 
 
 def rule_for(config: Config, service: str) -> Rule:

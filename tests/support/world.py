@@ -47,7 +47,7 @@ def an_exception(at: float, *, function: str = "price", line: int = 88, **more: 
 
 
 class World:
-    """One database, its digest and its hourly round; `now` moves when a test moves it."""
+    """One database, its digest and its hourly check; `now` moves when a test moves it."""
 
     def __init__(self, store: Store, settings: dict[str, Any] | None = None) -> None:
         self.store = store
@@ -83,7 +83,7 @@ class World:
             Run.create(host="here", pid=2, started_at=self.now, alive_until=self.now)
 
     def check(self) -> None:
-        """The hourly round."""
+        """The hourly check."""
         self.round.run(self.now)
 
     def app(self, service: str = "shop", **more: Any) -> App:
