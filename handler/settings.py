@@ -19,10 +19,11 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from tocsin.handler import paths
-from tocsin.handler.capture import breadcrumbs
 
 T = TypeVar("T")
 
+MOST_BREADCRUMBS = 100
+"""Breadcrumbs of one event, at most."""
 IPC_PATH_LIMIT = 107
 """Bytes of a unix socket's path, at most (sun_path holds one more for the closing NUL)."""
 
@@ -288,7 +289,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "in_app": _words,
     "not_in_app": _words,
     "scrub": _words,
-    "breadcrumbs": _count(breadcrumbs.MOST),
+    "breadcrumbs": _count(MOST_BREADCRUMBS),
     "uncaught": _flag,
     "heartbeat": _seconds(0.05, 3600),
     "flush_timeout": _seconds(0, 60),

@@ -9,27 +9,31 @@ class is called.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import weakref
 from collections import deque
+from collections.abc import Mapping
+from types import FrameType
 from typing import Any, Protocol
 
 from tocsin.handler.capture import values
-from tocsin.handler.capture.context import running_task
+from tocsin.handler.capture.context import client_id, running_task
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.protocol.event import Breadcrumb
 
-MOST = 100
-"""Breadcrumbs of one event, at most."""
 ROOM = 2048
 """Bytes of the breadcrumbs of one event: loggers and messages."""
 
 _TRAILS = 1000
 """Tasks whose records are kept, at most: of more, those that began to log first are forgotten."""
-_TEMPLATE, _TEXT, _MESSAGE, _ARGUMENTS = 1000, 300, 200, 10
+_TEMPLATE, _TEXT, _MESSAGE, _ARGUMENTS = 1000, 456, 200, 10
+"""Characters; an argument's text is kept longer than it is shown: half a secret would not be recognised as one."""
 _FIRST, _EVERY = 10, 10.0
 """Full events of one code location that take breadcrumbs along: the first ones, then one in so many seconds."""
 _LOCATIONS = 1024
+_CALLS_TO_LOGGER = 6
+"""Calls between a record's making and its logger, at most: factories may be wrapped in each other."""
 _PLAIN = (tuple, dict)
 
 Entry = tuple[float, int, object, str, str, Any, str | None]
@@ -48,30 +52,49 @@ class Trails:
 
     def __init__(self) -> None:
         self.length = 0
-        self._below = 0
-        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
+        """Records kept; 0 while nobody wants any."""
+        self._from = self._below = 0
+        """From which level on a record may be somebody's event, and below which it may be another's breadcrumb."""
+        self._listeners: dict[int, tuple[weakref.ref[Listener], int]] = {}
         self._thread = threading.local()
         self._tasks: dict[int, tuple[weakref.ref[object], deque[Entry]]] = {}
 
     def add(self, listener: Listener, length: int) -> None:
-        """Keeps so many records from now on."""
-        self._listeners.add(listener)
-        self.length = max(self.length, length)
+        """Keeps so many records from now on, as long as the listener lives."""
+        number = id(listener)
+
+        def gone(_: object) -> None:
+            self._listeners.pop(number, None)
+            self.measure()
+
+        self._listeners[number] = weakref.ref(listener, gone), length
         self.measure()
 
     def measure(self) -> None:
-        """Looks at the listeners' levels again."""
-        self._below = max((one.level for one in list(self._listeners)), default=0)
+        """Asks the listeners again: their levels may have changed, and some may be gone."""
+        # One step of the interpreter: a handler may be made in another thread meanwhile.
+        known = [
+            (found, length) for one, length in list(self._listeners.values()) if (found := one()) is not None
+        ]
+        levels = [listener.level for listener, _ in known]
+        self._from, self._below = min(levels, default=0), max(levels, default=0)
+        self.length = max((length for _, length in known), default=0)
 
     def follow(self, record: logging.LogRecord, client: str | None) -> Trail | None:
-        """Keeps a record that is below the level; of another one what was kept before it. Never raises."""
+        """What was kept before a record that may be somebody's event; keeps one that may be a breadcrumb.
+
+        Never raises.
+        """
+        trail = None
         try:
             fields = values.attributes_of(record) or {}
             level = fields.get("levelno")
             if type(level) is not int:
                 return None
+            if level >= self._from:
+                trail = self.last()
             if level >= self._below:
-                return self.last()
+                return trail
             message, args = _kept(fields.get("msg"), fields.get("args"))
             name, created = fields.get("name"), fields.get("created")
             self._trail().append((
@@ -81,11 +104,11 @@ class Trails:
                 name if type(name) is str else "",
                 message,
                 args,
-                client,
+                _named_client(fields) or client,
             ))  # fmt: skip
         except Exception:
             pass
-        return None
+        return trail
 
     def last(self) -> Trail:
         """What this thread or task has logged below the level, oldest first."""
@@ -139,11 +162,11 @@ class Breadcrumbs:
         self, trail: Trail | None, location: int, now: float, client: str | None
     ) -> tuple[Breadcrumb, ...]:
         """For an event of this code location: the newest that have room, oldest first, none of another client's."""
-        if trail is None:
-            trail = trails.last()
-        trail = tuple(entry for entry in trail if entry[-1] is None or entry[-1] == client)
         times, last = self._given.get(location, (0, 0.0))
         if not trail or (times >= _FIRST and 0 <= now - last < _EVERY):
+            return ()
+        trail = tuple(entry for entry in trail if entry[-1] is None or entry[-1] == client)
+        if not trail:
             return ()
         if len(self._given) >= _LOCATIONS:
             self._given.clear()
@@ -175,6 +198,24 @@ class Breadcrumbs:
             values.clean(shown),
             values.level_name(level, levelname),
         )
+
+
+def _named_client(fields: Mapping[str, Any]) -> str | None:
+    """The client that a record being made names itself, as `Capture.summarize` will see it.
+
+    `extra=` comes to a record after it was made: it is found where its logger makes it.
+    """
+    message = fields.get("msg")
+    named = message.get("client") if type(message) is dict else None
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(_CALLS_TO_LOGGER):
+        if frame is None or frame.f_code.co_name == "makeRecord":
+            break
+        frame = frame.f_back
+    if frame is not None and frame.f_code.co_name == "makeRecord":
+        extra = frame.f_locals.get("extra")
+        named = extra.get("client", named) if type(extra) is dict else named
+    return None if named is None else client_id(named)
 
 
 def _kept(message: object, args: object) -> tuple[str, Any]:

@@ -7,10 +7,13 @@ leaves a `with bind(...)` takes along what was bound, for whoever logs it furthe
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import Any
+
+from tocsin.handler.capture import values
 
 Bound = tuple[str | None, Mapping[str, Any]]
 
@@ -109,6 +112,13 @@ def current() -> Bound:
     bound = _bound.get()
     error = sys.exception()
     return bound if error is None else _left_by(error, bound)
+
+
+def client_id(given: object) -> str | None:
+    """The client that a record itself names; None for what is no id."""
+    if type(given) is str:
+        return given or None
+    return str(given) if type(given) is int or type(given) is uuid.UUID else values.exact(given)
 
 
 def running_task() -> object | None:

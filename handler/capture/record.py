@@ -17,7 +17,6 @@ import re
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from types import TracebackType
@@ -28,12 +27,12 @@ from msgspec import Struct
 
 from tocsin.handler.capture import values
 from tocsin.handler.capture.breadcrumbs import Breadcrumbs
-from tocsin.handler.capture.context import current
+from tocsin.handler.capture.context import client_id, current
 from tocsin.handler.capture.fit import fit
 from tocsin.handler.capture.named_values import NamedValues
 from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
-from tocsin.handler.capture.stamp import TASK, StampedRecord, is_plain, trail_of
+from tocsin.handler.capture.stamp import TASK, StampedRecord, is_plain, keep_trail, trail_of
 from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -135,7 +134,7 @@ class Capture:
         self._threads: dict[str, str] = {}
 
     def summarize(self, record: logging.LogRecord) -> RecordSummary:
-        """The cheap first look at every record. Never raises, whatever the record holds."""
+        """The cheap summary of every record. Never raises, whatever the record holds."""
         try:
             cls = type(record)
             plain = record if cls is StampedRecord or cls is logging.LogRecord else _plain(record)
@@ -149,14 +148,14 @@ class Capture:
                 client, bound = current()
             given = bound.get("fingerprint") if bound else None
             if not ordinary and type(plain.msg) is dict and (named := plain.msg.get("client")) is not None:
-                client = _client(named) or client
+                client = client_id(named) or client
             if caught is None and plain.exc_text is not None:
                 message += _printed(plain.exc_text)
             fields = plain.__dict__
             if len(fields) > _ORDINARY_COUNT:
                 ordinary = False
                 if (named := fields.get("client")) is not None:
-                    client = _client(named) or client
+                    client = client_id(named) or client
                 if (own := fields.get("fingerprint")) is not None:
                     given = own
             client = client or self._client
@@ -209,7 +208,7 @@ class Capture:
                 self._stack(stack) if type(stack) is str and stack else None,
                 summary.key,
                 site.level_name if levelname is site.levelname else values.level_name(site.level, levelname),
-                "" if task is None else self._thread(task),
+                "" if task is None else values.clean(_word(task)),
                 self._breadcrumbs.of(trail_of(summary.plain), site.key, summary.occurred_at, client)
                 if self._breadcrumbs
                 else (),
@@ -278,7 +277,7 @@ class Capture:
             found.add(plain.msg.items(), _CONSUMED | {"event"})
         fields = plain.__dict__
         found.add(fields.items(), _ORDINARY)
-        if (client := fields.get("client")) is not None and _client(client) is None:
+        if (client := fields.get("client")) is not None and client_id(client) is None:
             found.add((("client", client),))
         found.add_errors(plain.args)
         if "request" in found.texts and (route := values.route_of(fields.get("request"))):
@@ -317,7 +316,7 @@ def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, 
         return _cut(text), None, ordinary
     try:
         dropped = 0
-        for arg in args if type(args) is tuple else dict.values(args) if type(args) is dict else ():
+        for arg in args if type(args) is tuple else list(dict.values(args)) if type(args) is dict else ():
             cls = type(arg)
             if cls is int:
                 continue
@@ -413,12 +412,6 @@ def _printed(text: object) -> str:
     return "\n" + _cut(values.exact(text) or "") if text else ""
 
 
-def _client(given: object) -> str | None:
-    if type(given) is str:
-        return given or None
-    return str(given) if type(given) is int or type(given) is uuid.UUID else values.exact(given)
-
-
 def _fingerprint(given: object) -> tuple[str, ...] | None:
     """The texts of `extra={"fingerprint": [...]}`; None where there is none."""
     parts: Iterable[object] = (given,)
@@ -445,6 +438,7 @@ def _plain(record: logging.LogRecord) -> logging.LogRecord:
     """The record's own attributes, read past its class; for what is missing, nothing."""
     plain = logging.LogRecord("", logging.ERROR, "", 0, "", (), None, "")
     plain.__dict__.update(_ATTRIBUTES(record) or {})
+    keep_trail(plain, trail_of(record))
     return plain
 
 
@@ -459,7 +453,7 @@ def _word(given: object) -> str:
 
 
 def _unreadable(problem: Exception) -> RecordSummary:
-    """What is left when even the look failed (no memory, no stack): it happened and it counts."""
+    """What is left when even the summary failed (no memory, no stack): it happened and it counts."""
     return RecordSummary(
         key=1,
         occurred_at=time.time(),

@@ -6,6 +6,7 @@ handles it knows nothing of the one that logged it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -60,6 +61,8 @@ class StampedRecord(logging.LogRecord):
 
 _foreign: WeakKeyDictionary[logging.LogRecord, Marks] = WeakKeyDictionary()
 """Marks of records of an application's own class, which has no slot for them."""
+_foreign_trails: WeakKeyDictionary[logging.LogRecord, Trail] = WeakKeyDictionary()
+"""What had been logged before them."""
 
 
 def is_plain(record: logging.LogRecord) -> bool:
@@ -70,7 +73,19 @@ def is_plain(record: logging.LogRecord) -> bool:
 
 def trail_of(record: logging.LogRecord) -> Trail | None:
     """What had been logged before the record; None where that was not kept for it."""
-    return getattr(record, "tocsin_trail", None)
+    if type(record) is StampedRecord:
+        return getattr(record, "tocsin_trail", None)
+    try:
+        return _foreign_trails.get(record) if _foreign_trails else None
+    except Exception:  # Its own `__hash__` or `__eq__` may do anything.
+        return None
+
+
+def keep_trail(record: logging.LogRecord, trail: Trail | None) -> None:
+    """Keeps it for a record that has no slot for it. Never raises."""
+    if trail:
+        with contextlib.suppress(Exception):
+            _foreign_trails[record] = trail
 
 
 def is_first(record: logging.LogRecord, destination: object) -> bool:
@@ -114,7 +129,7 @@ def _stamped(*args: Any, **kwargs: Any) -> StampedRecord:
 def _followed(*args: Any, **kwargs: Any) -> StampedRecord:
     """As `_stamped`, where breadcrumbs are wanted."""
     record = _stamped(*args, **kwargs)
-    record.tocsin_trail = trails.follow(record, record.tocsin_bound[0])
+    record.tocsin_trail = trails.follow(record, record.tocsin_bound[0]) if trails.length else None
     return record
 
 
@@ -126,12 +141,16 @@ class _Stamping:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         made = self._before(*args, **kwargs)
-        trail = trails.follow(made, current()[0]) if trails.length else None
+        if type(made) is StampedRecord:  # The application's own factory calls ours.
+            return made
+        bound = current()
+        trail = trails.follow(made, bound[0]) if trails.length else None
         if type(made) is not logging.LogRecord:
+            keep_trail(made, trail)
             return made
         record = StampedRecord.__new__(StampedRecord)
         record.__dict__ = made.__dict__
-        record.tocsin_bound = current()
+        record.tocsin_bound = bound
         record.tocsin_marks = {}
         record.tocsin_task = _task() if _TASKS_UNKNOWN and "asyncio" in _modules else None
         record.tocsin_trail = trail

@@ -9,6 +9,7 @@ import logging
 import logging.handlers
 import pickle
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -346,3 +347,76 @@ def test_an_event_that_is_too_large_says_how_many_there_were() -> None:
 def test_a_wrong_number_is_refused(place: Path, wrong: Any) -> None:
     with pytest.raises(ValueError, match="from 0 to 100"):
         TocsinHandler(f"ipc://{place}/s", spool=place / "spool", breadcrumbs=wrong)
+
+
+def test_an_event_is_no_breadcrumb_of_itself(logger_to: Make, collected: Collected) -> None:
+    logger = logger_to(breadcrumbs=20)
+    early = Collected()
+    early.setLevel(logging.WARNING)
+    breadcrumbs.trails.add(early, 20)
+    logger.addHandler(early)
+    logger.warning("late")
+    assert crumbs(early) == []
+
+
+def test_what_a_call_names_another_clients_stays_out_of_this_ones_event(
+    logger: logging.Logger, collected: Collected
+) -> None:
+    logger.info("acme's invoice", extra={"client": "acme"})
+    logger.info("anybody's")
+    logger.error("failed", extra={"client": "north"})
+    assert crumbs(collected) == [(logging.INFO, "anybody's")]
+
+
+def test_a_record_of_another_thread_has_not_this_ones_breadcrumbs(
+    logger: logging.Logger, collected: Collected
+) -> None:
+    logger.info("of this thread")
+    plain = logging.LogRecord("shop", logging.ERROR, "shop.py", 1, "handed on", (), None)
+    collected.records.append(plain)
+    assert crumbs(collected) == []
+
+
+def test_a_factory_that_calls_ours_keeps_each_record_once(logger_to: Make, collected: Collected) -> None:
+    logger_to(breadcrumbs=20)
+    ours = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(lambda *given, **more: ours(*given, **more))
+    logger = logger_to(breadcrumbs=20)
+    logger.addHandler(collected)
+    logger.info("once")
+    logger.error("failed")
+    assert crumbs(collected) == [(logging.INFO, "once")]
+
+
+def test_nothing_is_kept_once_the_last_handler_that_wants_it_is_gone() -> None:
+    kept = Trails()
+    listener = Collected()
+    kept.add(listener, 20)
+    assert kept.length == 20
+    del listener
+    gc.collect()
+    assert kept.length == 0
+
+
+def test_listeners_may_come_from_several_threads_at_once() -> None:
+    kept = Trails()
+    failed: list[Exception] = []
+
+    def add() -> None:
+        try:
+            for _ in range(500):
+                kept.add(Collected(), 5)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert failed == []
