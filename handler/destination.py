@@ -43,7 +43,7 @@ class User(Protocol):
 
 
 class Destination:
-    """Shared by handlers with equal settings. `take` may be called anywhere, at any time, re-entrantly."""
+    """Shared by handlers with equal settings. `handle` may be called anywhere, at any time, re-entrantly."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -93,7 +93,7 @@ class Destination:
             self._failed.add()
 
     def flush(self, seconds: float) -> bool:
-        """Waits until all taken so far is acknowledged, at most so long; 50 ms when no daemon answers."""
+        """Waits until all handled so far is acknowledged, at most so long; 50 ms when no daemon answers."""
         return self._session is None or self._session.await_acknowledged(seconds, UNANSWERED)
 
     def await_delivery(self, seconds: float) -> bool:
@@ -134,7 +134,7 @@ class Destination:
             self._open()
 
     def finish(self, seconds: float) -> None:
-        """Flushes, says goodbye and closes everything. A later `take` begins a new session."""
+        """Flushes, says goodbye and closes everything. A later `handle` begins a new session."""
         settling.drop(self._has_settled)
         session = self._session
         if session is None or not session.mine:

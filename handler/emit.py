@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from tocsin.handler import exception_hooks
 from tocsin.handler.capture import stamp
 from tocsin.handler.capture.breadcrumbs import trails
 from tocsin.handler.capture.stamp import StampedRecord, is_first
@@ -90,7 +91,7 @@ class TocsinHandler(logging.Handler):
         """Its records come from a queue's listener, a buffer or another library, and not from a logger."""
         self._look_at_next()
         self._uncaught_too = uncaught_too
-        self._uncaught = Uncaught(self, lambda: self.in_use) if uncaught_too else None
+        self._uncaught = Uncaught(self, lambda: self._is_reached) if uncaught_too else None
 
     def __reduce__(self) -> Any:
         """Copied or sent to another process, a handler is made again from its arguments."""
@@ -155,7 +156,7 @@ class TocsinHandler(logging.Handler):
         """
         self._closed = True
         self._look_at_next()
-        if not self.in_use and self._uncaught is not None:
+        if not self._is_reached and self._uncaught is not None:
             self._uncaught.remove()
             self._uncaught = None
         if _ending.begun:
@@ -168,7 +169,12 @@ class TocsinHandler(logging.Handler):
     @property
     def in_use(self) -> bool:
         """It is open, attached to a logger, or behind another handler: nobody can tell when that one is done."""
-        return not self._closed or self._behind or is_attached(self)
+        return self._behind or self._is_reached
+
+    @property
+    def _is_reached(self) -> bool:
+        """It is open or attached: what nobody caught is its own to report, and not that of one made after it."""
+        return not self._closed or is_attached(self)
 
     def _look_at_next(self) -> None:
         """Has the next record tell how records come, and open the handler.
@@ -181,9 +187,9 @@ class TocsinHandler(logging.Handler):
         self.__dict__.pop("emit", None)
         self._closed = False
         with contextlib.suppress(Exception):
-            self._behind = not _called_by_a_logger(self)
+            self._behind = _called_by_another(self)
         if self._uncaught_too and self._uncaught is None and not _ending.begun:
-            self._uncaught = Uncaught(self, lambda: self.in_use)
+            self._uncaught = Uncaught(self, lambda: self._is_reached)
         self.emit(record)
 
 
@@ -209,15 +215,19 @@ def _emit_next(handler: weakref.ref[TocsinHandler], record: logging.LogRecord) -
         found._open_by(record)
 
 
-def _called_by_a_logger(handler: TocsinHandler) -> bool:
-    """Whether the record that is being handled comes to the handler from a logger itself."""
+def _called_by_another(handler: TocsinHandler) -> bool:
+    """Whether the record that is being handled comes neither from a logger itself nor from our own hooks."""
     frame: FrameType | None = sys._getframe(3)
     while frame is not None and frame.f_locals.get("self") is handler:
         frame = frame.f_back
-    return frame is not None and frame.f_code.co_name == "callHandlers"
+    if frame is None or frame.f_code.co_name == "callHandlers":
+        return frame is None
+    return frame.f_globals.get("__name__") != exception_hooks.__name__
 
 
 def _made(cls: type[TocsinHandler], given: dict[str, Any]) -> TocsinHandler:
+    # Through the package's door, which also loads what makes children of multiprocessing say goodbye.
+    getattr(sys.modules[__package__], cls.__name__, None)
     return cls(**given)
 
 

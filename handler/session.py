@@ -57,7 +57,7 @@ class Session:
         return self.pid == os.getpid() and not self.shipper.ended
 
     def await_acknowledged(self, seconds: float, unanswered: float) -> bool:
-        """Waits until all taken so far is acknowledged: at most `seconds`, or `unanswered` when no daemon answers."""
+        """Waits until all so far is acknowledged: at most `seconds`, or `unanswered` when no daemon answers."""
         if not self.mine:
             return True
         shipper = self.shipper

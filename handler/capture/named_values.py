@@ -47,7 +47,8 @@ class NamedValues:
         for name, value in islice(items, _LOOKED_AT):
             if issubclass(type(value), BaseException):
                 text = f"{values.kind_of(value).name}: {values.error_text(value)}"  # type: ignore[arg-type]
-                self.add(((f"argument {name}", text),))
+                shown = name if type(name) is int or type(name) is str else values.render(name)
+                self.add(((f"argument {shown}", text),))
 
     def shown(self, scrub: Scrubber) -> dict[str, str]:
         """Without secrets; at the end, how many names there were where some had no room."""

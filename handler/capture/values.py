@@ -380,9 +380,15 @@ def _scalar(value: Any, kind: Kind) -> str:
 
 
 def _error(error: BaseException) -> str:
-    """An exception that is a value: its type and arguments. Its `__str__` is not asked."""
+    """An exception that is a value: its type and arguments. Its `__str__` is not asked.
+
+    One that it holds is named only: chains of them have no end, and trees of them double at each level.
+    """
     args = _args_of(error)
-    parts = [_inner(arg) for arg in args[:_ITEMS]]
+    parts = [
+        f"<{kind_of(arg).name}>" if issubclass(type(arg), BaseException) else _inner(arg)
+        for arg in args[:_ITEMS]
+    ]
     if len(args) > _ITEMS:
         parts.append(cut_mark(len(args), "items"))
     return f"{kind_of(error).name}({', '.join(parts)})"

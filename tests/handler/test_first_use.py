@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
+import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from daemon_double import DaemonDouble
 from support.running import until
+
+from tocsin.handler import TocsinHandler
 
 Make = Callable[..., logging.Logger]
 
@@ -241,3 +246,24 @@ log.error("as another user"); handler.destination.await_delivery(20)
         assert run(place, body).returncode == 0
         assert until(lambda: daemon.memory.messages == {"as root": 1, "as another user": 1})
         assert len(daemon.memory.headers) == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_nobody_caught_is_one_record_after_each_reconfiguration(logger_to: Make, place: Path) -> None:
+    for _ in range(3):
+        handler = logger_to(uncaught=True).handlers[0]
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+        handler.close()
+    with DaemonDouble(f"ipc://{place}/s") as daemon:
+        assert until(lambda: daemon.memory.messages["Uncaught exception in a thread"] >= 3)
+        assert daemon.memory.messages["Uncaught exception in a thread"] == 3
+
+
+def test_a_handler_unpickled_in_a_fresh_process_has_its_children_say_goodbye() -> None:
+    made = base64.b64encode(pickle.dumps(TocsinHandler("ipc:///nowhere", "shop"))).decode()
+    body = f"import base64, pickle, sys; pickle.loads(base64.b64decode({made!r})); "
+    body += "print('tocsin.handler.integrations.children' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

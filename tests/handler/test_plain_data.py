@@ -198,3 +198,60 @@ def test_the_records_traceback_is_that_of_its_moment() -> None:
 )
 def test_the_title_of_data_names_its_keys_and_none_of_its_values(message: Any, title: str) -> None:
     assert sign(event_of(record(message, ())), {}).title == title
+
+
+def test_the_key_of_an_argument_runs_nothing():
+    class Key:
+        def __format__(self, how: str) -> str:
+            raise SystemExit("asked")
+
+        __repr__ = __str__ = __format__  # type: ignore[assignment]
+
+    event = event_of(record("failed", {Key(): ConnectionError("no route")}))
+    assert "no route" in str(event.context)
+
+
+def nested(levels: int, wide: int) -> Exception:
+    error = Exception("innermost")
+    for _ in range(levels):
+        error = Exception(*(error for _ in range(wide)))
+    return error
+
+
+def test_exceptions_that_hold_each_other_are_named_only():
+    assert render(nested(2, 3)) == "Exception(<Exception>, <Exception>, <Exception>)"
+
+
+def test_a_tree_of_exceptions_costs_no_more_than_its_first_level():
+    counted = 0
+
+    def trace(frame: Any, what: str, _: Any) -> Any:
+        nonlocal counted
+        counted += what == "call"
+        return None
+
+    sys.setprofile(trace)
+    try:
+        render(nested(8, 10))
+    finally:
+        sys.setprofile(None)
+    assert counted < 500
+
+
+@pytest.mark.parametrize("levels", [400, 2000])
+def test_a_long_chain_of_arguments_leaves_the_event_readable(levels):
+    error: Exception = Exception("innermost")
+    for _ in range(levels):
+        error = Exception("retry", error)
+    event = event_of(record("failed", (), error))
+    assert event.message == "failed"
+    assert event.exception is not None
+    assert event.exception.text == "('retry', Exception('retry', <Exception>))"
+
+
+def test_an_exception_that_holds_itself_leaves_the_event_readable():
+    error = Exception("round")
+    error.args = (error, 1)
+    event = event_of(record("failed", (), error))
+    assert event.message == "failed"
+    assert event.exception is not None
