@@ -42,7 +42,7 @@ def list_(context: Context, selection: Selection, as_json: bool) -> None:
         _ = context.words.gettext
         columns = [_("id"), _("name"), _("email"), _("language"), _("time zone"), _("report folder")]
         rows = [[one.id, one.name, one.email, one.language, one.timezone, one.folder] for one in found]
-        say_table([Column(title) for title in columns], rows, _("No clients."))
+        say_table(context, [Column(title) for title in columns], rows, _("No clients."))
     say_cut(context, len(found), lambda: len(everyone), selection)
 
 

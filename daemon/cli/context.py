@@ -23,6 +23,7 @@ from tocsin.daemon.config_file import SYSTEM, ConfigError, FoundFile, find
 from tocsin.daemon.queries.moment import to_json
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.store.database import Store, open_store
+from tocsin.daemon.time_zone import TimeZone
 from tocsin.reports.wording import Words
 
 
@@ -65,6 +66,11 @@ class Context:
     def words(self) -> NullTranslations:
         """The words of what this command answers, in the language of the pages."""
         return words(self.config.report_language)
+
+    @cached_property
+    def zone(self) -> TimeZone:
+        """The time zone of the moments that this command tells people."""
+        return TimeZone(self.config.organisation.timezone)
 
     @cached_property
     def page_words(self) -> Words:
@@ -129,21 +135,21 @@ def say_changed(context: Context, text: str, *named: str) -> None:
         say(f"  configuration {path}{', of your daemon' if source == 'daemon' else ''}")
 
 
-def say_table(columns: list[Column], rows: list[list[Any]], empty: str) -> None:
+def say_table(context: Context, columns: list[Column], rows: list[list[Any]], empty: str) -> None:
     """Prints rows as a table that fits the terminal, or the sentence for none."""
     if not rows:
         say(empty)
         return
-    made = table(columns, rows, terminal_width())
+    made = table(columns, rows, terminal_width(), context.zone)
     for line in made.head:
         click.secho(line, bold=True)
     for line in made.body:
         click.echo(line)
 
 
-def say_facts(*facts: tuple[str, object]) -> None:
+def say_facts(context: Context, *facts: tuple[str, object]) -> None:
     """Prints lines of `label  value`; those without a value are left out."""
-    for line in labelled(facts, terminal_width()):
+    for line in labelled(facts, terminal_width(), context.zone):
         click.echo(line)
 
 

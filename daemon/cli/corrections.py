@@ -126,10 +126,11 @@ def _show_list(context: Context, found: list[queries.CorrectionFacts]) -> None:
         results = one.test_results.get("summary", "") if one.test_results else ""
         tests = context.page_words.word(f"tests_{one.test_status}")
         say_facts(
+            context,
             (_("correction"), one.id),
             (_("error"), f"{one.error_id}, {one.service}: {one.title}"),
             (_("applied by"), one.applied_by),
-            (_("applied (UTC)"), one.applied_at),
+            (_("applied"), one.applied_at),
             (_("tests"), f"{tests}: {results}" if results else tests),
             (_("description"), one.description),
         )

@@ -38,7 +38,7 @@ def _introduce(context: Context, store: Store) -> None:
         (_("served at"), config.report.url),
         (_("configuration"), config.file or _("built-in defaults")),
     ]
-    for line in labelled(known, terminal_width()):
+    for line in labelled(known, terminal_width(), context.zone):
         click.echo(line, err=True)
     for remedy in missing.values():
         click.echo(printable(f"! {remedy}"), err=True)

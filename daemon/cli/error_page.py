@@ -55,6 +55,7 @@ def _show_facts(context: Context, error: queries.ErrorDetail) -> None:
                    if t.status == status), "")  # fmt: skip
     rate = error.muted_rate
     say_facts(
+        context,
         (_("error"), f"{error.id}, {error.title}"),
         (_("message"), _first_line(error.message) if error.message != error.title else ""),
         (_("state"), said.word(state(error, urgent, clock.now()))),
@@ -62,9 +63,9 @@ def _show_facts(context: Context, error: queries.ErrorDetail) -> None:
         (_("environment"), error.environment),
         (_("place"), f"{error.source}:{error.line}" + (f", {error.function}" if error.function else "")),
         (_("times"), error.occurrences),
-        (_("first seen (UTC)"), error.first_seen),
-        (_("last seen (UTC)"), error.last_seen),
-        (_("muted until (UTC)"), error.muted_until),
+        (_("first seen"), error.first_seen),
+        (_("last seen"), error.last_seen),
+        (_("muted until"), error.muted_until),
         (_("muted until it exceeds"), "" if rate is None else _("%(rate)g an hour") % {"rate": rate}),
         (_("part of error"), error.merged_into),
         (
@@ -82,7 +83,8 @@ def _show_sample(context: Context, sample: SampleFacts, event: EventFacts) -> No
     _heading(_("What happened: sample %(id)s") % {"id": sample.id})
     host = f"{sample.host} ({sample.pid})" if sample.host and sample.pid else sample.host
     say_facts(
-        (_("moment (UTC)"), sample.occurred_at),
+        context,
+        (_("moment"), sample.occurred_at),
         (_("client"), sample.client_id),
         (_("host"), host),
         (_("release"), sample.release),
@@ -165,7 +167,7 @@ def _show_samples(context: Context, error: queries.ErrorDetail) -> None:
     _heading(_("Samples (`--sample ID` shows one)"))
     columns = [
         Column(_("id"), number=True),
-        Column(_("moment (UTC)")),
+        Column(_("moment")),
         Column(_("client")),
         Column(_("host")),
         Column(_("release")),
@@ -175,7 +177,7 @@ def _show_samples(context: Context, error: queries.ErrorDetail) -> None:
         [one.id, one.occurred_at, one.client_id, one.host, one.release, brief(_text(one), VALUE_SHOWN)]
         for one in error.samples[:SAMPLES_LISTED]
     ]
-    say_table(columns, rows, "")
+    say_table(context, columns, rows, "")
     if error.samples_kept > len(rows):
         say(_("%(count)s older ones are kept") % {"count": error.samples_kept - len(rows)})
 
@@ -200,15 +202,15 @@ def _show_tickets(context: Context, error: queries.ErrorDetail) -> None:
         Column(_("id"), number=True),
         Column(_("state")),
         Column(_("client")),
-        Column(_("opened (UTC)")),
-        Column(_("closed (UTC)")),
+        Column(_("opened")),
+        Column(_("closed")),
         Column(_("subject"), text=True),
     ]
     rows = [
         [t.id, context.state("", t.status), t.client_id, t.created_at, t.closed_at, t.subject]
         for t in error.tickets
     ]
-    say_table(columns, rows, _("None: it was not seen often enough within the window."))
+    say_table(context, columns, rows, _("None: it was not seen often enough within the window."))
 
 
 def _show_corrections(context: Context, error: queries.ErrorDetail) -> None:
@@ -218,7 +220,7 @@ def _show_corrections(context: Context, error: queries.ErrorDetail) -> None:
     _heading(_("Corrections (`tocsin corrections %(id)s` shows the code)") % {"id": error.id})
     columns = [
         Column(_("id"), number=True),
-        Column(_("applied (UTC)")),
+        Column(_("applied")),
         Column(_("by")),
         Column(_("tests")),
         Column(_("file")),
@@ -235,14 +237,14 @@ def _show_corrections(context: Context, error: queries.ErrorDetail) -> None:
         ]
         for one in error.corrections_recorded
     ]
-    say_table(columns, rows, "")
+    say_table(context, columns, rows, "")
 
 
 def _show_timeline(context: Context, error: queries.ErrorDetail) -> None:
     _, said = context.words.gettext, context.page_words
     _heading(_("Timeline"))
     columns = [
-        Column(_("moment (UTC)")),
+        Column(_("moment")),
         Column(_("ticket"), number=True),
         Column(_("by")),
         Column(_("what"), text=True),
@@ -256,4 +258,4 @@ def _show_timeline(context: Context, error: queries.ErrorDetail) -> None:
         ]
         for h in error.timeline
     ]
-    say_table(columns, rows, "")
+    say_table(context, columns, rows, "")

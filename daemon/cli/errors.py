@@ -65,7 +65,7 @@ def _show_list(context: Context, found: list[queries.ErrorFacts]) -> None:
         Column(_("id"), number=True),
         Column(_("state")),
         Column(_("times"), number=True),
-        Column(_("last seen (UTC)")),
+        Column(_("last seen")),
         Column(_("service")),
         Column(_("tickets"), number=True),
         Column(_("place")),
@@ -84,7 +84,7 @@ def _show_list(context: Context, found: list[queries.ErrorFacts]) -> None:
         ]
         for e in found
     ]
-    say_table(columns, rows, _("No errors. All is quiet."))
+    say_table(context, columns, rows, _("No errors. All is quiet."))
 
 
 def _told_apart(error: queries.ErrorFacts) -> str:

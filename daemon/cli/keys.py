@@ -77,7 +77,7 @@ def list_keys(context: Context, directory: Path | None, as_json: bool) -> None:
     rows = [[one.name, one.public_key, one.problem] for one in found]
     _ = context.words.gettext
     columns = [Column(_("name")), Column(_("public key")), Column(_("problem"), text=True)]
-    say_table(columns, rows, _("No key may connect; see tocsin keys client."))
+    say_table(context, columns, rows, _("No key may connect; see tocsin keys client."))
 
 
 @keys.command()

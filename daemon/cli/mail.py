@@ -158,7 +158,7 @@ def _show_list(context: Context, found: list[queries.OutboxMail]) -> None:
         Column(_("id"), number=True),
         Column(_("state")),
         Column(_("mail")),
-        Column(_("written (UTC)")),
+        Column(_("written")),
         Column(_("ticket"), number=True),
         Column(_("to")),
         Column(_("tries"), number=True),
@@ -177,7 +177,7 @@ def _show_list(context: Context, found: list[queries.OutboxMail]) -> None:
         ]
         for m in found
     ]
-    say_table(columns, rows, _("No mails."))
+    say_table(context, columns, rows, _("No mails."))
 
 
 def _change(name: str, help_text: str, states: tuple[str, ...], change: Callable[[list[int]], int]) -> None:

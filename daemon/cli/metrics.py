@@ -20,6 +20,7 @@ def metrics(context: Context, as_json: bool) -> None:
         return
     _, said = context.words.gettext, context.page_words
     say_facts(
+        context,
         (_("automatic tickets"), found.auto_tickets),
         (_("closed automatically"), said.percent(found.auto_closed_percent)),
         (_("mean time to resolution"), said.hours(found.mean_hours_to_resolution)),
@@ -29,4 +30,4 @@ def metrics(context: Context, as_json: bool) -> None:
     say()
     columns = [Column(_("corrections"), number=True), Column(_("file")), Column(_("error"), text=True)]
     rows = [[top.corrections_count, top.source, top.message] for top in found.top_corrected]
-    say_table(columns, rows, _("No corrections yet."))
+    say_table(context, columns, rows, _("No corrections yet."))

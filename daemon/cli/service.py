@@ -61,6 +61,7 @@ def _show_status(context: Context, found: queries.StatusFacts, sessions: list[Se
     ]
     alive = [session for session in sessions if session.alive]
     say_facts(
+        context,
         (_("daemon"), _("running") if found.alive else _("NOT running")),
         (_("database"), found.database),
         (_("events"), ", ".join(filter(None, events))),
@@ -71,13 +72,13 @@ def _show_status(context: Context, found: queries.StatusFacts, sessions: list[Se
             _("%(waiting)s waiting, %(sent)s sent, %(failed)s failed")
             % {"waiting": mails.waiting, "sent": mails.sent, "failed": mails.failed},
         ),
-        (_("last check (UTC)"), found.last_check or _("none yet")),
+        (_("last check"), found.last_check or _("none yet")),
         (_("sessions"), _("%(alive)s alive of %(all)s known") % {"alive": len(alive), "all": len(sessions)}),
     )
     columns = [
         Column(_("service")),
         Column(_("pid"), number=True),
-        Column(_("last heard (UTC)")),
+        Column(_("last heard")),
         Column(_("host")),
         Column(_("environment")),
         Column(_("backlog"), number=True),
@@ -88,7 +89,7 @@ def _show_status(context: Context, found: queries.StatusFacts, sessions: list[Se
     ]
     if rows:
         say()
-        say_table(columns, rows, "")
+        say_table(context, columns, rows, "")
     for problem in problems(found, context.config, clock.now(), context.page_words.catalogue):
         say(f"! {problem}")
 
@@ -126,7 +127,7 @@ def check(context: Context, as_json: bool) -> None:
         ]
         for error_id, found in findings.items()
     ]
-    say_table(columns, rows, _("No error is being watched."))
+    say_table(context, columns, rows, _("No error is being watched."))
 
 
 def _finding(found: Finding) -> dict[str, object]:

@@ -72,7 +72,7 @@ def _show(context: Context, found: list[SessionFacts]) -> None:
         Column(_("state")),
         Column(_("service")),
         Column(_("pid"), number=True),
-        Column(_("last heard (UTC)")),
+        Column(_("last heard")),
         Column(_("backlog"), number=True),
         Column(_("host")),
         Column(_("environment")),
@@ -82,7 +82,7 @@ def _show(context: Context, found: list[SessionFacts]) -> None:
          one.host, one.environment]
         for one in found
     ]  # fmt: skip
-    say_table(columns, rows, _("No processes."))
+    say_table(context, columns, rows, _("No processes."))
 
 
 def _state(context: Context, session: SessionFacts) -> str:

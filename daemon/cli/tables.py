@@ -11,6 +11,7 @@ from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
 from tocsin.daemon.queries.moment import Moment
+from tocsin.daemon.time_zone import TimeZone
 
 GAP = "  "
 INDENT = 4
@@ -36,15 +37,17 @@ class Table(NamedTuple):
     body: list[str]
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], width: int | None) -> Table:
+def table(
+    columns: Sequence[Column], rows: Sequence[Sequence[object]], width: int | None, zone: TimeZone
+) -> Table:
     """The lines of a table that fit the width; None: one line a row. A column without any value is dropped.
 
-    A line is wider only where a single word is.
+    A line is wider only where a single word is. The title of a column of moments names the time zone.
     """
-    cells = [[cell_text(cell) for cell in row] for row in rows]
+    cells = [[cell_text(cell, zone) for cell in row] for row in rows]
     kept = [at for at in range(len(columns)) if any(row[at] for row in cells)]
+    titles = [_zoned(columns[at].title, [row[at] for row in rows], zone) for at in kept]
     columns = [columns[at] for at in kept]
-    titles = [column.title for column in columns]
     cells = [[row[at] for at in kept] for row in cells]
     lines = _lines(columns, [titles, *cells], width)
     return Table(
@@ -52,9 +55,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], width: in
     )
 
 
-def labelled(facts: Sequence[tuple[str, object]], width: int | None) -> list[str]:
-    """Lines of `label  value`; a long value goes on below itself, broken between words. No value: no line."""
-    known = [(label, cell_text(value)) for label, value in facts]
+def labelled(facts: Sequence[tuple[str, object]], width: int | None, zone: TimeZone) -> list[str]:
+    """Lines of `label  value`; a long value goes on below itself, broken between words. No value: no line.
+
+    The label of a moment names the time zone.
+    """
+    known = [(_zoned(label, [value], zone), cell_text(value, zone)) for label, value in facts]
     known = [(label, value) for label, value in known if value]
     first = max((columns_of(label) for label, _ in known), default=0)
     lines = []
@@ -65,10 +71,10 @@ def labelled(facts: Sequence[tuple[str, object]], width: int | None) -> list[str
     return lines
 
 
-def cell_text(value: object) -> str:
-    """A value on one line: a moment to the minute (UTC), '' for None, control characters made visible."""
+def cell_text(value: object, zone: TimeZone) -> str:
+    """A value on one line: a moment to the minute, '' for None, control characters made visible."""
     if isinstance(value, Moment):
-        return value.minute
+        return zone.local(value).strftime("%Y-%m-%d %H:%M")
     return printable(_BREAKS.sub(" ", "" if value is None else str(value)).strip(" "))
 
 
@@ -100,6 +106,11 @@ def columns_of(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _zoned(title: str, values: Sequence[object], zone: TimeZone) -> str:
+    """The title of such values; that of moments names the time zone."""
+    return f"{title} ({zone.label})" if any(isinstance(value, Moment) for value in values) else title
 
 
 class _Place(NamedTuple):

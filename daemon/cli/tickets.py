@@ -58,7 +58,7 @@ def _show_list(context: Context, found: list[queries.TicketFacts]) -> None:
         Column(_("id"), number=True),
         Column(_("state")),
         Column(_("priority")),
-        Column(_("opened (UTC)")),
+        Column(_("opened")),
         Column(_("client")),
         Column(_("error"), number=True),
         Column(_("subject"), text=True),
@@ -77,7 +77,7 @@ def _show_list(context: Context, found: list[queries.TicketFacts]) -> None:
         ]
         for t in found
     ]
-    say_table(columns, rows, _("No tickets."))
+    say_table(context, columns, rows, _("No tickets."))
 
 
 class _ShowByNumber(click.Group):
@@ -115,13 +115,14 @@ def _show(context: Context, found: queries.TicketDetail) -> None:
     _, said = context.words.gettext, context.page_words
     reader = language(context.config.report_language)
     say_facts(
+        context,
         (_("ticket"), f"{found.id}, {found.subject}"),
         (_("state"), f"{state_name(found.status, reader)}, {state_name(found.priority, reader)}"),
         (_("error"), f"{found.error_id}, {found.service}: {found.title}" if found.error_id else ""),
         (_("client"), found.client_id or _("none")),
-        (_("opened (UTC)"), found.created_at),
+        (_("opened"), found.created_at),
         (_("origin"), said.word(found.source)),
-        (_("closed (UTC)"), found.closed_at),
+        (_("closed"), found.closed_at),
         (_("resolution"), said.word(found.resolution or "")),
     )
     if found.watch:
@@ -129,8 +130,9 @@ def _show(context: Context, found: queries.TicketDetail) -> None:
         _show_watch(context, found.watch)
     say()
     say_table(
+        context,
         [
-            Column(_("moment (UTC)")),
+            Column(_("moment")),
             Column(_("action")),
             Column(_("by")),
             Column(_("description"), text=True),
@@ -148,9 +150,10 @@ def _show_watch(context: Context, watch: queries.WatchFacts) -> None:
         "required": said.duration(watch.required_seconds),
     }
     say_facts(
-        (_("watch since (UTC)"), watch.started_at),
+        context,
+        (_("watch since"), watch.started_at),
         (_("seen alive"), seen),
-        (_("can close from (UTC)"), watch.earliest_close or _("later")),
+        (_("can close from"), watch.earliest_close or _("later")),
         (_("waits for"), said.waiting(watch)),
     )
 

@@ -23,11 +23,6 @@ class Moment(float):
         """`2026-11-22 14:03:05 UTC`, for people."""
         return _clamped(self).strftime("%Y-%m-%d %H:%M:%S UTC")
 
-    @property
-    def minute(self) -> str:
-        """`2026-11-22 14:03`, for a table whose title says that it is UTC."""
-        return _clamped(self).strftime("%Y-%m-%d %H:%M")
-
     def __str__(self) -> str:
         return self.iso
 

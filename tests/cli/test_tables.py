@@ -27,9 +27,11 @@ from tocsin.daemon.runtime import clock
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import open_store
 from tocsin.daemon.tickets.manual import Manual
+from tocsin.daemon.time_zone import TimeZone
 
 LONG = "shop-checkout-and-payment"
 MOMENT = Moment(1_795_000_000)
+UTC = TimeZone("UTC")
 LISTINGS = {
     "errors": ("service", "title", "last_seen"),
     "tickets": ("subject", "client_id", "created_at"),
@@ -142,8 +144,28 @@ def test_an_error_that_is_muted_is_marked(shop: Shop) -> None:
 
 def test_a_narrow_terminal_puts_the_text_below_its_row() -> None:
     columns = [Column("id", number=True), Column("last seen"), Column("error", text=True)]
-    made = table(columns, [[17, MOMENT, "the voucher is unknown in this shop"]], 40)
+    made = table(columns, [[17, MOMENT, "the voucher is unknown in this shop"]], 40, UTC)
     assert made.body == ["17  2026-11-18 11:06", "    the voucher is unknown in this shop"]
+
+
+def test_a_moment_is_told_in_the_zone_that_its_title_names() -> None:
+    made = table([Column("last seen"), Column("error")], [[MOMENT, "x"]], 80, TimeZone("Europe/Paris"))
+    assert (made.head, made.body) == (["last seen (Paris)  error"], ["2026-11-18 12:06   x"])
+
+
+def test_a_moment_in_summer_is_told_in_summer_time() -> None:
+    [line] = labelled([("opened", Moment(1784376000.0))], 80, TimeZone("Europe/Paris"))
+    assert line == "opened (Paris)  2026-07-18 14:00"
+
+
+def test_a_title_above_no_moment_names_no_zone() -> None:
+    assert labelled([("last check", "none yet")], 80, UTC) == ["last check  none yet"]
+
+
+def test_a_listing_has_the_organisation_s_zone(shop: Shop) -> None:
+    settings = shop.file.read_text()
+    shop.file.write_text(f'{settings}[organisation]\ntimezone = "America/New_York"\n')
+    assert "last seen (New York)" in shop.run("errors").stdout
 
 
 def test_elsewhere_than_on_a_terminal_each_row_is_one_line(shop: Shop) -> None:
@@ -151,7 +173,7 @@ def test_elsewhere_than_on_a_terminal_each_row_is_one_line(shop: Shop) -> None:
 
 
 def test_a_column_without_any_value_is_left_out() -> None:
-    assert table([Column("a"), Column("b")], [["x", None]], 80).head == ["a"]
+    assert table([Column("a"), Column("b")], [["x", None]], 80, UTC).head == ["a"]
 
 
 cell = st.text(st.characters(codec="utf-8"), max_size=60) | st.integers() | st.none() | st.just(MOMENT)
@@ -165,8 +187,8 @@ def test_every_word_is_whole_and_no_line_is_too_wide_for_words_that_fit(rows: An
         Column("three", text=True),
         Column("four", text=True),
     ]
-    whole = [word for line in table(columns, rows, None).body for word in line.split()]
-    made = table(columns, rows, width)
+    whole = [word for line in table(columns, rows, None, UTC).body for word in line.split()]
+    made = table(columns, rows, width, UTC)
     assert sorted(word for line in made.body for word in line.split()) == sorted(whole)
     widest = max((cell_len(word) for word in whole), default=0)
     for line in made.body:
@@ -174,7 +196,7 @@ def test_every_word_is_whole_and_no_line_is_too_wide_for_words_that_fit(rows: An
 
 
 def test_a_long_value_goes_on_below_itself() -> None:
-    assert labelled([("error", "the till is slow"), ("client", None), ("by", "ana")], 20) == [
+    assert labelled([("error", "the till is slow"), ("client", None), ("by", "ana")], 20, UTC) == [
         "error  the till is", "       slow", "by     ana",
     ]  # fmt: skip
 

@@ -103,7 +103,7 @@ def test_a_reader_walks_from_nothing_to_a_closed_ticket(empty: ReaderMachine, sm
 
     stops(walk.serves())
     assert until(lambda: walk.json("tickets"))
-    assert "vue en dernier le (UTC)" in walk.types("errors")
+    assert "vue en dernier le (" in walk.types("errors")
     assert "KeyError: 'café'" in walk.types("error 1")
     assert "return str(PRIX[article])" in walk.types("error 1")
     assert "ouvert automatiquement" in walk.types("ticket 1")
