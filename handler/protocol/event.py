@@ -197,3 +197,9 @@ class Header(Struct, frozen=True, array_like=True):
     """Inode of the process's pid namespace, in which `pid` counts."""
     born: int = 0
     """When the process was started, in the kernel's ticks since its boot: no two of one pid share it."""
+    program: str = ""
+    """What runs: `gunicorn`, `python -m shop.worker`, `celery worker`; "" from a handler that does not say."""
+    role: str = ""
+    """What the process is of it: "" for the program itself, `forked`, or the kind of a pool's child."""
+    arguments: str = ""
+    """The command line behind the program, scrubbed and shortened."""

@@ -37,6 +37,20 @@ class WireError(Exception):
         self.version = version
 
 
+class Watched(Struct, frozen=True, array_like=True):
+    """What the daemon asks a process to keep an eye on: all of it replaces what was asked before."""
+
+    loggers: Annotated[tuple[tuple[str, int], ...], _Bounded] = ()
+    """(name, level) of the loggers whose errors are being watched."""
+
+
+class Observed(Struct, frozen=True, array_like=True):
+    """What a process has seen of what it was asked to keep an eye on, and of its own loggers."""
+
+    unheard: Annotated[tuple[str, ...], _Bounded] = ()
+    """Names of the loggers whose records do not reach the handler: what they log cannot be told."""
+
+
 class Hello(Struct, frozen=True, array_like=True, tag=1):
     """Opens a session on this connection; answered by `Welcome` with the watermark to go on from."""
 
@@ -52,6 +66,8 @@ class Hello(Struct, frozen=True, array_like=True, tag=1):
     """Id of the database this session was shipped to before, if any."""
     before: int | None = None
     """Events of the session that stood before `oldest`, None when that is not known."""
+    age: float | None = None
+    """Seconds since the session began, by a clock that nobody sets; None for an adopted one."""
 
 
 class Batch(Struct, frozen=True, array_like=True, tag=2):
@@ -69,6 +85,8 @@ class Batch(Struct, frozen=True, array_like=True, tag=2):
     sent_at: float = 0.0
     backlog: int = 0
     """Bytes in the spool behind this batch."""
+    observed: Observed | None = None
+    """As in a heartbeat: a busy session sends none. None: nothing is said of it here."""
 
 
 class Heartbeat(Struct, frozen=True, array_like=True, tag=3):
@@ -77,6 +95,7 @@ class Heartbeat(Struct, frozen=True, array_like=True, tag=3):
     session: str
     backlog: int
     sent_at: float
+    observed: Observed | None = None
 
 
 class Goodbye(Struct, frozen=True, array_like=True, tag=4):
@@ -87,6 +106,7 @@ class Goodbye(Struct, frozen=True, array_like=True, tag=4):
     sent_at: float
     ended_at: float | None = None
     """For an adopted one: when its owner ended in order, by its own clock; None when it did not."""
+    observed: Observed | None = None
 
 
 class Welcome(Struct, frozen=True, array_like=True, tag=11):
@@ -96,6 +116,8 @@ class Welcome(Struct, frozen=True, array_like=True, tag=11):
     database: str
     watermark: int
     sent_at: float
+    watched: Watched | None = None
+    """None: no change."""
 
 
 class Ack(Struct, frozen=True, array_like=True, tag=12):
@@ -103,6 +125,8 @@ class Ack(Struct, frozen=True, array_like=True, tag=12):
 
     session: str
     watermark: int
+    watched: Watched | None = None
+    """None: no change. Heartbeats are answered too."""
 
 
 class Refusal(Struct, frozen=True, array_like=True, tag=13):

@@ -17,15 +17,17 @@ from tocsin.handler.protocol.event import CodeLocation, DuplicateReference, Even
 
 SESSION = "0123456789abcdef0123456789abcdef"
 HEADER = Header(1, SESSION, 0, "shop", None, None, "web1", 7, "3.11", 0.0, 0.0, 10.0, ("ipc://x",))
+OBSERVED = wire.Observed(("shop.payments",))
+WATCHED = wire.Watched((("shop.payments", 40),))
 FROM_HANDLER = [
-    wire.Hello(HEADER, 20, 40, 1.5, True, "db", 3),
-    wire.Batch(SESSION, 0, 300, [(7, Raw(b"\x90"))], [Raw(b"\x91\x01")], [Raw(b"\xc0")], 2.5, 9),
-    wire.Heartbeat(SESSION, 4, 1.0),
-    wire.Goodbye(SESSION, 4, 1.0, 0.5),
+    wire.Hello(HEADER, 20, 40, 1.5, True, "db", 3, 12.5),
+    wire.Batch(SESSION, 0, 300, [(7, Raw(b"\x90"))], [Raw(b"\x91\x01")], [Raw(b"\xc0")], 2.5, 9, OBSERVED),
+    wire.Heartbeat(SESSION, 4, 1.0, OBSERVED),
+    wire.Goodbye(SESSION, 4, 1.0, 0.5, OBSERVED),
 ]
 FROM_DAEMON = [
-    wire.Welcome(SESSION, "db", 12, 1.0),
-    wire.Ack(SESSION, 12),
+    wire.Welcome(SESSION, "db", 12, 1.0, WATCHED),
+    wire.Ack(SESSION, 12, WATCHED),
     wire.Refusal(SESSION, "gap", "from 12 on", False, 12),
 ]
 EVENT = Event(1.0, 40, "shop", "failed", None, "/srv/a.py", "a", "f", 3, key=5)
@@ -170,3 +172,19 @@ def test_a_salvaged_batch_can_be_answered_like_any_other() -> None:
 )  # fmt: skip
 def test_what_is_no_batch_or_an_empty_one_cannot_be_salvaged(data: bytes) -> None:
     assert wire.salvage(data) is None
+
+
+@pytest.mark.parametrize("message", [FROM_HANDLER[0], FROM_HANDLER[1], FROM_HANDLER[2], FROM_HANDLER[3]])
+def test_a_message_of_an_older_handler_says_nothing_of_what_it_did_not_know(
+    message: wire.FromHandler,
+) -> None:
+    fields = msgspec.msgpack.decode(wire.encode(message)[1:])
+    older = bytes([wire.VERSION]) + msgspec.msgpack.encode(fields[:-1])
+    last = message.__struct_fields__[-1]
+    assert wire.decode_from_handler(older) == msgspec.structs.replace(message, **{last: None})
+
+
+def test_an_older_daemon_reads_a_message_that_says_more() -> None:
+    fields = msgspec.msgpack.decode(wire.encode(FROM_HANDLER[2])[1:])
+    newer = bytes([wire.VERSION]) + msgspec.msgpack.encode([*fields, "more"])
+    assert wire.decode_from_handler(newer) == FROM_HANDLER[2]
