@@ -37,11 +37,43 @@ class WireError(Exception):
         self.version = version
 
 
+WATCHED_FUNCTIONS = 64
+"""Functions that a daemon names to a process, at most: those of the newest tickets."""
+
+
+class WatchedFunction(Struct, frozen=True, array_like=True):
+    """A function whose runs are to be counted, for one error."""
+
+    error: int
+    caller: bool
+    """It called the function in which the error happens; else it is that function."""
+    module: str
+    """`__name__` of the frame's namespace."""
+    name: str
+    """Qualified name without `<locals>.`, as in `Frame.function`; `*.name`: the only one of the module called so."""
+
+
+class FunctionRuns(Struct, frozen=True, array_like=True):
+    """How often a watched function has begun in this process since it is counted."""
+
+    error: int
+    caller: bool
+    begun: int = 0
+    since: float = 0.0
+    """Since when it is counted, by the application's clock. Another moment: it is counted from 0 again."""
+    estimated: bool = False
+    """It began so often that counting was interrupted: `begun` is partly an estimate."""
+    unknown: str = ""
+    """Why it is not counted (`running.counts`), "" where it is."""
+
+
 class Watched(Struct, frozen=True, array_like=True):
     """What the daemon asks a process to keep an eye on: all of it replaces what was asked before."""
 
     loggers: Annotated[tuple[tuple[str, int], ...], _Bounded] = ()
     """(name, level) of the loggers whose errors are being watched."""
+    functions: Annotated[tuple[WatchedFunction, ...], _Bounded] = ()
+    """Those in which the errors happen, and their callers."""
 
 
 class Observed(Struct, frozen=True, array_like=True):
@@ -49,6 +81,8 @@ class Observed(Struct, frozen=True, array_like=True):
 
     unheard: Annotated[tuple[str, ...], _Bounded] = ()
     """Names of the loggers whose records do not reach the handler: what they log cannot be told."""
+    runs: Annotated[tuple[FunctionRuns, ...], _Bounded] = ()
+    """One for each function that was named, by totals: what is told twice counts once."""
 
 
 class Hello(Struct, frozen=True, array_like=True, tag=1):

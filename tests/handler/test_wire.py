@@ -17,8 +17,8 @@ from tocsin.handler.protocol.event import CodeLocation, DuplicateReference, Even
 
 SESSION = "0123456789abcdef0123456789abcdef"
 HEADER = Header(1, SESSION, 0, "shop", None, None, "web1", 7, "3.11", 0.0, 0.0, 10.0, ("ipc://x",))
-OBSERVED = wire.Observed(("shop.payments",))
-WATCHED = wire.Watched((("shop.payments", 40),))
+OBSERVED = wire.Observed(("shop.payments",), (wire.FunctionRuns(3, False, 1532, 1.5, True, "running"),))
+WATCHED = wire.Watched((("shop.payments", 40),), (wire.WatchedFunction(3, True, "shop.orders", "Order.pay"),))
 FROM_HANDLER = [
     wire.Hello(HEADER, 20, 40, 1.5, True, "db", 3, 12.5),
     wire.Batch(SESSION, 0, 300, [(7, Raw(b"\x90"))], [Raw(b"\x91\x01")], [Raw(b"\xc0")], 2.5, 9, OBSERVED),
