@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header
+from tocsin.handler.shipping.observer import Observer
 
 WINDOW = 8
 """Batches on the way without an acknowledgement, at most."""
@@ -48,8 +49,18 @@ class Delivery:
     protocol's state: what was said, what is owed, and since when; no part of it changes without the others.
     """
 
-    def __init__(self, source: Source, header: Header, *, live: bool, database: str | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        header: Header,
+        *,
+        live: bool,
+        database: str | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        """`observer`: of a session that speaks for its own process; None for one whose owner is dead."""
         self.source = source
+        self.observer = observer
         self.header = header
         self.live = live
         self.database = database
@@ -133,7 +144,7 @@ class Delivery:
             return batch
         if self.live and now - self._said_at >= self.header.interval:
             self._said_at = now
-            return wire.Heartbeat(session=self.source.session, backlog=self.backlog, sent_at=wall)
+            return wire.Heartbeat(self.source.session, self.backlog, wall, observed=self._observed())
         return None
 
     def tidy(self) -> None:
@@ -143,16 +154,22 @@ class Delivery:
 
     def goodbye(self, wall: float) -> wire.Goodbye:
         """The last word of a session that ends in order."""
-        return wire.Goodbye(session=self.source.session, backlog=self.backlog, sent_at=wall)
+        return wire.Goodbye(self.source.session, self.backlog, wall, observed=self._observed())
 
     def hear(self, message: wire.FromDaemon, now: float) -> None:
         """Takes the daemon's answer into account."""
+        watched = None if isinstance(message, wire.Refusal) else message.watched
+        if self.observer is not None and watched is not None:
+            self.observer.watch(watched)
         if isinstance(message, wire.Welcome):
             self._welcome(message, now)
         elif isinstance(message, wire.Ack):
             self._acknowledged(message.watermark, now)
         else:
             self._refused(message, now)
+
+    def _observed(self) -> wire.Observed | None:
+        return None if self.observer is None else self.observer.observed()
 
     def _batch(self, now: float, wall: float) -> wire.Batch | None:
         while len(self._outstanding) < self.window:
@@ -169,7 +186,7 @@ class Delivery:
             self._outstanding.append(batch.end)
             self._start = batch.end
             self._said_at = now
-            return replace(batch, backlog=self.source.backlog(batch.end))
+            return replace(batch, backlog=self.source.backlog(batch.end), observed=self._observed())
         return None
 
     def _welcome(self, message: wire.Welcome, now: float) -> None:

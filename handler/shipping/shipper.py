@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 from tocsin.handler.process import Flag, monotonic, start_thread, wait
 from tocsin.handler.protocol.event import Header
+from tocsin.handler.running.monitor import monitor
 from tocsin.handler.settings import Settings, complain
 from tocsin.handler.shipping.adoption import Adoptions, places_of
 from tocsin.handler.shipping.connection import Connection
 from tocsin.handler.shipping.delivery import Delivery
+from tocsin.handler.shipping.observer import Observer
 from tocsin.handler.shipping.talk import Talk
 from tocsin.handler.shipping.upkeep import NoFiles, Upkeep
 from tocsin.handler.shipping.waker import Waker
@@ -59,7 +61,8 @@ class Work:
         self._stream = (
             Stream(directory, header.session, places_of(header, live=True), spool=spool) if spool else None
         )
-        live = Delivery(self._stream, header, live=True) if self._stream else None
+        observer = Observer(header.interval)
+        live = Delivery(self._stream, header, live=True, observer=observer) if self._stream else None
         self._upkeep = (
             Upkeep(spool, self._stream, live, quota)
             if spool and self._stream and live
@@ -68,7 +71,7 @@ class Work:
         self.talk = Talk(
             Connection(settings.endpoints, settings.server_key, settings.key),
             live,
-            Delivery(memory, memory.header or header, live=True),
+            Delivery(memory, memory.header or header, live=True, observer=None if live else observer),
             Adoptions(directory, header),
         )
         self.talk.pin = self._pin
@@ -90,6 +93,7 @@ class Work:
             self._reported_at = now
             self.report()
         self.talk.hear(now)
+        self.talk.observe(now)
         if self.talk.foreign_since and now - self.talk.foreign_since > RENEW:
             self.over = self.renewing = True
         busy = self.talk.say(now)
@@ -122,7 +126,7 @@ class Work:
                 talk.part(talk.spare)
             talk.adoptions.give_back()
         finally:
-            talk.connection.close()
+            talk.close()
 
     def detach(self) -> None:
         """In a forked child: closes what is the parent's."""
@@ -130,6 +134,7 @@ class Work:
             self._stream.close()
         self._losses.park()
         self.talk.adoptions.detach()
+        monitor.detach()
 
     def _pin(self, database: str) -> None:
         if self.spool is not None:

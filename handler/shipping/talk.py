@@ -61,6 +61,11 @@ class Talk:
         """All of this process's own is acknowledged."""
         return all(one.done for one in self.own())
 
+    @property
+    def _speaker(self) -> Delivery:
+        """The session that speaks for this process."""
+        return self.spare if self.live is None else self.live
+
     def own(self) -> Iterator[Delivery]:
         """This process's sessions that have, or may have, something to say."""
         if self.live is not None:
@@ -104,6 +109,17 @@ class Talk:
             self.part(self.spare)
             self.spare.restart()
         return said
+
+    def observe(self, now: float) -> None:
+        """One look at what the daemon asked to keep an eye on."""
+        if (observer := self._speaker.observer) is not None:
+            observer.check(now)
+
+    def close(self) -> None:
+        """Nothing is said, heard or looked at any more."""
+        if (observer := self._speaker.observer) is not None:
+            observer.end()
+        self.connection.close()
 
     def adopt(self, now: float) -> None:
         """Ships what dead processes left, as far as this connection leads where they meant to go."""
