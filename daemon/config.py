@@ -20,13 +20,14 @@ import dotenv
 import msgspec
 from msgspec import Struct
 
-from tocsin.daemon import config_channels, logo
+from tocsin.daemon import config_channels, config_console, logo
 from tocsin.daemon.config_file import SYSTEM, ConfigError, find
 from tocsin.daemon.mail_address import mail_address
 from tocsin.daemon.settings import (
     SECTIONS,
     Channel,
     Client,
+    Console,
     Daemon,
     Database,
     Duration,
@@ -70,6 +71,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     weekly: Weekly = Weekly()
     organisation: Organisation = Organisation()
     report: Report = Report()
+    console: Console = Console()
     retention: Retention = Retention()
     grouping: Grouping = Grouping()
     client: list[Client] = []
@@ -239,6 +241,7 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
         _check_rule(rule, name)
     try:
         config_channels.check(config.channel)
+        config_console.check(config.console)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
     seen = [client.id for client in config.client]

@@ -177,6 +177,17 @@ class Report(_Section, frozen=True):
     """Language of the pages; default: mail.language."""
 
 
+class Console(_Section, frozen=True):
+    """The pages served to those who have signed in, with buttons that act."""
+
+    listen: Annotated[str, Meta(examples=["127.0.0.1:7580"])] = "127.0.0.1:7580"
+    """Address and port, `127.0.0.1:7580`; empty: the daemon starts no console."""
+    url: Annotated[str | None, Meta(examples=["https://tocsin.example.org"])] = None
+    """Address under which people reach it; mails link to it. Needed to listen on more than this machine."""
+    proxies: Annotated[list[str], Meta(examples=[["127.0.0.1"]])] = []
+    """Addresses of the web servers before it: who asks, and whether by https, is believed of these only."""
+
+
 class Retention(_Section, frozen=True):
     """What is kept, and how long."""
 
@@ -290,5 +301,5 @@ class Smtp(_Section, frozen=True):
 
 SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
             "reminders": Reminders, "weekly": Weekly, "organisation": Organisation, "report": Report,
-            "retention": Retention, "grouping": Grouping,
+            "console": Console, "retention": Retention, "grouping": Grouping,
             "client": Client, "service": Service, "channel": Channel}  # fmt: skip

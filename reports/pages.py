@@ -26,6 +26,7 @@ from tocsin.daemon.queries.status import StatusFacts, problems
 from tocsin.daemon.queries.tickets import ClientFacts, HistoryFacts, TicketDetail, TicketFacts, WatchFacts
 from tocsin.daemon.visible_text import SHOWN, capped, shown, visible
 from tocsin.reports import code
+from tocsin.reports.addresses import FileAddresses, ServedAddresses
 from tocsin.reports.charts import bars, filled, series
 from tocsin.reports.wording import Words
 
@@ -227,9 +228,15 @@ class Pages:
             evidence=evidence(ticket.metadata),
         )
 
+    def serve(self, template: str, section: str, at: ServedAddresses, served: object, **values: Any) -> str:
+        """A page of the console; `served` is what templates know of its reader."""
+        return self._templates.get_template(template).render(
+            section=section, at=at, served=served, tocsin=self.config.command, **values
+        )
+
     def _render(self, template: str, section: str, up: str, **values: Any) -> str:
         return self._templates.get_template(template).render(
-            section=section, up=up, tocsin=self.config.command, **values
+            section=section, at=FileAddresses(up), served=None, tocsin=self.config.command, **values
         )
 
 

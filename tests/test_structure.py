@@ -83,7 +83,7 @@ def test_what_lies_below_does_not_import_what_lies_above(below: str, above: tupl
         for name in FILES
         if name.startswith(below)
         for used in imports(name)
-        if used.startswith(above)
+        if any(f"{used}.".startswith(f"{one}.") for one in above)
     ]
 
 

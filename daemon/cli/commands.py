@@ -33,6 +33,8 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "doctor": Entry("operations", "doctor_command", "Check every part; say of each problem what to do."),
         "mail": Entry("mail", "mail", "Mails: test the server, preview one, see to those that wait."),
         "channel": Entry("channel", "channel", "Chats and webhooks: send a test message."),
+        "console": Entry("console", "console", "Serve the pages with buttons that act, until it is stopped."),
+        "users": Entry("users", "users", "The users of the console: who may sign in, and as what."),
         "clients": Entry(
             "clients", "clients", "The clients: whom errors concern, and where to write to them."
         ),

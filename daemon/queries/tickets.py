@@ -261,7 +261,8 @@ def ticket_titles(store: Store) -> list[tuple[int, str, str, str, str]]:
 def clients(store: Store) -> list[ClientFacts]:
     """Every client, by id."""
     with store.reading():
-        return [ClientFacts(**row) for row in dicts(Client.select().order_by(Client.id))]
+        columns = [getattr(Client, name) for name in ClientFacts.__struct_fields__]
+        return [ClientFacts(**row) for row in dicts(Client.select(*columns).order_by(Client.id))]
 
 
 def _chosen(query: Any, open_only: bool, selection: Selection) -> Any:

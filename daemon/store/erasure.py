@@ -7,7 +7,19 @@ from typing import Any
 
 from tocsin.daemon.store import errors
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Client, ErrorLog, History, HourCount, Mail, Quarantined, Sample, Ticket
+from tocsin.daemon.store.models import (
+    BrowserSession,
+    Client,
+    ErrorLog,
+    History,
+    HourCount,
+    Mail,
+    OneTimeLink,
+    Quarantined,
+    Sample,
+    Ticket,
+    User,
+)
 
 _TEXTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Ticket, ("subject", "message", "resolution")),
@@ -28,7 +40,11 @@ def tickets_of(client_id: str) -> list[Ticket]:
 
 
 def delete_client(client_id: str) -> int:
-    """Deletes the client's row; returns how many there were."""
+    """Deletes the client's row, with all that signs in for it; returns how many clients there were."""
+    users = User.select(User.id).where(User.client_id == client_id)
+    for table in (BrowserSession, OneTimeLink):
+        table.delete().where((table.client_id == client_id) | table.user.in_(users)).execute()
+    User.delete().where(User.client_id == client_id).execute()
     return int(Client.delete().where(Client.id == client_id).execute())
 
 

@@ -380,6 +380,8 @@ class Client(Table):
     timezone = CharField(null=True)
     folder = CharField(unique=True)
     """Unguessable name of the client's report folder."""
+    links_from = MomentField(null=True)
+    """Mailed links to its tickets that were written before this are revoked."""
 
     class Meta:
         table_name = "clients"
@@ -419,5 +421,58 @@ class Mail(Table):
         table_name = "outbox"
 
 
+class User(Table):
+    """Somebody who may sign in to the console."""
+
+    id = AutoField()
+    email = CharField(unique=True)
+    """In lower case."""
+    name = TextField(default="")
+    role = CharField()
+    """`admin`, or `client` (of `client_id`)."""
+    client_id = CharField(null=True)
+    password_hash = TextField(null=True)
+    """argon2id; NULL until the user has set one through a one-time link."""
+    language = CharField(null=True)
+    timezone = CharField(null=True)
+    created_at = MomentField()
+    disabled_at = MomentField(null=True)
+
+    class Meta:
+        table_name = "users"
+
+
+class OneTimeLink(Table):
+    """A link that can be used once; the row goes with its use."""
+
+    token_hash = CharField(primary_key=True)
+    purpose = CharField()
+    """`first_admin`, `password` (of a user) or `sign_in` (of a client)."""
+    user = ForeignKeyField(User, null=True)
+    client_id = CharField(null=True)
+    email = TextField(default="")
+    ends_at = MomentField()
+
+    class Meta:
+        table_name = "one_time_links"
+
+
+class BrowserSession(Table):
+    """A browser that has signed in: as a user, as a client by its address, or for one ticket by a mailed link."""
+
+    token_hash = CharField(primary_key=True)
+    user = ForeignKeyField(User, null=True)
+    client_id = CharField(null=True)
+    email = TextField(default="")
+    """The client's address at that time: when it changes, the session is over."""
+    ticket_id = IntegerField(null=True)
+    signed_in_at = MomentField()
+    ends_at = MomentField()
+
+    class Meta:
+        table_name = "browser_sessions"
+
+
 MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
-          AliveInterval, Run, Loss, Quarantined, Watch, Reminder, Client, Mail)  # fmt: skip
+          AliveInterval, Run, Loss, Quarantined, Watch, Reminder, Client, Mail, User, OneTimeLink,
+          BrowserSession)  # fmt: skip

@@ -28,8 +28,8 @@ def texts() -> set[MessageId]:
         for folder in (REPORTS, QUERIES)
         for _, _, message, _, _ in extract_from_dir(
             folder,
-            method_map=[("**/templates/*.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
-            options_map={"**/templates/*.html": {"newstyle_gettext": "true", "trim_blocks": "true"}},
+            method_map=[("**/templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
+            options_map={"**/templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true"}},
             keywords={"_": None, "gettext": None, "ngettext": (1, 2)},
         )
     }

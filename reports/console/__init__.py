@@ -1,0 +1,1 @@
+"""The console: the pages served to those who have signed in, with buttons that act."""

@@ -1,0 +1,71 @@
+"""What is sent back: a page, a way on, or what is wrong, as HTML for people and problem+json for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote, unquote
+
+from msgspec import Struct
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from tocsin.reports.addresses import ServedAddresses
+from tocsin.reports.console import cookies
+from tocsin.reports.console.authorisation import Role
+from tocsin.reports.console.request import ConsoleRequest
+
+AT = ServedAddresses()
+SAID_SECONDS = 20
+PROBLEM = "application/problem+json"
+
+
+class Served(Struct, frozen=True):
+    """What a template knows of whom it is served to; the files' pages have None in its place."""
+
+    csrf: str
+    role: str
+    name: str = ""
+    said: str = ""
+    """What the last button did."""
+    zone: str = ""
+    """The reader's time zone; '' for the browser's."""
+
+
+def page(
+    request: ConsoleRequest, template: str, section: str = "", status: int = 200, **values: Any
+) -> Response:
+    """A page in the reader's language."""
+    said = unquote(request.cookies.get(cookies.SAID, ""))
+    who = request.who
+    served = Served(request.csrf, str(who.role), who.name, said, who.timezone or "")
+    text = request.site.pages(request.language).serve(template, section, AT, served, **values)
+    response = HTMLResponse(text, status)
+    if said:
+        cookies.drop(response, cookies.SAID, https=request.https)
+    return response
+
+
+def go(request: ConsoleRequest, address: str, said: str = "") -> Response:
+    """On to another page of ours, which says what was done."""
+    response = RedirectResponse(address, 303)
+    if said:
+        cookies.put(response, cookies.SAID, quote(said[:500]), https=request.https, seconds=SAID_SECONDS)
+    return response
+
+
+def problem(status: int, title: str, detail: str = "", **more: Any) -> Response:
+    """What is wrong, for a program (RFC 9457)."""
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        **({"detail": detail} if detail else {}),
+        **more,
+    }
+    return Response(json.dumps(body), status, media_type=PROBLEM)
+
+
+def refusal(request: ConsoleRequest, status: int, *, detail: str = "") -> Response:
+    """What is wrong, for a person; `detail` is a text of ours on this case."""
+    home = {Role.ADMIN: "/errors", Role.CLIENT: "/my/tickets"}.get(request.who.role, "/sign-in")
+    return page(request, "console/refusal.html", "", status, code=status, detail=detail, home=home)

@@ -1,0 +1,229 @@
+"""The application: each route of the table read, decided, answered in a thread, and what goes wrong told."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+from peewee import PeeweeException
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route as StarletteRoute
+
+from tocsin.daemon.failure import Failed
+from tocsin.daemon.log import log
+from tocsin.daemon.store.database import StoreError
+from tocsin.daemon.store.models import Ticket
+from tocsin.reports.console import answers, cookies, identity
+from tocsin.reports.console.authorisation import NOBODY, Of, Owned, Verdict, Who, decide
+from tocsin.reports.console.guard import Guard
+from tocsin.reports.console.request import ConsoleRequest
+from tocsin.reports.console.routes import ROUTES, Route
+from tocsin.reports.console.site import LANGUAGES, Site
+from tocsin.reports.console.workers import Workers
+
+BODY_LIMIT = 1_000_000
+BODY_WITHIN = 20.0
+"""Seconds that a body may take to come in."""
+FIELDS = 200
+FORM = "application/x-www-form-urlencoded"
+
+
+class Refused(Exception):
+    """A request that is not read on."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def make_app(site: Site, routes: tuple[Route, ...] = ROUTES) -> Starlette:
+    """The ASGI application. Its threads end with it."""
+    workers = site.workers
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> Any:
+        yield
+        workers.close()
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return await workers.run(_refuse, site, request, status, request.url.path.startswith("/api/"))
+
+    return Starlette(
+        routes=[
+            StarletteRoute(route.path, _endpoint(site, workers, route), methods=[route.method])
+            for route in routes
+        ],
+        middleware=[Middleware(Guard, site=site)],
+        exception_handlers={HTTPException: not_found},
+        lifespan=lifespan,
+    )
+
+
+def _endpoint(site: Site, workers: Workers, route: Route) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await _body(request)
+        except Refused as error:
+            return await workers.run(_refuse, site, request, error.status, route.api)
+        return await workers.run(_answer, site, route, request, body)
+
+    return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body. Raises Refused when it is too large or comes too slowly."""
+    try:
+        announced = int(request.headers.get("content-length") or 0)
+    except ValueError:
+        raise Refused(400) from None
+    if announced > BODY_LIMIT:
+        raise Refused(413)
+    parts = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            async for part in request.stream():
+                parts += part
+                if len(parts) > BODY_LIMIT:
+                    raise Refused(413)
+    except (TimeoutError, ClientDisconnect):
+        raise Refused(408) from None
+    return bytes(parts)
+
+
+def _answer(site: Site, route: Route, request: Request, body: bytes) -> Response:
+    """Decides and answers. In a thread of the workers."""
+    now = site.now()
+    try:
+        who, token = _sender(site, route, request, now)
+    except (PeeweeException, StoreError) as error:
+        log.warning("console_without_database", reason=str(error))
+        return _refuse(site, request, 503, route.api)
+    visit = "" if token or route.api or request.method not in ("GET", "POST") else secrets.token_urlsafe(24)
+    asked = _asked(site, request, body, who, token or visit, now)
+    if asked is None:
+        return _refuse(site, request, 415, route.api)
+    try:
+        response = _permitted(route, asked, token)
+    except (PeeweeException, StoreError) as error:
+        log.warning("console_without_database", reason=str(error))
+        response = _told(route, asked, 503)
+    except Failed as error:
+        response = _told(route, asked, 409, str(error))
+    except Exception as error:
+        log.error("console_failed", path=route.path, exc_info=error)
+        response = _told(route, asked, 500)
+    if visit and response.media_type == "text/html":
+        cookies.put(response, cookies.VISIT, visit, https=asked.https)
+    return response
+
+
+def _sender(site: Site, route: Route, request: Request, now: float) -> tuple[Who, str]:
+    """Who asks, and the token of its browser: of those it may speak as the first that may do this."""
+    if route.api:
+        return identity.by_token(site.store, request.headers, now), ""
+    known = identity.signed_in(site.store, request.cookies, request.url.scheme == "https", now)
+    owned = _owned(site, route, request.path_params)
+    allowed = [one for one in known if decide(one[0], route.right, route.of, owned) is Verdict.ALLOWED]
+    return (allowed or known)[0]
+
+
+def _owned(site: Site, route: Route, path: dict[str, Any]) -> Owned | None:
+    """What the route is about, None where there is no such thing."""
+    if route.of is not Of.TICKET:
+        return None
+    with site.store.reading():
+        ticket = Ticket.get_or_none(Ticket.id == int(path["ticket_id"]))
+    return None if ticket is None else Owned(ticket.client_id, ticket.id)
+
+
+def _permitted(route: Route, asked: ConsoleRequest, token: str) -> Response:
+    owned = _owned(asked.site, route, dict(asked.path))
+    verdict = decide(asked.who, route.right, route.of, owned)
+    if verdict is Verdict.UNKNOWN:
+        return _told(route, asked, 401) if route.api else RedirectResponse("/sign-in", 303)
+    if verdict is not Verdict.ALLOWED:
+        return _told(route, asked, 403 if verdict is Verdict.FORBIDDEN else 404)
+    if route.method != "GET" and not route.api and not _is_from_our_page(asked, token):
+        return _told(route, asked, 403)
+    return route.answer(asked)
+
+
+def _is_from_our_page(asked: ConsoleRequest, token: str) -> bool:
+    """A form of ours, in this browser: it brings the token back, and no browser says that it is another site's."""
+    origin = asked.headers.get("origin")
+    ours = f"{'https' if asked.https else 'http'}://{asked.headers.get('host', '')}"
+    if origin is not None and origin.lower() != ours.lower():
+        return False
+    if asked.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    return bool(token) and hmac.compare_digest(asked.field("csrf").encode(), cookies.csrf(token).encode())
+
+
+def _asked(
+    site: Site, request: Request, body: bytes, who: Who, token: str, now: float
+) -> ConsoleRequest | None:
+    """The request as handlers get it; None where its body is of a kind that no form has."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    form: dict[str, list[str]] = {}
+    if request.method == "POST" and body and not request.url.path.startswith("/api/"):
+        if kind != FORM:
+            return None
+        try:
+            form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=FIELDS)
+        except ValueError:
+            return None
+    language = who.language or _language(site, request)
+    return ConsoleRequest(site, who, now, request, form, body, language, cookies.csrf(token))
+
+
+def _language(site: Site, request: Request) -> str:
+    """The first language of the browser that we speak; else the pages' own."""
+    for part in request.headers.get("accept-language", "")[:200].split(","):
+        language = part.partition(";")[0].strip().lower()[:2]
+        if language in LANGUAGES:
+            return language
+    return site.config.report_language
+
+
+def _refuse(site: Site, request: Request, status: int, api: bool) -> Response:
+    """The answer to what was not read: whoever asks is told nothing else."""
+    if api:
+        return answers.problem(status, _TITLES.get(status, "Error"))
+    asked = _asked(site, request, b"", NOBODY, "", site.now())
+    assert asked is not None
+    return answers.refusal(asked, status)
+
+
+def _told(route: Route, asked: ConsoleRequest, status: int, detail: str = "") -> Response:
+    if not route.api:
+        return answers.refusal(asked, status, detail=detail)
+    response = answers.problem(status, _TITLES.get(status, "Error"), detail)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+_TITLES = {
+    400: "Bad request",
+    401: "A valid token is needed",
+    403: "The token lacks the scope",
+    404: "There is no such thing",
+    405: "Not that way",
+    408: "Too slow",
+    409: "It cannot be done",
+    413: "Too large",
+    415: "Not a type that is read here",
+    500: "Something went wrong here",
+    503: "The database cannot be reached",
+}
+"""What is wrong, by status, for programs."""

@@ -1,0 +1,60 @@
+"""A request as handlers get it: read, bounded, its sender known, its permission decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+from starlette.requests import Request
+
+from tocsin.reports.console.authorisation import Who
+from tocsin.reports.console.site import Site
+
+FIELD_LIMIT = 200_000
+"""Characters of one field of a form."""
+
+
+class ConsoleRequest(Struct, frozen=True):
+    """What is asked: by whom, when (epoch seconds), in which language, with which form or body."""
+
+    site: Site
+    who: Who
+    now: float
+    raw: Request
+    form: Mapping[str, list[str]]
+    body: bytes
+    language: str
+    csrf: str
+    """The token that a form of this browser must bring back."""
+
+    @property
+    def path(self) -> Mapping[str, Any]:
+        """What the path named, by the names in the route's pattern."""
+        return self.raw.path_params
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.raw.query_params
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.raw.headers
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        return self.raw.cookies
+
+    @property
+    def https(self) -> bool:
+        """Whether the browser speaks https, with us or with a proxy that is believed."""
+        return self.raw.url.scheme == "https"
+
+    @property
+    def client_address(self) -> str:
+        """Where it comes from, as far as the proxies that are believed tell."""
+        return self.raw.client.host if self.raw.client else ""
+
+    def field(self, name: str, default: str = "") -> str:
+        """A field of the form, its first value; `default` where it is not given."""
+        return (self.form.get(name) or [default])[0][:FIELD_LIMIT]

@@ -1,0 +1,49 @@
+"""What every answer is made from: the database, the configuration, the clock, the pages in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from tocsin.daemon import config_console
+from tocsin.daemon.config import Config
+from tocsin.daemon.runtime import clock
+from tocsin.daemon.store.database import Store
+from tocsin.reports.console.throttle import Throttle
+from tocsin.reports.console.workers import Workers
+from tocsin.reports.pages import Pages
+
+LANGUAGES = ("en", "fr")
+MINUTES = 15
+
+
+class Site:
+    """One console."""
+
+    def __init__(self, store: Store, config: Config, now: Callable[[], float] = clock.now) -> None:
+        self.store = store
+        self.config = config
+        self.now = now
+        self.workers = Workers()
+        self.wrong_passwords = Throttle(5, MINUTES * 60)
+        """By address and user."""
+        self.attempts = Throttle(30, MINUTES * 60)
+        """By address: wrong passwords of any user, and links asked for."""
+
+    @cached_property
+    def address(self) -> str:
+        """Where people find it, without a slash at the end."""
+        return config_console.address(self.config.console)
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """What a Host header may say."""
+        return config_console.hosts(self.config.console)
+
+    @cached_property
+    def _pages(self) -> dict[str, Pages]:
+        return {language: Pages(language, self.config) for language in LANGUAGES}
+
+    def pages(self, language: str) -> Pages:
+        """The pages in that language."""
+        return self._pages[language]

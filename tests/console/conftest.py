@@ -1,0 +1,44 @@
+"""What the console's tests share: a console on a filled database."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.console import Console
+
+from tocsin.daemon import config as configuration
+from tocsin.daemon.store.database import Store
+
+# Test modules are imported by path; what the pages' tests share is found beside them.
+sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
+
+from report_data import NOW, fill_one, plain, write_config
+
+
+@pytest.fixture
+def make_console(store: Store, tmp_path: Path) -> Iterator[Callable[..., Console]]:
+    """Makes consoles on the test's database, with sections of the configuration changed."""
+    made: list[Console] = []
+
+    def make(**sections: dict[str, Any]) -> Console:
+        data: dict[str, Any] = write_config(tmp_path / "site")
+        for section, values in sections.items():
+            data[section] = {**data.get(section, {}), **values}
+        made.append(Console(store, configuration.parse(data, {}), NOW))
+        return made[-1]
+
+    yield make
+    for console in made:
+        console.site.workers.close()
+
+
+@pytest.fixture
+def console(make_console: Callable[..., Console], store: Store) -> Console:
+    """A console on a database with an error, tickets of two clients, mails and corrections."""
+    with store.transaction():
+        fill_one(plain)
+    return make_console()
