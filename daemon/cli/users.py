@@ -39,7 +39,7 @@ def list_(context: Context, as_json: bool) -> None:
     _ = context.words.gettext
     columns = [_("id"), _("email"), _("name"), _("role"), _("client"), _("disabled")]
     rows = [[one.id, one.email, one.name, one.role, one.client_id, one.disabled_at] for one in found]
-    say_table([Column(title) for title in columns], rows, _("No users."))
+    say_table(context, [Column(title) for title in columns], rows, _("No users."))
 
 
 @users.command()
