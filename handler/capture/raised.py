@@ -10,15 +10,16 @@ import errno
 import inspect
 import re
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
-from types import CodeType, ModuleType, TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Literal
 
 from msgspec import structs
 
 from tocsin.handler.capture import values
 from tocsin.handler.capture.inapp import in_app, is_notebook
+from tocsin.handler.capture.local_variables import LocalVariables, VariableNames, arguments_of
 from tocsin.handler.capture.members import (
     LEAVES,
     Member,
@@ -43,11 +44,7 @@ _OTHER_TEXT = 200
 _RECURSION_FRAMES = 1000
 _NODES = 48
 _LOCALS_FRAMES = 5
-_LOCALS_NAMES = 20
-_LOCALS_TEXT = 200
 _CODES_KEPT = 2048
-_ARGUMENT_TEXT = 2000
-_ARGUMENT_NODES = 200
 
 _COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>")
 _HIDING = "__tracebackhide__"
@@ -121,6 +118,7 @@ class Traces:
         self._not_in_app = not_in_app
         self._scrub = scrub
         self._codes: dict[int, Code] = {}
+        self._names = VariableNames(scrub)
 
     def identity(self, seen: Caught) -> int:
         """A hash of the exception's types, texts and frames, along its chain and into its groups."""
@@ -144,7 +142,9 @@ class Traces:
 
     def raised(self, seen: Caught) -> Raised:
         """The exception with its chain. Size: bounded, yet `fit` may have to shorten it."""
-        raised = _Reading(self, seen.texts).raised(seen.error, seen.traceback, CHAIN, FRAMES)
+        variables = LocalVariables(self._names, self._scrub)
+        raised = _Reading(self, seen.texts, variables).raised(seen.error, seen.traceback, CHAIN, FRAMES)
+        variables.finish()
         return structs.replace(raised, type=seen.named) if seen.named else raised
 
     def code(self, traceback: TracebackType) -> Code:
@@ -190,82 +190,18 @@ class Traces:
         known = self._codes[id(code)] = Code(code, module, ours)
         return known
 
-    def locals_of(self, traceback: TracebackType, code: Code) -> dict[str, str]:
-        """The frame's local variables as scrubbed text."""
-        found: dict[str, str] = {}
-        count = 0
-        for name, value in _locals(traceback, code):
-            if type(name) is str and not name.startswith("__") and type(value) is not ModuleType:
-                if code.of_shell is not None and code.of_shell(name):
-                    continue
-                count += 1
-                if count <= _LOCALS_NAMES:
-                    found[values.clean(values.shortened(name, 100))] = values.render(value)
-        shown = self._scrub.pairs(found)
-        for name, text in shown.items():
-            if len(text) > _LOCALS_TEXT:
-                text = values.shortened(text, _LOCALS_TEXT)
-            if not text.isascii():
-                text = values.clean(text)
-            shown[name] = text
-        if count > _LOCALS_NAMES:
-            shown[values.CUT] = values.cut_mark(count, "variables")
-        return shown
-
-    def arguments_of(self, traceback: TracebackType, code: Code) -> dict[str, Any] | None:
-        """The call's arguments, when every one is plain data and none is a secret: they can be replayed."""
-        if code.parameters is None:
-            return None
-        held = traceback.tb_frame.f_locals
-        budget = [_ARGUMENT_NODES]
-        try:
-            return {name: self._plain(name, held[name], 4, budget) for name in code.parameters}
-        except (_NotPlain, KeyError, RuntimeError):
-            return None
-
-    def _plain(self, name: str, value: Any, depth: int, budget: list[int]) -> Any:
-        budget[0] -= 1
-        cls = type(value)
-        if budget[0] < 0 or depth < 0:
-            raise _NotPlain
-        if value is None or cls is bool or cls is float:
-            return value
-        if cls is int:
-            if -(2**63) <= value < 2**63 and not self._scrub.secret_name(name):
-                return value
-        elif cls is str:
-            if len(value) <= _ARGUMENT_TEXT and not self._scrub.secret_name(name):
-                text = values.clean(value)
-                if text == value == self._scrub.text(value):
-                    return value
-        elif cls is list:
-            if self._scrub.names_an_item(value):
-                raise _NotPlain
-            return [self._plain(name, item, depth - 1, budget) for item in value[:_ARGUMENT_NODES]]
-        elif cls is dict and len(value) <= _ARGUMENT_NODES and not self._scrub.names_its_value(value):
-            return {self._key(k): self._plain(k, v, depth - 1, budget) for k, v in list(value.items())}
-        raise _NotPlain
-
-    def _key(self, key: object) -> str:
-        if type(key) is str and len(key) <= 200 and values.clean(key) == key == self._scrub.text(key):
-            return key
-        raise _NotPlain
-
 
 _NOTES = 8
 """Notes of one exception that are kept, at most."""
 
 
-class _NotPlain(Exception):
-    """An argument that cannot be written down and read back as it was."""
-
-
 class _Reading:
     """One record's exceptions: what has been seen and how much room is left."""
 
-    def __init__(self, traces: Traces, texts: dict[int, str]) -> None:
+    def __init__(self, traces: Traces, texts: dict[int, str], variables: LocalVariables) -> None:
         self._traces = traces
         self._texts = texts
+        self._variables = variables
         self._seen: set[int] = set()
         self._nodes = _NODES
         self._locals = 2 * _LOCALS_FRAMES if traces._with_locals else 0
@@ -385,15 +321,16 @@ class _Reading:
         return self._with_locals(kept), omitted
 
     def _with_locals(self, kept: list[tuple[TracebackType, Code, int]]) -> tuple[Frame, ...]:
-        traces = self._traces
         frames: list[Frame] = []
         given = 0
         for traceback, code, line in reversed(kept):
             shown = arguments = None
             if code.in_app and self._locals > 0 and given < _LOCALS_FRAMES:
                 self._locals -= 1
-                shown = traces.locals_of(traceback, code)
-                arguments = traces.arguments_of(traceback, code) if given == 0 else None
+                held = _locals(traceback, code)
+                shown = self._variables.of(held, code.of_shell)
+                if given == 0:
+                    arguments = arguments_of(held, code.parameters, self._traces._scrub)
                 given += 1
             frames.append(Frame(code.path, code.module, code.function, line, shown, arguments))
         frames.reverse()
@@ -453,8 +390,8 @@ def _parameters(code: CodeType) -> tuple[str, ...] | None:
     return names[1:] if names[:1] in (("self",), ("cls",)) else names
 
 
-def _locals(traceback: TracebackType, code: Code) -> list[tuple[str, Any]]:
-    held = traceback.tb_frame.f_locals
+def _locals(traceback: TracebackType, code: Code) -> Mapping[str, Any]:
+    held: Mapping[str, Any] = traceback.tb_frame.f_locals
     if not code.code.co_flags & inspect.CO_OPTIMIZED and type(held) is not dict:
-        return []  # A class body whose metaclass prepared a mapping of its own.
-    return list(held.items())
+        return {}  # A class body whose metaclass prepared a mapping of its own.
+    return held

@@ -114,19 +114,30 @@ class Scrubber:
 
     def pairs(self, pairs: Mapping[str, str]) -> dict[str, str]:
         """Named texts without their secrets: by the name, else by what the text holds."""
-        out = dict(pairs)
-        joined = "\x1e".join(pairs.values())
-        lowered = joined.lower()
-        clean = len(joined) <= LIMIT and not (self._may_be_named(lowered) or may_have_shape(joined, lowered))
-        secret_name = self.secret_name
+        open_names = [name for name in pairs if not self.secret_name(name)]
+        texts = self.texts([pairs[name] for name in open_names])
+        shown = dict.fromkeys(pairs, MARK)
+        shown.update(zip(open_names, texts, strict=True))
         for name, text in pairs.items():
-            if secret_name(name):
-                out[name] = text if text in HARMLESS else MARK
-            elif not clean:
-                out[name] = self.text(text)
-        if self.names_its_value(pairs):
-            out["value"] = pairs["value"] if pairs["value"] in HARMLESS else MARK
-        return out
+            if text in HARMLESS:
+                shown[name] = text
+        if self.names_its_value(pairs) and pairs["value"] not in HARMLESS:
+            shown["value"] = MARK
+        return shown
+
+    def texts(self, texts: list[str]) -> list[str]:
+        """As `text`, each of them. Clean ones are told by one look at many together: most are."""
+        together = "\x1e".join(texts)
+        if len(together) <= LIMIT and not self._may_hold_secret(together):
+            return texts
+        if len(texts) == 1:
+            return [self.text(together)]
+        half = len(texts) // 2
+        return self.texts(texts[:half]) + self.texts(texts[half:])
+
+    def _may_hold_secret(self, text: str) -> bool:
+        lowered = text.lower()
+        return self._may_be_named(lowered) or may_have_shape(text, lowered)
 
     def lines(self, lines: Sequence[str]) -> tuple[str, ...]:
         """As `code`, of lines that follow each other: what one line begins may go on in the next."""

@@ -15,7 +15,7 @@ import re
 import types
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import Any
 
@@ -25,6 +25,7 @@ ROOM = 1024
 _ITEMS = 10
 _INNER = 256
 _BYTES = 200
+_FLAT_TEXT, _FLAT_NUMBER = 200, 2**63
 _KINDS_KEPT = 1024
 _QUOTED_ITEMS = 50
 _QUOTED_TEXT = 16 * 1024
@@ -51,7 +52,7 @@ class Kind:
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
-        self.name = _name(cls)
+        self.name = name_of(cls)
         self.attributes: Callable[[object], Any] | None = None
         self.text_owner: type = object
         """The class whose `__str__` an instance's text comes from."""
@@ -148,7 +149,10 @@ def whole_of(text: str) -> tuple[int, str] | None:
 
 def name_of(cls: type) -> str:
     """`module.QualName`, without the module for builtins."""
-    return _name(cls)
+    name = exact(_qualname_of(cls)) or "?"
+    module = exact(_module_of(cls))
+    full = name if module is None or module == "builtins" else f"{module}.{name}"
+    return clean(shortened(full, 300))
 
 
 def level_name(level: int, given: object) -> str:
@@ -243,13 +247,6 @@ def route_of(request: object) -> str:
     return route if type(route) is str else ""
 
 
-def _name(cls: type) -> str:
-    name = exact(_qualname_of(cls)) or "?"
-    module = exact(_module_of(cls))
-    full = name if module is None or module == "builtins" else f"{module}.{name}"
-    return clean(shortened(full, 300))
-
-
 def _str(value: str) -> str:
     return repr(value) if len(value) <= ROOM else repr(value[:ROOM]) + cut_mark(len(value), "characters")
 
@@ -328,7 +325,28 @@ def _nested(value: Any, base: type) -> bool:
 
 
 def _sequence(value: Any) -> str:
-    return _listed(value, type(value))
+    cls = type(value)
+    held = value[: _ITEMS + 1] if cls is list else value
+    if (cls is list or cls is tuple) and _is_flat(held) and len(text := repr(held)) <= _INNER:
+        return text
+    return _listed(value, cls)
+
+
+def _is_flat(items: Collection[object]) -> bool:
+    """Whether these are few texts and numbers, none of them long: what holds them Python itself may write."""
+    if len(items) > _ITEMS:
+        return False
+    for item in items:
+        cls = type(item)
+        if cls is str or cls is bytes:
+            if len(item) > _FLAT_TEXT:  # type: ignore[arg-type]
+                return False
+        elif cls is int:
+            if not -_FLAT_NUMBER < item < _FLAT_NUMBER:  # type: ignore[operator]
+                return False
+        elif not (item is None or cls is float or cls is bool):
+            return False
+    return True
 
 
 def _listed(value: Any, base: Any) -> str:
@@ -344,6 +362,10 @@ def _listed(value: Any, base: Any) -> str:
 
 def _dict(value: dict[Any, Any]) -> str:
     size = dict.__len__(value)
+    if size <= _ITEMS and type(value) is dict:
+        held = value.copy()  # What was looked at is what is written: another thread may put anything into it.
+        if _is_flat(held) and _is_flat(held.values()) and len(text := repr(held)) <= _INNER:
+            return text
     parts = [f"{_inner(k)}: {_item(v)}" for k, v in islice(dict.items(value), _ITEMS)]
     if size > _ITEMS:
         parts.append(cut_mark(size, "items"))
@@ -413,7 +435,7 @@ def _callable(value: Any) -> str:
 
 
 def _class(value: type) -> str:
-    return f"<class {_name(value)}>"
+    return f"<class {name_of(value)}>"
 
 
 # Keyed by the class's id, so that no foreign metaclass is asked for a hash. The keys are the builtins' own.
