@@ -22,7 +22,8 @@ from scrubbing import Calls, median, scrubbing
 from workload import KINDS, logger_of
 
 from tocsin.daemon.grouping.sign import sign
-from tocsin.handler.capture.code_locations import CodeLocations, wanted
+from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.capture.mentions import mentions
 from tocsin.handler.capture.record import Capture
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.protocol.event import CodeLocation, Event
@@ -74,7 +75,7 @@ class Captured(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.asked.calls = []
         event = decode_event(self.capture.payload(self.capture.summarize(record)))
-        self.seen.append((event, self.asked.calls, [self.places.of(*one) for one in wanted(event)]))
+        self.seen.append((event, self.asked.calls, [self.places.of_mention(one) for one in mentions(event)]))
 
 
 def captured(case: str, size: int) -> list[tuple[Event, Calls, list[CodeLocation]]]:

@@ -14,7 +14,7 @@ from msgspec import Raw
 from tocsin.daemon.grouping.rule2 import carries
 from tocsin.daemon.grouping.sign import CodeLocations, Signature, cache_key, sign
 from tocsin.daemon.grouping.speakers import KNOWN, Speakers
-from tocsin.handler.capture.code_locations import wanted
+from tocsin.handler.capture.mentions import mentions
 from tocsin.handler.protocol.event import CodeLocation, Event, Raised
 from tocsin.handler.protocol.wire import WireError, decode_location
 
@@ -113,9 +113,7 @@ class Signatures:
     ) -> Signature:
         signature = sign(event, locations, speakers=self._speakers, older=self.both)
         if key is not None:
-            session.missed.update(
-                (path, line) for path, line, _ in wanted(event) if (path, line) not in locations
-            )
+            session.missed.update(one.at for one in mentions(event) if one.at not in locations)
             session.signatures[key] = signature
             self._weight += WEIGHT
         return signature

@@ -29,9 +29,7 @@ from tocsin.daemon.store.database import Store, StoreError
 from tocsin.daemon.store.models import Session
 from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import (
-    Event,
-)
+from tocsin.handler.protocol.event import Event
 from tocsin.handler.protocol.wire import (
     Ack,
     Batch,
@@ -235,11 +233,12 @@ class _Transaction:
                 session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
             )
         places = self._memory.signatures.tell(session.id, batch.places)
-        records = BatchRecords(session, places, self._counters, self._now)
+        frames = [(at, raw) for at, raw in batch.frames if at >= session.watermark]
+        whole = broken_off.joined(session, frames, batch.definitions, places)
+        records = BatchRecords(session, whole.locations, self._counters, self._now)
         for raw in batch.definitions:
             records.define(raw)
-        frames = [(at, raw) for at, raw in batch.frames if at >= session.watermark]
-        for at, raw in broken_off.joined(session, frames, batch.definitions):
+        for at, raw in whole.records:
             records.add(at, raw)
         session.watermark = max(session.watermark, batch.end)
         session.backlog = max(batch.backlog, 0)
@@ -249,9 +248,9 @@ class _Transaction:
     def _give_up_waiting(self, session: Session, *, ends: bool) -> None:
         """Makes events of tracebacks whose rest does not come."""
         unfinished = broken_off.given_up(session, self._now, ends=ends)
-        if not unfinished:
+        if not unfinished.records:
             return
-        places = self._memory.signatures.tell(session.id, ())
-        records = BatchRecords(session, places, self._counters, self._now)
-        for at, raw in unfinished:
+        self._memory.signatures.tell(session.id, ())
+        records = BatchRecords(session, unfinished.locations, self._counters, self._now)
+        for at, raw in unfinished.records:
             records.add(at, raw)

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from tocsin.handler.protocol import wire
-from tocsin.handler.protocol.event import AggregatedEvents, DuplicateReference
+from tocsin.handler.protocol.event import AggregatedEvents, CodeLocation, DuplicateReference
 from tocsin.handler.protocol.outline import EventOutline, outline, outline_event
 
 MOMENT = 0.5
@@ -42,8 +42,17 @@ _LINK = re.compile(
 )
 
 
+class _Kept(Struct, frozen=True, array_like=True):
+    """A run as a session keeps it. Fields are only ever added at the end: older rows are read."""
+
+    lines: list[bytes]
+    at: int
+    ended: bool
+    locations: tuple[CodeLocation, ...] = ()
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[list[bytes], int, bool]]).decode
+_decode = msgspec.msgpack.Decoder(list[_Kept]).decode
 
 
 class Run(NamedTuple):
@@ -53,6 +62,8 @@ class Run(NamedTuple):
     at: int
     ended: bool
     """Its last line was the exception's own."""
+    locations: tuple[CodeLocation, ...] = ()
+    """What is known of the code that the lines of earlier batches mention."""
 
     @property
     def newest(self) -> float:
@@ -92,14 +103,19 @@ def encode(runs: tuple[Run, ...]) -> bytes | None:
     """What a session keeps of them until its next batch, None when there is nothing to keep."""
     if not runs:
         return None
-    return _encode([([wire.encode_record(line) for line in run.lines], run.at, run.ended) for run in runs])
+    return _encode(
+        [
+            _Kept([wire.encode_record(line) for line in run.lines], run.at, run.ended, run.locations)
+            for run in runs
+        ]
+    )
 
 
 def decode(kept: bytes | None) -> tuple[Run, ...]:
     """The tracebacks that `encode` was given."""
     return tuple(
-        Run(tuple(outline_event(Raw(line)) for line in lines), at, ended)
-        for lines, at, ended in (_decode(kept) if kept else ())
+        Run(tuple(outline_event(Raw(line)) for line in one.lines), one.at, one.ended, one.locations)
+        for one in (_decode(kept) if kept else ())
     )
 
 
@@ -188,7 +204,7 @@ class _Joining:
             return False
         self._absorbed += 1
         ended = last or (run.ended and not _is_heading(event))
-        self._runs[_voice(event)] = Run((*run.lines, event), at, ended)
+        self._runs[_voice(event)] = run._replace(lines=(*run.lines, event), at=at, ended=ended)
         return True
 
     def _finish(self, voice: _Voice) -> None:

@@ -9,7 +9,7 @@ from tocsin.daemon.store import errors
 from tocsin.daemon.store.bodies import encode_body
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, moment
-from tocsin.handler.capture.code_locations import wanted
+from tocsin.handler.capture.mentions import mentions
 
 SAMPLE_EVERY = 10.0
 """Seconds between two samples of an error that has its full number."""
@@ -54,8 +54,7 @@ def _few(samples: list[Sampled]) -> list[Sampled]:
 
 
 def _row(error: ErrorLog, sample: Sampled) -> tuple[object, ...]:
-    lines = dict.fromkeys((path, line) for path, line, _ in wanted(sample.event))
-    locations = [sample.places[one] for one in lines if one in sample.places]
+    locations = [sample.places[one.at] for one in mentions(sample.event) if one.at in sample.places]
     body = encode_body(sample.body, locations)
     return error.id, sample.session_id, sample.position, moment(sample.at), sample.client, body
 

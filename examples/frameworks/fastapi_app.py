@@ -15,7 +15,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Header, HTTPException
 
 import tocsin.handler
-from tocsin.handler.integrations.middleware import AsgiMiddleware
+from tocsin.handler.middleware import AsgiMiddleware
 
 CLIENTS = {"k-4711": "acme"}
 PRICES = {"coffee": 3}

@@ -14,7 +14,7 @@ from logging.config import dictConfig
 
 from flask import Flask
 
-from tocsin.handler.integrations.middleware import WsgiMiddleware, by_host
+from tocsin.handler.middleware import WsgiMiddleware, by_host
 
 PRICES = {"coffee": 3}
 

@@ -1,28 +1,29 @@
 """What the source says of the places that events name. Runs in the shipping thread, not in the application's.
 
 Reads regular files only, each once, and only when they are no newer than the process: else the text on disk
-is not what runs. Nothing here raises; what cannot be known stays None.
+is not what runs. A file that only a text names is read where it is a loaded module's: whoever can have a text
+logged must not choose what is read. Nothing here raises; what cannot be known stays None.
 """
 
 from __future__ import annotations
 
 import linecache
 import os
-import re
 import stat
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
 from importlib.util import decode_source
 from types import ModuleType
 
 from tocsin.handler.capture.inapp import in_app, is_notebook
+from tocsin.handler.capture.mentions import Mention
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.capture.source import Lines, Source, canonical, parsed, statement_of, template_of
 from tocsin.handler.capture.templates import compiled
-from tocsin.handler.protocol.event import CodeLocation, Event, Raised
+from tocsin.handler.protocol.event import CodeLocation
 
-__all__ = ["NOTEBOOK", "CodeLocations", "canonical", "module_of", "statement_of", "template_of", "wanted"]
+__all__ = ["NOTEBOOK", "CodeLocations", "canonical", "module_of", "statement_of", "template_of"]
 
 NOTEBOOK = "<notebook>"
 FILE_LIMIT = 2 * 1024 * 1024
@@ -30,15 +31,11 @@ FILE_LIMIT = 2 * 1024 * 1024
 AROUND = 5
 """Source lines kept before and after the place, for people."""
 LINE_LIMIT = 200
-WANTED_LIMIT = 256
 _PLACES = 4096
 _FILES = 32
 _CHARACTERS = 8 * 1024 * 1024
 """Characters of parsed source held, over all files."""
 
-_TRACED = re.compile(r'File "([^"\n]{1,1000})", line (\d{1,7})')
-_FAILED = re.compile(r"(?m)^(/[^:\n]{1,999}):(\d{1,7}):[\w.<>]{1,500}$")
-"""A frame in the text of Twisted's `Failure`."""
 _dict_of = ModuleType.__getattribute__
 
 
@@ -69,6 +66,14 @@ class CodeLocations:
         self._modules: dict[str, str] = {}
         self._modules_seen = -1
 
+    def of_mention(self, mention: Mention) -> CodeLocation:
+        """The place that an event mentions."""
+        if not mention.quoted or mention.path in self._loaded_files():
+            return self.of(mention.path, mention.line, mention.module)
+        name = self._module_at(mention.path)
+        ours = in_app(mention.path, name, self._in_app, self._not_in_app)
+        return CodeLocation(mention.path, mention.line, in_app=ours, module=name)
+
     def of(self, path: str, line: int, module: str | None = None) -> CodeLocation:
         """The place; `module` is the frame's `__name__` where it is known."""
         key = (path, line, module)
@@ -91,8 +96,8 @@ class CodeLocations:
         named = module if module != path else None
         name = module_of(path, named) if named else self._module_at(path)
         ours = in_app(path, name, self._in_app, self._not_in_app)
-        source = self._source(path)
-        if source is None or not 0 < line <= len(source.lines):
+        source = self._source(path) if line > 0 else None
+        if source is None or line > len(source.lines):
             return CodeLocation(path, line, in_app=ours, module=name)
         template, scrub = source.template(line), self._scrub
         first = max(1, line - AROUND)
@@ -113,16 +118,20 @@ class CodeLocations:
         """The module whose file this is: by `sys.modules`, else by the longest entry of `sys.path`."""
         if is_notebook(path):
             return NOTEBOOK
-        if self._live and len(sys.modules) != self._modules_seen:
-            self._modules_seen = len(sys.modules)
-            self._modules = _loaded()
-        if name := self._modules.get(path):
+        if name := self._loaded_files().get(path):
             return module_of(path, name)
         slashed = _slashed(path)
         for root in self._roots:
             if slashed.startswith(root + "/"):
                 return _dotted(slashed[len(root) + 1 :])
         return module_of(path, "__main__")
+
+    def _loaded_files(self) -> dict[str, str]:
+        """File → name of what this process has imported, where it is the one that logs."""
+        if self._live and len(sys.modules) != self._modules_seen:
+            self._modules_seen = len(sys.modules)
+            self._modules = _loaded()
+        return self._modules
 
     def _source(self, path: str) -> Source | Lines | None:
         held = self._files.get(path)
@@ -149,30 +158,6 @@ class CodeLocations:
         if entry is None or len(entry) != 4:
             return None
         return "".join(entry[2])[:FILE_LIMIT]
-
-
-def wanted(event: Event) -> list[tuple[str, int, str | None]]:
-    """(path, line, module) of the places an event names: its own, its exceptions', a text traceback's."""
-    found = dict.fromkeys([(event.path, event.line, None), *_raised_places(event.exception)])
-    if event.exception is None and "Traceback" in event.message:
-        frames = _TRACED if "Traceback (most" in event.message else _FAILED
-        for path, line in frames.findall(event.message):
-            found[path, int(line), None] = None
-    return list(found)[:WANTED_LIMIT]
-
-
-def _raised_places(raised: Raised | None) -> Iterator[tuple[str, int, str | None]]:
-    waiting = [raised] if raised else []
-    yielded = 0
-    while waiting and yielded < 4 * WANTED_LIMIT:
-        one = waiting.pop()
-        if one.syntax is not None:
-            yield one.syntax.path, 0, None
-        for frame in reversed(one.frames):
-            yielded += 1
-            yield frame.path, frame.line, frame.module or None
-        waiting.extend(reversed([*one.group[:WANTED_LIMIT], *filter(None, (one.cause, one.context))]))
-        yielded += 1
 
 
 def module_of(path: str, name: str) -> str:
@@ -227,7 +212,9 @@ def _loaded() -> dict[str, str]:
         if not issubclass(type(module), ModuleType):
             continue
         facts = _dict_of(module, "__dict__")
-        file, own = facts.get("__file__"), facts.get("__name__")
+        file, own, loader = facts.get("__file__"), facts.get("__name__"), facts.get("__loader__")
+        if file is None and type(loader) is SourceFileLoader:
+            file = loader.path  # A script that has come to its end: its module forgets its file.
         if isinstance(file, str):
             names.setdefault(
                 file.removesuffix("c") if file.endswith(".pyc") else file,

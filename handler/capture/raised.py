@@ -78,11 +78,11 @@ class Code:
         self.code = code
         self.path = values.clean(values.shortened(code.co_filename, 1024))
         self.module = module
-        self.function = values.clean(values.shortened(code.co_qualname.replace("<locals>.", ""), 300))
+        self.function = values.clean(values.shortened(_name_of(code).replace("<locals>.", ""), 300))
         self.in_app = ours
         self.comprehension = code.co_name in _COMPREHENSIONS
         self.hides = _HIDING in code.co_varnames or _HIDING in code.co_cellvars
-        self.identity = hash((code.co_filename, code.co_qualname, code.co_firstlineno))
+        self.identity = hash((code.co_filename, _name_of(code), code.co_firstlineno))
         self.parameters = _parameters(code)
         # A notebook's module holds what its shell put there: earlier cells with their results, and helpers.
         self.of_shell = _SHELL if code.co_name == "<module>" and is_notebook(code.co_filename) else None
@@ -374,6 +374,11 @@ def _spine(traceback: TracebackType | None, room: int) -> _Spine:
     spine.passed = passed - len(tail)
     spine.extend(tail)
     return spine
+
+
+def _name_of(code: CodeType) -> str:
+    """The qualified name. What tblib unpickles are modules' code objects that bear a function's plain name only."""
+    return code.co_name if code.co_qualname == "<module>" else code.co_qualname
 
 
 def _symbol(error: BaseException) -> str | None:

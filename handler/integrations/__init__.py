@@ -1,1 +1,1 @@
-"""What frameworks and process pools do to logging, and the middleware for web applications."""
+"""What Celery and process pools do to logging and to exits, undone."""

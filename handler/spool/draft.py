@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from tocsin.handler.capture.code_locations import wanted
+from tocsin.handler.capture.mentions import mentions
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import CodeLocation, DuplicateReference, Event, Lost, position
 from tocsin.handler.protocol.outline import outline, outline_event
@@ -31,6 +31,8 @@ class Draft:
         self._defined: set[int] = set()
         self._definitions: dict[int, Raw] = {}
         self._locations: dict[tuple[str, int], Raw] = {}
+        self._quoted: set[tuple[str, int]] = set()
+        """Those that only a text names so far: less is known of them."""
 
     @property
     def full(self) -> bool:
@@ -94,15 +96,16 @@ class Draft:
         return True
 
     def _add_locations(self, number: int, event: Event) -> None:
-        for path, line, module in wanted(event):
-            if (path, line) in self._locations:
+        for mention in mentions(event):
+            at = mention.at
+            if at in self._locations and (mention.quoted or at not in self._quoted):
                 continue
             if self.size > BATCH_MOST:
                 return
-            location = self._known_locations.find(path, line, module)
-            self._locations[path, line] = location
+            location = self._locations[at] = self._known_locations.find(mention)
             self.size += len(bytes(location))
-            self._known_locations.note(path, line, location, number)
+            (self._quoted.add if mention.quoted else self._quoted.discard)(at)
+            self._known_locations.note(mention, location, number)
 
 
 def _one_value(payload: bytes) -> bytes:

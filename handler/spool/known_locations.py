@@ -8,6 +8,7 @@ import re
 from msgspec import Raw
 
 from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.capture.mentions import Mention
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import CodeLocation
 from tocsin.handler.spool import frames
@@ -36,30 +37,38 @@ class KnownLocations:
         """One that its owner noted; `payload` is the same, encoded."""
         self._known[location.path, location.line] = Raw(payload)
 
-    def find(self, path: str, line: int, module: str | None) -> Raw:
-        """The location, encoded. What it is now is what it stays, unless its owner noted it further on."""
-        known = self._known.get((path, line))
+    def find(self, mention: Mention) -> Raw:
+        """The location, encoded. What it is now is what it stays, unless its owner noted it further on.
+
+        One that only a text names is not remembered: a frame may name it later, and of that more may be told.
+        """
+        at = mention.at
+        known = self._known.get(at)
         if known is not None:
             return known
         if self._spool is None:
             self._search()
         elif len(self._known) >= _MOST:
             self._known.clear()
-        known = self._known.get((path, line))
+            self._noted.clear()
+        known = self._known.get(at)
         if known is None:
-            known = self._known[path, line] = Raw(self._encoded(path, line, module))
+            known = Raw(self._encoded(mention))
+            if not mention.quoted:
+                self._known[at] = known
         return known
 
-    def note(self, path: str, line: int, location: Raw, number: int) -> None:
+    def note(self, mention: Mention, location: Raw, number: int) -> None:
         """Writes it into the spool of a living session, where an event of segment `number` names it.
 
-        Not again where it was noted in that segment or in a later one.
+        Not again where it was noted in that segment or in a later one, nor what only a text names.
         """
-        if self._spool is None or self._noted.get((path, line), -1) >= number:
+        at = mention.at
+        if self._spool is None or mention.quoted or self._noted.get(at, -1) >= number:
             return
         with contextlib.suppress(OSError):
             self._spool.note(bytes(location))
-            self._noted[path, line] = self._spool.segment
+            self._noted[at] = self._spool.segment
 
     def _search(self) -> None:
         """Learns what a dead owner noted, without reading its events."""
@@ -73,9 +82,9 @@ class KnownLocations:
                     with contextlib.suppress(wire.WireError):
                         self.add(wire.decode_location(found.payload), found.payload)
 
-    def _encoded(self, path: str, line: int, module: str | None) -> bytes:
+    def _encoded(self, mention: Mention) -> bytes:
         """What its source says; nothing but its name where that cannot be told: the event is shipped all the same."""
         if self.source:
             with contextlib.suppress(Exception):
-                return wire.encode_record(self.source.of(path, line, module))
-        return wire.encode_record(CodeLocation(path, line, module=module or ""))
+                return wire.encode_record(self.source.of_mention(mention))
+        return wire.encode_record(CodeLocation(mention.path, mention.line, module=mention.module or ""))

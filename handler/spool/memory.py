@@ -6,7 +6,8 @@ from collections import deque
 
 from msgspec import Raw
 
-from tocsin.handler.capture.code_locations import CodeLocations, wanted
+from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.capture.mentions import mentions
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import CodeLocation, Event, Header, Lost
 from tocsin.handler.spool.losses import Tally
@@ -86,12 +87,13 @@ class Memory:
     def _place(self, payload: bytes, places: dict[tuple[str, int], Raw]) -> int:
         record = wire.decode_record(payload)
         size = 0
-        for path, line, module in wanted(record) if isinstance(record, Event) else ():
-            if (path, line) not in places:
+        for mention in mentions(record) if isinstance(record, Event) else ():
+            at = mention.at
+            if at not in places:
                 try:
-                    encoded = wire.encode_record(self._places.of(path, line, module))
+                    encoded = wire.encode_record(self._places.of_mention(mention))
                 except Exception:  # What its source says cannot be told: the event is shipped all the same.
-                    encoded = wire.encode_record(CodeLocation(path, line, module=module or ""))
-                places[path, line] = Raw(encoded)
+                    encoded = wire.encode_record(CodeLocation(*at, module=mention.module or ""))
+                places[at] = Raw(encoded)
                 size += len(encoded)
         return size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 
 from support.example_programs import CONFIGURATION, EXAMPLES, commands
@@ -33,6 +34,12 @@ def test_every_command_is_an_examples_own() -> None:
         if block.language == "sh":
             lines = set(textwrap.dedent(block.text).splitlines())
             assert lines <= own, f"line {block.line}: {lines - own}"
+
+
+def test_what_applications_name_lies_directly_under_the_handler() -> None:
+    texts = [PAGE.read_text(), *WRITTEN["python"], *WRITTEN["ini"]]
+    named = {name for text in texts for name in re.findall(r"tocsin\.handler\.([\w.]+)", text)}
+    assert {name.partition(".")[0] for name in named} <= {"TocsinHandler", "bind", "unbind", "middleware"}
 
 
 def test_every_example_is_told_of() -> None:

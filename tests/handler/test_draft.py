@@ -10,6 +10,7 @@ from msgspec import Raw
 from spools import event
 
 from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.capture.mentions import Mention
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import CodeLocation, DuplicateReference, Lost
 from tocsin.handler.spool import draft as draft_module
@@ -29,11 +30,11 @@ class Source:
         self.asked = 0
         self.error = error
 
-    def of(self, path: str, line: int, module: str | None) -> CodeLocation:
+    def of_mention(self, mention: Mention) -> CodeLocation:
         if self.error:
             raise self.error
         self.asked += 1
-        return CodeLocation(path, line, statement=f"answer {self.asked}")
+        return CodeLocation(mention.path, mention.line, statement=f"answer {self.asked}")
 
 
 def locations(spool: Spool, source: Any = None) -> KnownLocations:
@@ -99,11 +100,11 @@ def test_a_batch_is_full_from_so_many_bytes_on(spool: Spool, monkeypatch: pytest
 
 def test_a_location_stays_what_it_was_when_first_read(spool: Spool) -> None:
     known = locations(spool, Source())
-    assert [statement(known.find("/a.py", 1, "a")) for _ in range(2)] == ["answer 1"] * 2
+    assert [statement(known.find(Mention("/a.py", 1, "a"))) for _ in range(2)] == ["answer 1"] * 2
 
 
 def test_a_source_that_fails_leaves_the_locations_name(spool: Spool) -> None:
-    location = wire.decode_location(locations(spool, Source(ValueError())).find("/a.py", 1, "a"))
+    location = wire.decode_location(locations(spool, Source(ValueError())).find(Mention("/a.py", 1, "a")))
     assert (location.path, location.line, location.module) == ("/a.py", 1, "a")
 
 
@@ -113,20 +114,20 @@ def test_a_living_session_remembers_so_many_locations_then_reads_again(
     monkeypatch.setattr(known_locations, "_MOST", 2)
     known = locations(spool, Source())
     for line in (1, 2, 3):
-        known.find("/a.py", line, None)
-    assert statement(known.find("/a.py", 1, None)) == "answer 4"
+        known.find(Mention("/a.py", line))
+    assert statement(known.find(Mention("/a.py", 1))) == "answer 4"
 
 
 def test_a_location_is_noted_once_in_a_segment_and_again_in_the_next(spool: Spool) -> None:
     known = locations(spool)
-    location = known.find("/a.py", 1, "a")
+    location = known.find(Mention("/a.py", 1, "a"))
     sizes = []
     for number in (0, 0):
-        known.note("/a.py", 1, location, number)
+        known.note(Mention("/a.py", 1), location, number)
         sizes.append(known._files.size(known._files.segments[0]))
     assert sizes[0] == sizes[1] > 0
     spool.rotate(1.0)
     known._files.refresh(1)
     begun = known._files.size(known._files.segments[1])
-    known.note("/a.py", 1, location, 1)
+    known.note(Mention("/a.py", 1), location, 1)
     assert known._files.size(known._files.segments[1]) > begun

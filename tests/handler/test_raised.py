@@ -30,6 +30,12 @@ def test_functions_are_named_without_their_locals_part() -> None:
     assert raised_by(outer).frames[-1].function.endswith("part.outer.inner")
 
 
+def test_a_frame_that_tblib_has_unpickled_is_known_by_its_functions_plain_name() -> None:
+    """Its code object is a module's, given the function's name: `CodeType.replace(co_name=...)`."""
+    code = compile("raise KeyError", "/srv/shop/orders.py", "exec").replace(co_name="price")
+    assert raised_by(lambda: exec(code)).frames[-1].function == "price"
+
+
 def test_plain_arguments_of_the_innermost_in_app_frame_are_kept() -> None:
     raised = raised_by(lambda: Cart().total("A1", {"B2": 3}))
     assert raised.frames[-1].arguments == {"sku": "A1", "prices": {"B2": 3}, "discount": 0.5}

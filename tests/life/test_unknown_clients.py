@@ -11,7 +11,7 @@ from tocsin.daemon.config import parse
 from tocsin.daemon.config_file import ConfigError
 from tocsin.daemon.ingest.known_clients import host_name
 from tocsin.daemon.store.models import Client, HourCount, Mail
-from tocsin.handler.integrations.middleware import by_host
+from tocsin.handler.middleware import by_host
 
 HOSTS = {**SETTINGS, "client": [{"id": "acme", "email": "it@acme.example", "hosts": ["Acme.Example.org"]}]}
 

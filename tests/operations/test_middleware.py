@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 
 from tocsin.handler import TocsinHandler
 from tocsin.handler.capture.context import current, unbind
-from tocsin.handler.integrations.middleware import AsgiMiddleware, WsgiMiddleware, django_middleware
+from tocsin.handler.middleware import AsgiMiddleware, WsgiMiddleware, django_middleware
 
 ENVIRON = {
     "REQUEST_METHOD": "POST",

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tocsin.handler.capture import code_locations as module
-from tocsin.handler.capture.code_locations import CodeLocations, wanted
-from tocsin.handler.protocol.event import Event, Frame, Raised, Syntax
+from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.capture.mentions import Mention
 
 TEXT = "import logging\n\n\ndef f(x):\n    logging.error('Order %s failed', x)\n"
 
@@ -131,32 +131,22 @@ def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (len(places._places), len(places._files), places._held) == (10, 3, 18)
 
 
-def event(**changed: Any) -> Event:
-    known: dict[str, Any] = {"occurred_at": 0.0, "level": 40, "logger": "l", "message": "m", "template": None}
-    return Event(**{**known, "path": "/a.py", "module": "a", "function": "f", "line": 1, **changed})
+def quoted(path: Path | str, line: int = 1) -> Mention:
+    return Mention(str(path), line, quoted=True)
 
 
-def test_wanted_names_every_frame_of_the_chain_and_the_groups() -> None:
-    leaf = Raised("KeyError", "", (Frame("/leaf.py", "leaf", "f", 2),))
-    cause = Raised("OSError", "", (Frame("/cause.py", "cause", "f", 3),))
-    broken = Raised("SyntaxError", "", syntax=Syntax("/broken.py", "m", "t"))
-    top = Raised("G", "", (Frame("/top.py", "", "f", 4),), cause=cause, context=broken, group=(leaf,))
-    assert set(wanted(event(exception=top))) == {
-        ("/a.py", 1, None), ("/top.py", 4, None), ("/leaf.py", 2, "leaf"), ("/cause.py", 3, "cause"),
-        ("/broken.py", 0, None),
-    }  # fmt: skip
+def test_a_file_that_only_a_text_names_is_not_read(tmp_path: Path, file: Path) -> None:
+    place = read(tmp_path, live=True).of_mention(quoted(file, 5))
+    assert (place.statement, place.source) == (None, ())
+    assert (place.module, place.in_app) == ("shop.orders", True)
 
 
-def test_wanted_names_the_frames_of_a_printed_traceback() -> None:
-    text = 'Traceback (most recent call last):\n  File "/b.py", line 7, in f\n    x\nKeyError'
-    assert wanted(event(message=text)) == [("/a.py", 1, None), ("/b.py", 7, None)]
+def test_a_loaded_modules_file_is_read_though_only_a_text_names_it(tmp_path: Path) -> None:
+    assert read(tmp_path, live=True).of_mention(quoted(str(module.__file__))).source
 
 
-def test_wanted_names_the_frames_of_a_twisted_failure() -> None:
-    text = "crawl: [Failure instance: Traceback: <class 'KeyError'>: 'x'\n/b.py:7:<module>\n/c.py:8:parse\n]"
-    assert wanted(event(message=text))[1:] == [("/b.py", 7, None), ("/c.py", 8, None)]
-
-
-def test_wanted_is_bounded() -> None:
-    frames = tuple(Frame(f"/{number}.py", "m", "f", number) for number in range(5000))
-    assert len(wanted(event(exception=Raised("E", "", frames)))) == module.WANTED_LIMIT
+def test_the_file_of_a_syntax_error_is_not_read(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_regular", lambda path, newest: pytest.fail(f"read {path}"))
+    assert read(tmp_path).of_mention(Mention(str(file), 0)).module == "shop.orders"

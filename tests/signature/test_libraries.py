@@ -14,7 +14,8 @@ import jinja2
 import pytest
 
 from tocsin.daemon.grouping.sign import Signature, sign
-from tocsin.handler.capture.code_locations import CodeLocations, wanted
+from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.capture.mentions import mentions
 from tocsin.handler.capture.record import Capture
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.protocol.wire import decode_event
@@ -33,7 +34,7 @@ class Recorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         event = decode_event(self.capture.payload(self.capture.summarize(record)))
-        told = [self.places.of(*one) for one in wanted(event)]
+        told = [self.places.of_mention(one) for one in mentions(event)]
         self.seen.append(sign(event, {(place.path, place.line): place for place in told}))
 
 

@@ -62,5 +62,5 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "tocsin.handler.integrations.middleware.django_middleware",
+    "tocsin.handler.middleware.django_middleware",
 ]

@@ -12,7 +12,8 @@ import time
 
 import msgspec
 
-from tocsin.handler.capture.code_locations import CodeLocations, wanted
+from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.capture.mentions import mentions
 from tocsin.handler.capture.record import Capture
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.protocol.wire import decode_event
@@ -45,7 +46,7 @@ class Recorder(logging.Handler):
 
     def write(self):
         for event in self.seen:
-            places = [self.places.of(*one) for one in wanted(event)]
+            places = [self.places.of_mention(one) for one in mentions(event)]
             os.write(self.file, base64.b64encode(msgspec.msgpack.encode((event, places))) + b"\n")
         self.seen.clear()
 

@@ -6,7 +6,8 @@ import time
 
 import msgspec
 
-from tocsin.handler.capture.code_locations import CodeLocations, wanted
+from tocsin.handler.capture.code_locations import CodeLocations
+from tocsin.handler.capture.mentions import mentions
 from tocsin.handler.capture.record import Capture
 from tocsin.handler.capture.scrub import Scrubber
 from tocsin.handler.protocol.wire import decode_event
@@ -27,7 +28,7 @@ class Recorder(logging.Handler):
 
     def emit(self, record):
         event = decode_event(self.capture.payload(self.capture.summarize(record)))
-        places = [self.places.of(path, line, module) for path, line, module in wanted(event)]
+        places = [self.places.of_mention(one) for one in mentions(event)]
         self.seen.append((event, places))
 
 

@@ -143,7 +143,7 @@ def django_middleware(
     get_response: Callable[[Any], Any], client: Client = django_user
 ) -> Callable[[Any], Any]:
     """For MIDDLEWARE, below AuthenticationMiddleware, under its full name
-    `"tocsin.handler.integrations.middleware.django_middleware"`.
+    `"tocsin.handler.middleware.django_middleware"`.
 
     The client is the request's user; for another, name a function of your own that returns
     `django_middleware(get_response, client=...)`. It is asked before the view, and again when the view raised
