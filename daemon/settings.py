@@ -18,7 +18,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 EVENTS = (
     "detection", "validated", "validation_failed", "reappeared", "reopened", "closing", "inconclusive",
-    "old_code", "reminder", "more_frequent", "weekly",
+    "old_code", "message", "reminder", "more_frequent", "weekly",
 )  # fmt: skip
 """What a channel can be told; the names of the mails to admins."""
 
@@ -106,7 +106,7 @@ class Mail(_Section, frozen=True):
     admin: Annotated[list[str], Meta(examples=[["ops@example.org"]])] = []
     """Addresses of the admins."""
     client: Literal["auto", "review"] = "auto"
-    """`auto`: a client's mail is sent at once. `review`: it waits for the admin's release."""
+    """`auto`: a client's mail is sent at once. `review`: it waits for the admin's release, but for messages."""
     language: Literal["en", "fr"] = "en"
     """Language of the mails to admins, and to clients without one of their own."""
     templates: Annotated[str | None, Meta(examples=["/etc/tocsin/templates"])] = None

@@ -52,8 +52,11 @@ _MAILS = {
     "reminder": _("reminder"),
     "more_frequent": _("more_frequent"),
     "weekly": _("weekly report"),
+    "received": _("confirmation"),
+    "message": _("message"),
     "digest": _("digest"),
 }
+_WRITTEN = {"client": _("written by the client"), "team": _("written to the client")}
 _SENT = {
     ("client", False): _("%(kind)s mail to the client %(recipient)s"),
     ("admin", False): _("%(kind)s mail to the admin %(recipient)s"),
@@ -242,6 +245,23 @@ def _client_not_told(facts: Facts, reader: Language) -> str:
     return _said(reader, _("no mail address of %(client)s is known"), client=facts["client"])
 
 
+def _assigned(facts: Facts, reader: Language) -> str:
+    return str(facts["after"]) or reader.gettext(_("nobody"))
+
+
+def _linked(facts: Facts, reader: Language) -> str:
+    return str(facts["after"]) or reader.gettext(_("no link"))
+
+
+def _message(facts: Facts, reader: Language) -> str:
+    return _word(_WRITTEN, str(facts["sender"]), reader)
+
+
+def _withdrawn(facts: Facts, reader: Language) -> str:
+    text = _("correction %(correction)s of %(file)s")
+    return _said(reader, text, correction=facts["correction"], file=facts["file"])
+
+
 ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
     "created": _created,
     "status_changed": _changed,
@@ -266,5 +286,9 @@ ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
     "channel_sent": _channel,
     "channel_failed": _channel,
     "client_not_told": _client_not_told,
+    "assigned": _assigned,
+    "linked": _linked,
+    "message": _message,
+    "correction_withdrawn": _withdrawn,
 }
 """What says the facts of a history row, by its action."""

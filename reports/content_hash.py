@@ -15,12 +15,14 @@ from tocsin.daemon.store.database import Store
 from tocsin.reports.pages import stamp
 
 _ERRORS = """
-SELECT id, occurrences, last_seen, resolved, muted_until, muted_rate, merged_into, title, release
+SELECT id, occurrences, last_seen, resolved, muted_until, muted_rate, merged_into, title, release, assignee,
+       link
   FROM error_logs ORDER BY resolved, last_seen DESC, id DESC"""
 _TICKETS = """
-SELECT id, error_id, client_id, status, priority, category, resolution, closed_at, client_email, subject,
+SELECT id, error_id, client_id, status, priority, category, resolution, closed_at, client_email, subject, assignee,
        CAST(metadata AS TEXT) FROM support_tickets ORDER BY created_at DESC, id DESC"""
 _HISTORY = "SELECT ticket_id, COUNT(*), MAX(id) FROM support_ticket_history GROUP BY ticket_id"
+_SAID = "SELECT error_id, COUNT(*), MAX(id) FROM error_history GROUP BY error_id"
 _CORRECTIONS = """
 SELECT id, error_id, test_status, CAST(test_results AS TEXT)
   FROM error_corrections ORDER BY applied_at DESC, id DESC"""
@@ -66,6 +68,7 @@ class ContentHasher:
         store = self._store
         with store.reading():
             history = {row[0]: row for row in _rows(store, _HISTORY)}
+            said = {row[0]: row for row in _rows(store, _SAID)}
             corrections, watches = _rows(store, _CORRECTIONS), _by(_rows(store, _WATCHES), 0)
             mails = _by(_rows(store, _MAILS), 0)
             tickets = _rows(store, _TICKETS)
@@ -86,7 +89,14 @@ class ContentHasher:
         self._errors = _again(
             self._errors,
             (
-                (row, of_error.get(row[0]), changes.get(row[0]), watches.get(row[0]), clients)
+                (
+                    row,
+                    of_error.get(row[0]),
+                    changes.get(row[0]),
+                    watches.get(row[0]),
+                    said.get(row[0]),
+                    clients,
+                )
                 for row in errors
             ),
         )

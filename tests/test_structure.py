@@ -226,6 +226,7 @@ WIDE = {
     "tocsin.handler.shipping.delivery.Delivery": "the protocol's state: no part changes without the others",
     "tocsin.daemon.config.Config": "one field for each section of the configuration",
     "tocsin.daemon.queries.corrections.CorrectionFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.details.ErrorDetail": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.errors.ErrorFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.outbox.OutboxMail": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.samples.EventFacts": "what pages and JSON show, field by field",

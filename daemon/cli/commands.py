@@ -52,6 +52,12 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "describe": Entry(
             "errors", "describe", "Say in TEXT what clients read of an error in its title's place; '' takes it away."
         ),
+        "assign": Entry("remarks", "assign", "Say who sees to an error; '' for nobody."),
+        "note": Entry("remarks", "note", "Add a note for the team to an error; no client reads it."),
+        "link": Entry(
+            "remarks", "link",
+            "Name the issue or pull request in which an error is dealt with; '' takes it away.",
+        ),
         "split": Entry("errors", "split", "Tell an error's events apart from now on; `merge` undoes it."),
         "regroup": Entry(
             "regrouping", "regroup",
@@ -75,6 +81,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "corrections", "correct", "Record a correction of ERROR_ID, or a batch of them, all or nothing."
         ),
         "corrections": Entry("corrections", "corrections", "List the corrections with their diffs and test status."),
+        "withdraw": Entry(
+            "corrections", "withdraw",
+            "Take a correction back: it is kept as withdrawn and counts nowhere as applied.",
+        ),
         "validate": Entry(
             "validation", "validate",
             "Generate the test of ERROR_ID's correction, run it on the old and the new code, record the result.",

@@ -12,6 +12,7 @@ from tocsin.daemon import queries
 from tocsin.daemon.cli.context import (
     Context,
     as_json,
+    by_option,
     pass_context,
     pass_context_to_change,
     refuse_unknown,
@@ -26,6 +27,7 @@ from tocsin.daemon.cli.options import Moment, narrowing
 from tocsin.daemon.cli.tables import printable
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import NewCorrection, read_batch, record
+from tocsin.daemon.corrections.withdrawal import withdraw as withdraw_correction
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
 
@@ -34,7 +36,7 @@ from tocsin.daemon.runtime import clock
 @click.argument("error_id", type=int, required=False)
 @click.option("--file", "file_path", help="The corrected file, relative to the project.")
 @click.option("--old", help="The code that was there.")
-@click.option("--new", help="The code that is there now.")
+@click.option("--new", help="The code that is there now; '' for a deletion.")
 @click.option("--by", help="Who applied it.")
 @click.option("--description", default="", help="What was wrong, and what was done.")
 @click.option(
@@ -82,15 +84,27 @@ def correct(
         path = report.keep(bundle, changes, project)
         say(f"kept in {path}; next: tocsin validate --bundle {bundle} --project {project}")
         return
-    ids = record(
+    kept = record(
         context.store, context.config, changes, project=project, now=clock.now(), applied_at=applied_at
     )
     if as_json:
-        say_json([c for c in queries.corrections(context.store) if c.id in ids])
+        say_json(queries.corrections(context.store, correction_ids=[one.id for one in kept]))
         return
-    for number, change in zip(ids, changes, strict=True):
-        said = f"recorded correction {number} of error {change.error_id}; its watch has begun again"
-        say_changed(context, said, error_name(context, change.error_id))
+    for one in kept:
+        said = f"recorded correction {one.id} of error {one.error_id}; its watch has begun again"
+        known = f"correction {one.id} of error {one.error_id} is recorded already"
+        say_changed(context, said if one.fresh else known, error_name(context, one.error_id))
+
+
+@click.command()
+@click.argument("correction_id", type=int)
+@by_option
+@pass_context_to_change
+def withdraw(context: Context, correction_id: int, by: str) -> None:
+    """Take a correction back: it is kept as withdrawn and counts nowhere as applied."""
+    error_id = withdraw_correction(context.store, context.config, correction_id, by, clock.now())
+    said = f"correction {correction_id} of error {error_id} is withdrawn; the error's watch has begun again"
+    say_changed(context, said, error_name(context, error_id))
 
 
 def _missing(names: list[str]) -> str:
@@ -106,7 +120,7 @@ def _missing(names: list[str]) -> str:
 @pass_context
 def corrections(context: Context, error_id: int | None, selection: Selection, as_json: bool) -> None:
     """List the corrections with their diffs and test status."""
-    found = queries.corrections(context.store, error_id, selection=selection)
+    found = queries.corrections(context.store, error_id, selection=selection, withdrawn=True)
     if as_json:
         say_json(found)
     else:
@@ -131,6 +145,8 @@ def _show_list(context: Context, found: list[queries.CorrectionFacts]) -> None:
             (_("error"), f"{one.error_id}, {one.service}: {one.title}"),
             (_("applied by"), one.applied_by),
             (_("applied"), one.applied_at),
+            (_("withdrawn"), one.withdrawn_at),
+            (_("withdrawn by"), one.withdrawn_by),
             (_("tests"), f"{tests}: {results}" if results else tests),
             (_("description"), one.description),
         )

@@ -29,6 +29,7 @@ from tocsin.daemon.language import language
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.ticket_wording import state_name
+from tocsin.daemon.tickets.conversation import Conversation
 from tocsin.daemon.tickets.lifecycle import State
 from tocsin.daemon.tickets.manual import PRIORITIES, Manual
 
@@ -120,6 +121,7 @@ def _show(context: Context, found: queries.TicketDetail) -> None:
         (_("state"), f"{state_name(found.status, reader)}, {state_name(found.priority, reader)}"),
         (_("error"), f"{found.error_id}, {found.service}: {found.title}" if found.error_id else ""),
         (_("client"), found.client_id or _("none")),
+        (_("assignee"), found.assignee),
         (_("opened"), found.created_at),
         (_("origin"), said.word(found.source)),
         (_("closed"), found.closed_at),
@@ -128,6 +130,11 @@ def _show(context: Context, found: queries.TicketDetail) -> None:
     if found.watch:
         say()
         _show_watch(context, found.watch)
+    for one in found.messages:
+        sender = _("from the client") if one.sender == "client" else _("to the client")
+        say()
+        say_facts(context, (sender, one.author), (_("written"), one.created_at))
+        say(one.text)
     say()
     say_table(
         context,
@@ -162,15 +169,39 @@ def _show_watch(context: Context, watch: queries.WatchFacts) -> None:
 @click.argument("subject")
 @click.option("--message", default="", help="What happened, in more words.")
 @click.option("--client", "client_id", help="The client's id.")
+@click.option("--from-client", is_flag=True, help="The client wrote it: its mail says that it has arrived.")
 @click.option("--error", "error_id", type=int, help="The error it is about.")
 @click.option("--priority", type=click.Choice(PRIORITIES), help="Default: tickets.priority.")
 @click.option("--category", help="Default: tickets.category.")
 @by_option
 @pass_context_to_change
-def open_(context: Context, /, subject: str, message: str, by: str, **given: Any) -> None:
+def open_(context: Context, /, subject: str, message: str, by: str, from_client: bool, **given: Any) -> None:
     """Open a ticket by hand. Its client reads SUBJECT and the message."""
+    if from_client:
+        made = _open_for_client(context, subject, message, by, **given)
+        say_changed(context, f"ticket {made} is open", ticket_name(context, made))
+        return
     made = Manual(context.store, context.config).open(subject, message or subject, by, clock.now(), **given)
     say_changed(context, f"ticket {made} is open", ticket_name(context, made))
+
+
+def _open_for_client(
+    context: Context,
+    subject: str,
+    message: str,
+    by: str,
+    *,
+    client_id: str | None,
+    error_id: int | None,
+    priority: str | None,
+    category: str | None,
+) -> int:
+    if client_id is None or error_id is not None or category is not None:
+        raise click.UsageError("--from-client goes with --client, and without --error and --category")
+    conversation = Conversation(context.store, context.config)
+    return conversation.open_for_client(
+        client_id, subject, message or subject, by, clock.now(), priority=priority
+    )
 
 
 @ticket.command()
@@ -227,3 +258,28 @@ def note(context: Context, ticket_id: int, text: str, by: str) -> None:
     """Add a note to a ticket's history."""
     Manual(context.store, context.config).note(ticket_id, text, by, clock.now())
     say_changed(context, f"noted on ticket {ticket_id}", ticket_name(context, ticket_id))
+
+
+@ticket.command()
+@click.argument("ticket_id", type=int)
+@click.argument("text")
+@click.option("--from-client", is_flag=True, help="The client said it, perhaps by telephone.")
+@by_option
+@pass_context_to_change
+def message(context: Context, ticket_id: int, text: str, from_client: bool, by: str) -> None:
+    """Write to the client of a ticket: TEXT is mailed to it."""
+    conversation = Conversation(context.store, context.config)
+    conversation.write(ticket_id, text, by, clock.now(), sender="client" if from_client else "team")
+    said = "kept as the client's" if from_client else "written to the client"
+    say_changed(context, f"{said} on ticket {ticket_id}", ticket_name(context, ticket_id))
+
+
+@ticket.command()
+@click.argument("ticket_id", type=int)
+@click.argument("name")
+@by_option
+@pass_context_to_change
+def assign(context: Context, ticket_id: int, name: str, by: str) -> None:
+    """Say who sees to a ticket; '' for nobody."""
+    Conversation(context.store, context.config).assign(ticket_id, name, by, clock.now())
+    say_changed(context, f"ticket {ticket_id} is {name or 'nobody'}'s", ticket_name(context, ticket_id))

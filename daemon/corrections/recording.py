@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, structs
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.failure import Failed
+from tocsin.daemon.failure import Failed, Meanwhile, NotThere
 from tocsin.daemon.store import corrections
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
@@ -29,6 +29,14 @@ FILE_LIMIT = 10 * 1024 * 1024
 
 class CorrectionError(Failed):
     """A correction is refused; the text says which one and why. Nothing was recorded."""
+
+
+class UnknownError(CorrectionError, NotThere):
+    """There is no such error."""
+
+
+class Changed(CorrectionError, Meanwhile):
+    """Somebody else recorded or withdrew a correction meanwhile."""
 
 
 class NewCorrection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -47,20 +55,29 @@ class NewCorrection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     test_results: dict[str, Any] | None = None
 
 
+class Recorded(Struct, frozen=True):
+    """A change as it is kept; `fresh`: it was not recorded before."""
+
+    id: int
+    error_id: int
+    fresh: bool
+
+
 def record(
     store: Store,
     config: Config,
     changes: Sequence[NewCorrection],
     *,
-    project: Path,
+    project: Path | None,
     now: float,
     applied_at: float | None = None,
-) -> list[int]:
-    """Records all the changes, or none; returns their ids. Their errors' watches begin at `applied_at`.
+) -> list[Recorded]:
+    """Records all the changes, or none. The watches of their errors begin at `applied_at`.
 
-    A validated change that is recorded already gets its results and no second row. Raises CorrectionError
-    when an error is unknown, a file is not in the project, the new code is not in its file, nothing changed,
-    results contradict their status, or `applied_at` (default: now) is in the future.
+    A change that is recorded already, and was not replaced since, gets its results and no second row. Without a
+    `project` no file is looked at. Raises CorrectionError when an error is unknown, a file is not in the project,
+    the new code is not in its file, nothing changed, results contradict their status, or `applied_at`
+    (default: now) is in the future.
     """
     if not changes:
         raise CorrectionError("there is nothing to record")
@@ -78,15 +95,16 @@ def record(
         known = _locked(store, {change.error_id for change in checked})
         written = []
         for change in checked:
-            row = _known(change)
+            row = _known(change, checked)
             written.append((row or _insert(change, now, applied_at or now), change, row is None))
         for error in known.values():
             own = [one for one in written if one[1].error_id == error.id]
             new = [change for _, change, fresh in own if fresh]
             if new:
+                corrections.end_claim(error.id)
                 _move_on(config, error, new, applied_at or now, now)
             _bring_results(config, error, [(row, change) for row, change, _ in own], now)
-    return [row.id for row, _, _ in written]
+    return [Recorded(row.id, change.error_id, fresh) for row, change, fresh in written]
 
 
 def judged(
@@ -110,7 +128,7 @@ def judged(
         own = rows.corrections(error_id)
         judged = [row for row in own if row.id in correction_ids]
         if not judged or own[-1].id not in correction_ids:
-            raise CorrectionError(f"the corrections of error {error_id} changed meanwhile; validate again")
+            raise Changed(f"the corrections of error {error_id} changed meanwhile; validate again")
         _judge(config, error, judged, status, results, now, now, by)
 
 
@@ -120,25 +138,38 @@ def _locked(store: Store, error_ids: Collection[int]) -> dict[int, ErrorLog]:
     found = {row.id: row for row in (query.for_update() if store.postgres else query)}
     for error_id in error_ids:
         if error_id not in found:
-            raise CorrectionError(f"there is no error {error_id}; `tocsin errors` lists them")
+            raise UnknownError(f"there is no error {error_id}; `tocsin errors` lists them")
     return found
 
 
-def _known(change: NewCorrection) -> Correction | None:
-    """The same change, where its results come after it."""
-    if change.test_results is None:
-        return None
-    return (
-        Correction.select()
-        .where(
-            (Correction.error == change.error_id)
-            & (Correction.file_path == change.file_path)
-            & (Correction.old_code == change.old_code)
-            & (Correction.new_code == change.new_code)
-        )
-        .order_by(Correction.id.desc())
-        .first()
-    )
+def _known(change: NewCorrection, together: Sequence[NewCorrection]) -> Correction | None:
+    """The same change, where it is recorded and still stands: nothing later replaced it.
+
+    What is recorded `together` with it does not, nor what changed other lines of the file.
+    """
+    own = [row for row in rows.corrections(change.error_id) if row.file_path == change.file_path]
+    batch = {_content(one) for one in together}
+    for row in reversed(own):
+        if _content(row) == _content(change):
+            return row
+        if _content(row) not in batch and _overlap(row, change):
+            return None
+    return None
+
+
+def _content(change: Correction | NewCorrection) -> tuple[str, str, str]:
+    return change.file_path, change.old_code, change.new_code
+
+
+def _overlap(one: Correction | NewCorrection, other: Correction | NewCorrection) -> bool:
+    """Whether two changes of a file may be about the same lines."""
+    mine, theirs = [one.old_code, one.new_code], [other.old_code, other.new_code]
+    if any(a.strip() in b or b.strip() in a for a in mine for b in theirs if a.strip() and b.strip()):
+        return True
+    lines = [
+        {line.strip() for text in texts for line in text.splitlines()} - {""} for texts in (mine, theirs)
+    ]
+    return bool(lines[0] & lines[1])
 
 
 def _bring_results(
@@ -224,30 +255,55 @@ def read_text(project: Path, file_path: str) -> str:
         ) from None
 
 
-def check(change: NewCorrection, project: Path) -> NewCorrection:
-    """The change as it is recorded: its path relative to the project. Raises CorrectionError."""
+def check(change: NewCorrection, project: Path | None) -> NewCorrection:
+    """The change as it is recorded: its path relative to the project. Raises CorrectionError.
+
+    Without a project the path is taken as it is, where it leads nowhere else.
+    """
     if change.old_code == change.new_code:
         raise CorrectionError("old and new code are the same: nothing was corrected")
-    if not change.new_code.strip():
-        raise CorrectionError("the new code is empty; give the lines that stand there now, with those around")
+    if not (change.new_code.strip() or change.old_code.strip()):
+        raise CorrectionError("old and new code are empty; give the lines that changed")
     if not change.applied_by.strip():
         raise CorrectionError("say who applied it (--by)")
-    if clean(change.old_code) != change.old_code:
-        raise CorrectionError("the old code is no text: it holds a NUL or half a character")
+    for name, code in (("old", change.old_code), ("new", change.new_code)):
+        if clean(code) != code:
+            raise CorrectionError(f"the {name} code is no text: it holds a NUL or half a character")
     if change.test_status != str((change.test_results or {"status": "pending"}).get("status")):
         raise CorrectionError(f"test_status {change.test_status!r} is not what its test_results say")
-    text = read_text(project, change.file_path)
-    if change.new_code.replace("\r\n", "\n") not in text:
-        raise CorrectionError(
-            f"the new code is not in {change.file_path}; apply the change first, then record it"
-        )
+    if project is not None:
+        _check_in_place(change, project)
     return structs.replace(
         change,
-        file_path=clean(str(inside(project, change.file_path).relative_to(project.resolve()))),
+        file_path=clean(_relative(change.file_path, project)),
         description=clean(change.description),
         applied_by=clean(change.applied_by),
         test_results=_cleaned(change.test_results),
     )
+
+
+def _check_in_place(change: NewCorrection, project: Path) -> None:
+    """Raises CorrectionError unless the file holds the new code; for a deletion, unless the old is gone."""
+    old, new = (code.replace("\r\n", "\n") for code in (change.old_code, change.new_code))
+    if new.strip():
+        if new not in read_text(project, change.file_path):
+            raise CorrectionError(
+                f"the new code is not in {change.file_path}; apply the change first, then record it"
+            )
+    elif inside(project, change.file_path).exists() and old in read_text(project, change.file_path):
+        raise CorrectionError(
+            f"the old code is still in {change.file_path}; delete it first, or give the lines around it too"
+        )
+
+
+def _relative(file_path: str, project: Path | None) -> str:
+    """The path below the project. Raises CorrectionError when it leads out of it."""
+    if project is not None:
+        return str(inside(project, file_path).relative_to(project.resolve()))
+    path = PurePosixPath(file_path)
+    if path.is_absolute() or ".." in path.parts or "\0" in file_path or not path.parts:
+        raise CorrectionError(f"{file_path!r} is no path below the project; write it relative to it")
+    return str(path)
 
 
 def _cleaned(value: Any) -> Any:

@@ -8,7 +8,8 @@ from tocsin.daemon.ingest.tally import SAMPLES_AT_ONCE, Sampled, Sum, thin
 from tocsin.daemon.store import errors
 from tocsin.daemon.store.bodies import encode_body
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import ErrorLog, moment
+from tocsin.daemon.store.models import ErrorLog
+from tocsin.daemon.store.table import moment
 from tocsin.handler.capture.mentions import mentions
 
 SAMPLE_EVERY = 10.0

@@ -59,6 +59,8 @@ def forget(store: Store, config: Config, client_id: str) -> Erased:
         if client is None and not tickets and not erasure.known(client_id):
             raise ForgetError(f"no client {client_id!r} is known; `tocsin clients list` names them")
         words = _words(client_id, client, tickets)
+        erasure.delete_messages(tickets)
+        erasure.delete_tokens(client_id)
         clients, mails = erasure.delete_client(client_id), _mails(client_id, words)
         # They stay, for the metrics, under a name that says nothing; nameless, two open ones could clash.
         erasure.rename_tickets(tickets, f"forgotten-{secrets.token_hex(4)}")

@@ -30,6 +30,8 @@ from tocsin.daemon.ticket_wording import may_be_missing
 
 DIGEST_LIMIT = 100
 """Mails a digest names; it says how many more there are."""
+MESSAGE_LIMIT = 20_000
+"""Characters of a message that its mail holds: all that one may have."""
 
 
 def detection(facts: Facts, context: RenderContext) -> RenderedMail:
@@ -54,15 +56,41 @@ def detection(facts: Facts, context: RenderContext) -> RenderedMail:
 
 def notice(facts: Facts, context: RenderContext) -> RenderedMail:
     """To the admin: a ticket was opened."""
+    if facts.get("by_client"):
+        who = _client_name(facts, context)
+        said = context._("%(client)s has opened a ticket: %(title)s", client=who, title=value(facts, "title"))
+        return context.render("notice", facts, context.ticket(facts, said), "info", by_client=True, who=who)
     if facts.get("manual"):
         said = context._("Ticket opened by hand: %(title)s", title=value(facts, "title"))
-        return context.render("notice", facts, context.ticket(facts, said), "info")
+        return context.render("notice", facts, context.ticket(facts, said), "info", by_client=False, who="")
     said = context._(
         "New error in %(service)s: %(title)s",
         service=service_name(facts, context),
         title=value(facts, "title"),
     )
-    return context.render("notice", facts, context.ticket(facts, said), "alarm")
+    return context.render("notice", facts, context.ticket(facts, said), "alarm", by_client=False, who="")
+
+
+def received(facts: Facts, context: RenderContext) -> RenderedMail:
+    """To the client: the ticket that it wrote has arrived."""
+    said = context._("We have received your ticket: %(subject)s", subject=value(facts, "subject"))
+    return context.render("received", facts, context.ticket(facts, said), "info")
+
+
+def message(facts: Facts, context: RenderContext) -> RenderedMail:
+    """To the client: the team has written to it on its ticket; to the admin: the client has."""
+    who = _client_name(facts, context)
+    about = what_happened(facts, context)
+    if context.admin:
+        said = context._("%(client)s has written: %(title)s", client=who, title=about)
+    else:
+        said = context._("Message about: %(subject)s", subject=about)
+    written = text(facts.get("text") or "", MESSAGE_LIMIT)
+    return context.render("message", facts, context.ticket(facts, said), "info", who=who, written=written)
+
+
+def _client_name(facts: Facts, context: RenderContext) -> str:
+    return value(facts, "client_name") or value(facts, "client_id") or context._("The client")
 
 
 def validated(facts: Facts, context: RenderContext) -> RenderedMail:
@@ -173,8 +201,8 @@ def test(facts: Facts, context: RenderContext) -> RenderedMail:
 
 KINDS: dict[str, Callable[[Facts, RenderContext], RenderedMail]] = {
     function.__name__: function
-    for function in (detection, notice, validated, validation_failed, reappeared, reopened, closing,
-                     inconclusive, old_code, overviews.reminder, overviews.more_frequent, overviews.weekly,
+    for function in (detection, received, message, notice, validated, validation_failed, reappeared, reopened,
+                     closing, inconclusive, old_code, overviews.reminder, overviews.more_frequent, overviews.weekly,
                      digest, test)
 }  # fmt: skip
 

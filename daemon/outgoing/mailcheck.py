@@ -132,6 +132,13 @@ def _checked(directory: Path, files: tuple[tuple[str, int], ...]) -> tuple[str, 
     return (*lines, *templates.problems.values())
 
 
+_WRITTEN: dict[str, Any] = {
+    "manual": True, "error_id": None, "occurrences": 0, "service": "", "environment": "", "source": "",
+    "function": "", "frames": [], "subject": "Two invoices are missing", "title": "Two invoices are missing",
+    "message": "We noticed that the invoices of Tuesday did not leave.",
+}  # fmt: skip
+
+
 def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
     """Made-up facts for a mail of that kind, all keys there."""
     facts = {
@@ -147,6 +154,8 @@ def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
         "ticket_url": "https://status.example.org/admin/tickets/42.html",
     }  # fmt: skip
     more: dict[str, dict[str, Any]] = {
+        "received": _WRITTEN,
+        "message": {"text": "We have found it: the export stopped at midnight.\nIt runs again since nine o'clock."},
         "validated": {"applied_by": "copilot", "file_path": "shop/orders.py", "test_status": "passed",
                       "description": "Take the next free number inside the transaction"},
         "validation_failed": {"applied_by": "copilot", "file_path": "shop/orders.py", "test_status": "failed",

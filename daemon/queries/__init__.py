@@ -1,5 +1,6 @@
 """Read-only queries into small frozen values, whose JSON is the documented shape."""
 
+from tocsin.daemon.queries.claims import ClaimFacts, claims
 from tocsin.daemon.queries.corrections import (
     CorrectionFacts,
     correction_count,
@@ -17,12 +18,14 @@ from tocsin.daemon.queries.tickets import (
     ClientFacts,
     HistoryFacts,
     MailFacts,
+    MessageFacts,
     TicketDetail,
     TicketFacts,
     WatchFacts,
     clients,
     history,
     mails,
+    messages,
     ticket,
     ticket_count,
     ticket_details,
@@ -33,12 +36,14 @@ from tocsin.daemon.queries.tickets import (
 
 __all__ = [
     "EVERYTHING",
+    "ClaimFacts",
     "ClientFacts",
     "CorrectionFacts",
     "ErrorDetail",
     "ErrorFacts",
     "HistoryFacts",
     "MailFacts",
+    "MessageFacts",
     "MetricsFacts",
     "Moment",
     "OutboxMail",
@@ -47,6 +52,7 @@ __all__ = [
     "TicketDetail",
     "TicketFacts",
     "WatchFacts",
+    "claims",
     "client_ids",
     "clients",
     "correction_count",
@@ -58,6 +64,7 @@ __all__ = [
     "errors",
     "history",
     "mails",
+    "messages",
     "metrics",
     "moment",
     "outbox",

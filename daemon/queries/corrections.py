@@ -11,7 +11,7 @@ from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, tuples
 from tocsin.daemon.queries.selection import EVERYTHING, Selection, of_errors
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Correction, ErrorLog
+from tocsin.daemon.store.models import Correction, ErrorLog, WithdrawnCorrection
 
 
 class CorrectionFacts(Struct, frozen=True):
@@ -32,6 +32,9 @@ class CorrectionFacts(Struct, frozen=True):
     """Of the error."""
     service: str
     """Of the error."""
+    withdrawn_by: str | None = None
+    withdrawn_at: Moment | None = None
+    """When it was taken back: it counts nowhere as applied."""
 
 
 def corrections(
@@ -41,22 +44,29 @@ def corrections(
     error_ids: Iterable[int] | None = None,
     correction_ids: Iterable[int] | None = None,
     selection: Selection = EVERYTHING,
+    withdrawn: bool = False,
 ) -> list[CorrectionFacts]:
-    """Corrections, newest first; of one error, of some, some of them, or all."""
-    query = _chosen(error_id, selection).order_by(Correction.applied_at.desc(), Correction.id.desc())
-    query = query.limit(selection.limit)
-    if error_ids is not None:
-        query = query.where(Correction.error.in_(list(error_ids)))
-    if correction_ids is not None:
-        query = query.where(Correction.id.in_(list(correction_ids)))
+    """Corrections, newest first; of one error, of some, some of them, or all; with the `withdrawn` where asked."""
+    tables = (Correction, WithdrawnCorrection) if withdrawn else (Correction,)
+    found: list[CorrectionFacts] = []
     with store.reading():
-        return [_facts(row) for row in dicts(query)]
+        for table in tables:
+            query = _chosen(table, error_id, selection).order_by(table.applied_at.desc(), table.id.desc())
+            query = query.limit(selection.limit)
+            if error_ids is not None:
+                query = query.where(table.error.in_(list(error_ids)))
+            if correction_ids is not None:
+                query = query.where(table.id.in_(list(correction_ids)))
+            found += [_facts(row) for row in dicts(query)]
+    found.sort(key=lambda one: (one.applied_at, one.id), reverse=True)
+    return found[: selection.limit]
 
 
 def correction_count(store: Store, error_id: int | None, selection: Selection) -> int:
-    """How many `corrections` would be there without a limit."""
+    """How many `corrections`, with the withdrawn, would be there without a limit."""
     with store.reading():
-        return int(_chosen(error_id, selection).count())
+        tables = (Correction, WithdrawnCorrection)
+        return sum(int(_chosen(table, error_id, selection).count()) for table in tables)
 
 
 def correction_titles(store: Store) -> list[tuple[int, str, str, str, str, int]]:
@@ -76,13 +86,15 @@ def correction_titles(store: Store) -> list[tuple[int, str, str, str, str, int]]
         ]
 
 
-def _chosen(error_id: int | None, selection: Selection) -> Any:
-    query = Correction.select(Correction, ErrorLog.title, ErrorLog.service).join(ErrorLog)
-    query = of_errors(query, selection, since=Correction.applied_at)
-    return query if error_id is None else query.where(Correction.error == error_id)
+def _chosen(table: Any, error_id: int | None, selection: Selection) -> Any:
+    query = table.select(table, ErrorLog.title, ErrorLog.service).join(ErrorLog)
+    query = of_errors(query, selection, since=table.applied_at)
+    return query if error_id is None else query.where(table.error == error_id)
 
 
 def _facts(row: dict[str, Any]) -> CorrectionFacts:
-    values = {name: row[name] for name in CorrectionFacts.__struct_fields__ if name != "error_id"}
-    values["applied_at"], values["recorded_at"] = moment(row["applied_at"]), moment(row["recorded_at"])
+    names = CorrectionFacts.__struct_fields__
+    values: dict[str, Any] = {name: row.get(name) for name in names if name != "error_id"}
+    for name in ("applied_at", "recorded_at", "withdrawn_at"):
+        values[name] = moment(row.get(name))
     return CorrectionFacts(error_id=row["error"], **values)

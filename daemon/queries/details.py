@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 from peewee import fn
 
+from tocsin.daemon.queries.claims import ClaimFacts, claims
 from tocsin.daemon.queries.corrections import CorrectionFacts, corrections
 from tocsin.daemon.queries.errors import ErrorFacts, errors
 from tocsin.daemon.queries.moment import Moment, moment
@@ -17,7 +18,8 @@ from tocsin.daemon.queries.samples import EventFacts, event_facts
 from tocsin.daemon.queries.tickets import HistoryFacts, TicketFacts, history, tickets
 from tocsin.daemon.store.bodies import decode_body
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Client, ErrorLog, HourCount, Sample, Session
+from tocsin.daemon.store.models import Client, ErrorHistory, ErrorLog, HourCount, Sample, Session
+from tocsin.daemon.ticket_wording import described
 
 
 class HourFacts(Struct, frozen=True):
@@ -63,6 +65,15 @@ class Happening(Struct, frozen=True):
     """A history row's facts: `ticket_wording.history` says them in any language, `text` in English."""
 
 
+class NoteFacts(Struct, frozen=True):
+    """A note for the team."""
+
+    id: int
+    text: str
+    created_by: str
+    created_at: Moment
+
+
 class ErrorDetail(ErrorFacts, frozen=True, kw_only=True):
     """Everything known of one error."""
 
@@ -78,7 +89,13 @@ class ErrorDetail(ErrorFacts, frozen=True, kw_only=True):
     hosts: list[str]
     tickets: list[TicketFacts]
     corrections_recorded: list[CorrectionFacts]
+    """Those that stand."""
     timeline: list[Happening]
+    corrections_withdrawn: list[CorrectionFacts]
+    notes: list[NoteFacts]
+    """The team's, oldest first."""
+    claim: ClaimFacts | None = None
+    """Who is correcting it now."""
 
 
 def error(store: Store, error_id: int) -> ErrorDetail | None:
@@ -96,7 +113,8 @@ def details(store: Store, error_ids: Iterable[int], *, samples: int | None = Non
         read = _samples([row for rows in kept.values() for row in rows[:samples]], known)
         hours, clients = _hours(wanted), _clients(wanted)
         own_tickets = _by_error(tickets(store, error_ids=wanted))
-        changes = _by_error(corrections(store, error_ids=wanted))
+        changes = _by_error(corrections(store, error_ids=wanted, withdrawn=True))
+        said, claimed = _said(wanted), _by_error(claims(store, error_ids=wanted))
         happened: dict[int, list[HistoryFacts]] = defaultdict(list)
         for row in history(store, [one.id for group in own_tickets.values() for one in group]):
             happened[row.ticket_id].append(row)
@@ -112,8 +130,15 @@ def details(store: Store, error_ids: Iterable[int], *, samples: int | None = Non
             releases=_distinct(known.get(row["session_id"], {}).get("release") for row in kept[one.id]),
             hosts=_distinct(known.get(row["session_id"], {}).get("host") for row in kept[one.id]),
             tickets=own_tickets[one.id],
-            corrections_recorded=changes[one.id],
-            timeline=_timeline(one, own_tickets[one.id], changes[one.id], happened),
+            corrections_recorded=[change for change in changes[one.id] if change.withdrawn_at is None],
+            corrections_withdrawn=[change for change in changes[one.id] if change.withdrawn_at is not None],
+            notes=[
+                NoteFacts(row["id"], row["description"], row["created_by"], moment(row["created_at"]))
+                for row in said[one.id]
+                if row["action"] == "note"
+            ],
+            claim=next(iter(claimed[one.id]), None),
+            timeline=_timeline(one, own_tickets[one.id], changes[one.id], happened, said[one.id]),
         )
         for one in plain
     }
@@ -181,6 +206,7 @@ def _timeline(
     own_tickets: list[TicketFacts],
     changes: list[CorrectionFacts],
     happened: dict[int, list[HistoryFacts]],
+    said: list[dict[str, Any]],
 ) -> list[Happening]:
     found = [Happening(plain.first_seen, "first_seen", plain.message, "system")]
     for change in changes:
@@ -188,8 +214,26 @@ def _timeline(
         found.append(
             Happening(change.applied_at, "correction", text, change.applied_by, correction_id=change.id)
         )
+        if change.withdrawn_at is not None:
+            by = str(change.withdrawn_by)
+            facts = {"correction": change.id, "file": change.file_path}
+            text = described("correction_withdrawn", facts)
+            found.append(
+                Happening(
+                    change.withdrawn_at, "correction_withdrawn", text, by,
+                    correction_id=change.id, details=facts,
+                )
+            )  # fmt: skip
+    for own in said:
+        at = moment(own["created_at"])
+        found.append(
+            Happening(at, own["action"], own["description"], own["created_by"], details=own["details"] or {})
+        )
     for row in (row for one in own_tickets for row in happened[one.id]):
-        if row.action != "correction_logged":  # the correction itself stands there already
+        if row.action not in (
+            "correction_logged",
+            "correction_withdrawn",
+        ):  # the corrections stand there already
             found.append(
                 Happening(
                     row.created_at,
@@ -203,6 +247,15 @@ def _timeline(
     if plain.resolved_at is not None:
         found.append(Happening(plain.resolved_at, "resolved", "", "system"))
     return sorted(found, key=lambda one: one.at)
+
+
+def _said(error_ids: list[int]) -> dict[int, list[dict[str, Any]]]:
+    """The rows of the errors' own histories, oldest first."""
+    query = ErrorHistory.select().where(ErrorHistory.error.in_(error_ids)).order_by(ErrorHistory.id)
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in dicts(query):
+        found[row["error"]].append(row)
+    return found
 
 
 def _by_error(values: Iterable[Any]) -> dict[int, list[Any]]:

@@ -39,6 +39,10 @@ class ErrorFacts(Struct, frozen=True):
     muted_until: Moment | None
     muted_rate: float | None
     merged_into: int | None
+    assignee: str
+    """Who sees to it; '' for nobody yet."""
+    link: str
+    """Its issue or pull request elsewhere, '' for none."""
     open_tickets: int
     corrections: int
     clients_hit: int

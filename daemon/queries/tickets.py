@@ -14,7 +14,7 @@ from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, tuples
 from tocsin.daemon.queries.selection import EVERYTHING, Selection, narrowed
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Ticket, Watch
+from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Message, Ticket, Watch
 from tocsin.daemon.ticket_wording import waiting
 from tocsin.daemon.tickets import watch
 
@@ -64,6 +64,17 @@ class MailFacts(Struct, frozen=True):
     channel: str | None = None
 
 
+class MessageFacts(Struct, frozen=True):
+    """What was written on a ticket. `sender`: `client` or `team`."""
+
+    id: int
+    ticket_id: int
+    sender: str
+    author: str
+    text: str
+    created_at: Moment
+
+
 class TicketFacts(Struct, frozen=True):
     """A ticket; its JSON is the documented shape."""
 
@@ -87,15 +98,19 @@ class TicketFacts(Struct, frozen=True):
     """Of its error."""
     client_text: str | None = None
     """Of its error, for clients."""
+    assignee: str = ""
+    """Who sees to it; '' for nobody yet."""
 
 
 class TicketDetail(TicketFacts, frozen=True, kw_only=True):
-    """One ticket with its history, its mails and the watch over its error."""
+    """One ticket with its history, its conversation, its mails and the watch over its error."""
 
     message: str = ""
     history: list[HistoryFacts] = []
     watch: WatchFacts | None = None
     mails: list[MailFacts] = []
+    messages: list[MessageFacts] = []
+    """Oldest first."""
 
 
 class ClientFacts(Struct, frozen=True):
@@ -173,7 +188,7 @@ def ticket_details(
         happened: dict[int, list[HistoryFacts]] = defaultdict(list)
         for entry in history(store, wanted):
             happened[entry.ticket_id].append(entry)
-        sent = mails(store, wanted)
+        sent, written = mails(store, wanted), messages(store, wanted)
     return {
         row["id"]: TicketDetail(
             **{name: getattr(plain[row["id"]], name) for name in TicketFacts.__struct_fields__},
@@ -181,6 +196,7 @@ def ticket_details(
             history=happened[row["id"]],
             watch=seen.get(row["error_id"]) if row["status"] != "closed" else None,
             mails=sent[row["id"]],
+            messages=written[row["id"]],
         )
         for row in rows
     }
@@ -217,6 +233,21 @@ def mails(store: Store, ticket_ids: Iterable[int]) -> dict[int, list[MailFacts]]
             values = {name: row[name] for name in MailFacts.__struct_fields__}
             values["created_at"], values["sent_at"] = moment(row["created_at"]), moment(row["sent_at"])
             found[row["ticket"]].append(MailFacts(**values))
+    return found
+
+
+def messages(store: Store, ticket_ids: Iterable[int]) -> dict[int, list[MessageFacts]]:
+    """The conversations of some tickets, oldest first."""
+    query = Message.select().where(Message.ticket.in_(list(ticket_ids))).order_by(Message.id)
+    found: dict[int, list[MessageFacts]] = defaultdict(list)
+    with store.reading():
+        for row in dicts(query):
+            found[row["ticket"]].append(
+                MessageFacts(
+                    row["id"], row["ticket"], row["sender"], row["author"], row["text"],
+                    moment(row["created_at"]),
+                )
+            )  # fmt: skip
     return found
 
 
@@ -280,6 +311,7 @@ def _select(*more: Any) -> Any:
         ErrorLog.service,
         ErrorLog.title,
         ErrorLog.client_text,
+        Ticket.assignee,
         *more,
     ).join(ErrorLog, JOIN.LEFT_OUTER)
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.intervals import REACH
-from tocsin.daemon.store.models import AliveInterval, Session, moment
+from tocsin.daemon.store.models import AliveInterval, Session
+from tocsin.daemon.store.table import moment
 
 REMEMBERED = 20_000
 """Sessions whose newest interval is remembered, at most; then all are forgotten."""

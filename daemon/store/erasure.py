@@ -10,20 +10,24 @@ from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import (
     BrowserSession,
     Client,
+    ErrorHistory,
     ErrorLog,
     History,
     HourCount,
     Mail,
+    Message,
     OneTimeLink,
     Quarantined,
     Sample,
     Ticket,
     User,
 )
+from tocsin.daemon.store.tokens import Token
 
 _TEXTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Ticket, ("subject", "message", "resolution")),
     (History, ("description",)),
+    (ErrorHistory, ("description",)),
     (ErrorLog, ("title", "message")),
 )
 """Columns that may name a client in words."""
@@ -46,6 +50,17 @@ def delete_client(client_id: str) -> int:
         table.delete().where((table.client_id == client_id) | table.user.in_(users)).execute()
     User.delete().where(User.client_id == client_id).execute()
     return int(Client.delete().where(Client.id == client_id).execute())
+
+
+def delete_messages(tickets: Iterable[Ticket]) -> int:
+    """Deletes the conversations on the tickets; returns how many messages there were."""
+    ids = [ticket.id for ticket in tickets]
+    return int(Message.delete().where(Message.ticket.in_(ids)).execute())
+
+
+def delete_tokens(client_id: str) -> int:
+    """Deletes the tokens that see the client's tickets; returns how many there were."""
+    return int(Token.delete().where(Token.client_id == client_id).execute())
 
 
 def rename_tickets(tickets: Iterable[Ticket], name: str) -> None:

@@ -13,14 +13,15 @@ from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import (
     Client,
     Correction,
+    ErrorHistory,
     ErrorLog,
     HourCount,
     Quarantined,
     Sample,
     Signature,
-    among,
-    moment,
 )
+from tocsin.daemon.store.table import among, moment
+from tocsin.daemon.ticket_wording import Facts, described
 
 T = TypeVar("T")
 
@@ -287,6 +288,32 @@ def describe(error: ErrorLog, text: str) -> None:
     """Sets what clients read of the error; '' for nothing."""
     error.client_text = text
     error.save(only=[ErrorLog.client_text])
+
+
+def annotate(
+    error: ErrorLog, action: str, by: str, now: float, details: Facts | None = None, text: str = ""
+) -> None:
+    """Writes a row of the error's own history; `text` is what somebody wrote, as it is."""
+    ErrorHistory.create(
+        error=error,
+        action=action,
+        description=text or described(action, details or {}),
+        details=details or {},
+        created_by=by,
+        created_at=now,
+    )
+
+
+def set_assignee(error: ErrorLog, name: str) -> None:
+    """Sets who sees to the error."""
+    error.assignee = name
+    error.save(only=[ErrorLog.assignee])
+
+
+def set_link(error: ErrorLog, url: str) -> None:
+    """Sets where the error is dealt with elsewhere."""
+    error.link = url
+    error.save(only=[ErrorLog.link])
 
 
 def drop_counts_before(hour: int) -> int:

@@ -6,13 +6,24 @@ from peewee import fn
 
 from tocsin.daemon.store import errors
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Sample, Signature, Ticket
+from tocsin.daemon.store.models import (
+    Claim,
+    Correction,
+    ErrorHistory,
+    ErrorLog,
+    HourCount,
+    Sample,
+    Signature,
+    Ticket,
+    WithdrawnCorrection,
+)
 
 
 def move_rows(store: Store, error_id: int, into_id: int) -> None:
-    """Signatures, samples, corrections, and hourly counts, which add up where both have some."""
-    for table in (Signature, Sample, Correction):
+    """Signatures, samples, corrections, its history, and hourly counts, which add up where both have some."""
+    for table in (Signature, Sample, Correction, WithdrawnCorrection, ErrorHistory):
         table.update({table.error: into_id}).where(table.error == error_id).execute()
+    Claim.delete().where(Claim.error == error_id).execute()
     ErrorLog.update(merged_into=into_id).where(ErrorLog.merged_into == error_id).execute()
     own = HourCount.error == error_id
     counts = HourCount.select(HourCount.client_id, HourCount.hour, HourCount.count).where(own)
@@ -33,6 +44,7 @@ def add_sums(error: ErrorLog, into: ErrorLog, recent: list[tuple[float, str]]) -
     if error.last_seen > into.last_seen:
         into.last_seen, into.message, into.release = error.last_seen, error.message, error.release
     into.recent = recent
+    into.assignee, into.link = into.assignee or error.assignee, into.link or error.link
     into.samples = Sample.select(fn.COUNT(Sample.id)).where(Sample.error == into.id).scalar()
     into.save()
 

@@ -5,10 +5,6 @@ Moments are epoch seconds (float, UTC) in Python and naive UTC timestamps in the
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
 from peewee import (
     SQL,
     AutoField,
@@ -17,53 +13,15 @@ from peewee import (
     BooleanField,
     CharField,
     CompositeKey,
-    DateTimeField,
-    DoubleField,
+    DoubleField,  # fmt: skip
     ForeignKeyField,
     IntegerField,
     JSONField,
-    Model,
     TextField,
 )
 
-
-class MomentField(DateTimeField):
-    """A moment: epoch seconds in Python, a naive UTC timestamp in the database (EXTRACT works on it)."""
-
-    if TYPE_CHECKING:
-
-        def __get__(self, instance: Any, owner: Any) -> Any: ...
-        def __set__(self, instance: Any, value: float | None) -> None: ...
-
-    def db_value(self, value: Any) -> Any:
-        if isinstance(value, int | float):
-            value = datetime.fromtimestamp(value, UTC).replace(tzinfo=None)
-        return super().db_value(value)
-
-    def python_value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)  # ten times faster than Peewee's list of formats
-            except ValueError:
-                value = super().python_value(value)
-        return value.replace(tzinfo=UTC).timestamp() if isinstance(value, datetime) else value
-
-
-def moment(at: float | None) -> datetime | None:
-    """A moment as the database takes it, for statements that go past the models."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
-
-
-def among(field: Any, ids: Collection[int]) -> Any:
-    """`field IN (ids)` for ids of our own rows, in the text: no limit on parameters, no tree to build."""
-    return field.in_(SQL(f"({','.join(str(int(one)) for one in sorted(ids)) or 'NULL'})"))
-
-
-class Table(Model):
-    """Bound to a database when a store opens it."""
-
-    class Meta:
-        legacy_table_names = False
+from tocsin.daemon.store.table import MomentField, Table
+from tocsin.daemon.store.tokens import Token
 
 
 class KeyValue(Table):
@@ -92,6 +50,10 @@ class ErrorLog(Table):
     message = TextField()
     client_text = TextField(default="")
     """What somebody wrote for clients about it, in the title's place."""
+    assignee = TextField(default="")
+    """Who sees to it; '' for nobody yet."""
+    link = TextField(default="")
+    """Its issue or pull request elsewhere: http or https."""
     level = IntegerField(default=40)
     components = JSONField(default=list)
     occurrences = BigIntegerField(default=0)
@@ -130,6 +92,7 @@ class Ticket(Table):
     error_signature = CharField(null=True)
     error = ForeignKeyField(ErrorLog, null=True, backref="tickets")
     source = CharField()
+    assignee = TextField(default="")
     resolution = TextField(null=True)
     created_at = MomentField(index=True)
     closed_at = MomentField(null=True)
@@ -164,6 +127,36 @@ class History(Table):
         table_name = "support_ticket_history"
 
 
+class ErrorHistory(Table):
+    """What people did to an error itself, whether it has a ticket or not; like `History`."""
+
+    id = AutoField()
+    error = ForeignKeyField(ErrorLog)
+    action = CharField()
+    description = TextField(default="")
+    details = JSONField(default=dict)
+    created_by = CharField()
+    created_at = MomentField()
+
+    class Meta:
+        table_name = "error_history"
+
+
+class Message(Table):
+    """What a ticket's client and the team write to each other."""
+
+    id = AutoField()
+    ticket = ForeignKeyField(Ticket)
+    sender = CharField()
+    """`client` or `team`."""
+    author = TextField()
+    text = TextField()
+    created_at = MomentField()
+
+    class Meta:
+        table_name = "support_ticket_messages"
+
+
 class Correction(Table):
     """One change made to correct an error, and what its tests said."""
 
@@ -181,6 +174,39 @@ class Correction(Table):
 
     class Meta:
         table_name = "error_corrections"
+
+
+class WithdrawnCorrection(Table):
+    """A correction that was taken back, under the number that it had."""
+
+    id = IntegerField(primary_key=True)
+    error = ForeignKeyField(ErrorLog)
+    file_path = TextField()
+    old_code = TextField()
+    new_code = TextField()
+    description = TextField(default="")
+    applied_by = CharField()
+    applied_at = MomentField()
+    recorded_at = MomentField()
+    test_status = CharField()
+    test_results = JSONField(null=True)
+    withdrawn_by = CharField()
+    withdrawn_at = MomentField()
+
+    class Meta:
+        table_name = "withdrawn_corrections"
+
+
+class Claim(Table):
+    """Somebody is correcting the error, until then: nobody else begins."""
+
+    error = ForeignKeyField(ErrorLog, primary_key=True)
+    claimed_by = TextField()
+    claimed_at = MomentField()
+    ends_at = MomentField()
+
+    class Meta:
+        table_name = "claims"
 
 
 class Signature(Table):
@@ -475,4 +501,4 @@ class BrowserSession(Table):
 
 MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
           AliveInterval, Run, Loss, Quarantined, Watch, Reminder, Client, Mail, User, OneTimeLink,
-          BrowserSession)  # fmt: skip
+          BrowserSession, ErrorHistory, Message, WithdrawnCorrection, Claim, Token)  # fmt: skip

@@ -11,7 +11,8 @@ from peewee import fn
 from tocsin.daemon.store import errors
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key, chunks
-from tocsin.daemon.store.models import ErrorLog, HourCount, Sample, Signature, Ticket, Watch, among
+from tocsin.daemon.store.models import ErrorLog, HourCount, Sample, Signature, Ticket, Watch
+from tocsin.daemon.store.table import among
 
 HOUR = 3600.0
 

@@ -7,7 +7,8 @@ from typing import Any
 from msgspec import Struct
 from peewee import JOIN, fn
 
-from tocsin.daemon.store.models import ErrorLog, History, HourCount, Mail, Reminder, Ticket, Watch, among
+from tocsin.daemon.store.models import ErrorLog, History, HourCount, Mail, Reminder, Ticket, Watch
+from tocsin.daemon.store.table import among
 
 Fact = tuple[str, str]
 """(kind, subject) of a `Reminder`."""

@@ -17,8 +17,8 @@ from tocsin.daemon.store.models import (
     Run,
     Sample,
     Session,
-    moment,
 )
+from tocsin.daemon.store.table import moment
 
 AT_ONCE = 5_000
 """Sessions dropped in one go, at most."""

@@ -10,17 +10,8 @@ from typing import Any
 from peewee import fn
 
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import (
-    Client,
-    Correction,
-    ErrorLog,
-    History,
-    KeyValue,
-    Ticket,
-    Watch,
-    among,
-    moment,
-)
+from tocsin.daemon.store.models import Client, Correction, ErrorLog, History, KeyValue, Message, Ticket, Watch
+from tocsin.daemon.store.table import among, moment
 from tocsin.daemon.ticket_wording import Facts, described, waiting
 
 
@@ -92,6 +83,12 @@ def record(
         created_by=by,
         created_at=now,
     )
+
+
+def add_message(ticket: Ticket, sender: str, author: str, text: str, now: float) -> Message:
+    """A new message on a ticket."""
+    message: Message = Message.create(ticket=ticket, sender=sender, author=author, text=text, created_at=now)
+    return message
 
 
 def record_mails(action: str, sent: Iterable[tuple[int, Facts]], now: float) -> None:

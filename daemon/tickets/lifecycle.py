@@ -37,6 +37,7 @@ class EventType(StrEnum):
     REAPPEARED = "reappeared"
     OLD_CODE = "old_code_running"
     CORRECTED = "correction_logged"
+    WITHDRAWN = "correction_withdrawn"
     VALIDATED = "validated"
     VALIDATION_FAILED = "validation_failed"
     QUIET = "auto_closed"
@@ -81,6 +82,7 @@ A = Action
 _ACTIVE = (State.OPEN, State.IN_PROGRESS, State.MONITORING)
 _QUIET_CLOSES = Step(State.CLOSED, (A.RECORD, A.CLOSE, A.MAIL_CLIENT, A.MAIL_ADMIN), "closing")
 _CORRECTED = Step(State.IN_PROGRESS, (A.RECORD, A.WATCH))
+_UNCORRECTED = Step(State.OPEN, (A.RECORD, A.WATCH))
 _PASSED = Step(State.MONITORING, (A.RECORD, A.WATCH, A.MAIL_ADMIN), "validated")
 _FAILED = Step(State.IN_PROGRESS, (A.RECORD, A.MAIL_ADMIN), "validation_failed")
 _CAME_BACK = Step(State.OPEN, (A.RECORD, A.REOPEN, A.WATCH, A.MAIL_CLIENT, A.MAIL_ADMIN), "reopened")
@@ -100,6 +102,9 @@ TABLE: Mapping[tuple[State | None, EventType], Step] = {
     (State.CLOSED, EventType.OLD_CODE): Step(State.CLOSED, (A.RECORD, A.MAIL_ADMIN), "old_code"),
     **{(state, EventType.CORRECTED): _CORRECTED for state in _ACTIVE},
     (State.CLOSED, EventType.CORRECTED): Step(State.CLOSED, (A.RECORD,)),
+    # Its last correction: nothing of it is corrected any more.
+    **{(state, EventType.WITHDRAWN): _UNCORRECTED for state in _ACTIVE},
+    (State.CLOSED, EventType.WITHDRAWN): Step(State.CLOSED, (A.RECORD,)),
     **{(state, EventType.VALIDATED): _PASSED for state in _ACTIVE},
     (State.CLOSED, EventType.VALIDATED): Step(State.CLOSED, (A.RECORD,)),
     **{(state, EventType.VALIDATION_FAILED): _FAILED for state in _ACTIVE},

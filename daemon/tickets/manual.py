@@ -7,7 +7,7 @@ from typing import Any
 from peewee import IntegrityError
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.failure import Failed
+from tocsin.daemon.failure import Failed, Meanwhile, NotThere
 from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
@@ -25,14 +25,40 @@ class ManualError(Failed):
     """What was asked cannot be done; the text says why and what can."""
 
 
+class UnknownNumber(ManualError, NotThere):
+    """There is no such error or ticket."""
+
+
+class AlreadySo(ManualError, Meanwhile):
+    """It is so already: asked twice, or somebody else was quicker."""
+
+
 def find(error_id: int) -> ErrorLog:
     """An error that is there and was not merged into another. Raises ManualError."""
     error = ErrorLog.get_or_none(ErrorLog.id == error_id)
     if error is None:
-        raise ManualError(f"there is no error {error_id}; `tocsin errors` lists them")
+        raise UnknownNumber(f"there is no error {error_id}; `tocsin errors` lists them")
     if error.merged_into_id is not None:
-        raise ManualError(f"error {error_id} was merged into error {error.merged_into_id}; name that one")
+        raise AlreadySo(f"error {error_id} was merged into error {error.merged_into_id}; name that one")
     return error
+
+
+def locked_error(store: Store, error_id: int) -> ErrorLog:
+    """The error, locked: the digest of a daemon, perhaps another host's, may be counting it. Raises ManualError."""
+    errors.lock(store, [error_id])
+    return find(error_id)
+
+
+def locked_ticket(store: Store, ticket_id: int) -> Ticket:
+    """The ticket as it is once it and its error are locked. Raises ManualError."""
+    error_id = Ticket.select(Ticket.error).where(Ticket.id == ticket_id).scalar()
+    if error_id is not None:
+        errors.lock(store, [error_id])
+    query = Ticket.select().where(Ticket.id == ticket_id)
+    ticket: Ticket | None = (query.for_update() if store.postgres else query).first()
+    if ticket is None:
+        raise UnknownNumber(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")
+    return ticket
 
 
 class Manual:
@@ -50,7 +76,7 @@ class Manual:
             if active:
                 self._close(error, active, by, now, "")
             elif error.resolved:
-                raise ManualError(f"error {error_id} is resolved already")
+                raise AlreadySo(f"error {error_id} is resolved already")
             else:
                 errors.resolve(error, now)
         return [ticket.id for ticket in active]
@@ -68,7 +94,7 @@ class Manual:
         with self._store.transaction():
             error = self._error(error_id)
             if error.muted_rate is None and (error.muted_until is None or error.muted_until <= now):
-                raise ManualError(f"error {error_id} is not muted")
+                raise AlreadySo(f"error {error_id} is not muted")
             errors.set_mute(error, now, None)
             self._record(error, "unmuted", now, None, by)
 
@@ -106,7 +132,7 @@ class Manual:
                 )
                 ticket = self._tickets.open(new, now)
             except IntegrityError:
-                raise ManualError(
+                raise AlreadySo(
                     f"error {error_id} has an open ticket for {client_id or 'no client'} already"
                 ) from None
         return int(ticket.id)
@@ -127,7 +153,7 @@ class Manual:
                     by=by, happened={"note": note}, details={"by_hand": True, "note": note},
                 )  # fmt: skip
             except (LifecycleError, IntegrityError) as error:
-                raise ManualError(f"ticket {ticket_id} cannot be reopened: {error}") from None
+                raise AlreadySo(f"ticket {ticket_id} cannot be reopened: {error}") from None
 
     def set_status(self, ticket_id: int, status: str, by: str, now: float) -> None:
         """Sets a ticket's status: `closed` closes it, any other reopens a closed one. Raises ManualError.
@@ -137,7 +163,7 @@ class Manual:
         with self._store.transaction():
             before = self._ticket(ticket_id).status
             if status == before:
-                raise ManualError(f"ticket {ticket_id} is {status} already")
+                raise AlreadySo(f"ticket {ticket_id} is {status} already")
             if status == State.CLOSED:
                 self.close(ticket_id, by, now)
                 return
@@ -150,13 +176,17 @@ class Manual:
                 rows.set_status(ticket, status)
 
     def change(self, ticket_id: int, by: str, now: float, **columns: str) -> None:
-        """Sets priority, category or the subject that its client reads, with a history row. Raises ManualError."""
+        """Sets priority, category or the subject that its client reads, with a history row for each that changes.
+
+        Raises ManualError.
+        """
         if not all(value.strip() for value in columns.values()):
             raise ManualError(f"the {next(key for key in columns if not columns[key].strip())} is empty")
         if columns.get("priority", PRIORITIES[0]) not in PRIORITIES:
             raise ManualError(f"priority {columns['priority']!r}: write one of {', '.join(PRIORITIES)}")
         with self._store.transaction():
             ticket = self._ticket(ticket_id)
+            columns = {name: value for name, value in columns.items() if getattr(ticket, name) != value}
             if "subject" in columns:
                 ticket.metadata = {**ticket.metadata, "subject_by": by}
             for column, value in columns.items():
@@ -190,19 +220,10 @@ class Manual:
                 by=by, happened={"note": note}, details=details, resolution="manual",
             )  # fmt: skip
         except LifecycleError as problem:
-            raise ManualError(str(problem)) from None
+            raise AlreadySo(str(problem)) from None
 
     def _error(self, error_id: int) -> ErrorLog:
-        """The error, locked: the digest of a daemon, perhaps another host's, may be counting it."""
-        errors.lock(self._store, [error_id])
-        return find(error_id)
+        return locked_error(self._store, error_id)
 
     def _ticket(self, ticket_id: int) -> Ticket:
-        """The ticket as it is once its error is locked."""
-        error_id = Ticket.select(Ticket.error).where(Ticket.id == ticket_id).scalar()
-        if error_id is not None:
-            errors.lock(self._store, [error_id])
-        ticket = Ticket.get_or_none(Ticket.id == ticket_id)
-        if ticket is None:
-            raise ManualError(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")
-        return ticket
+        return locked_ticket(self._store, ticket_id)

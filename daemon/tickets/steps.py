@@ -41,6 +41,8 @@ class NewTicket(Struct, frozen=True):
     priority: str | None = None
     """The configured one where None; likewise `category`."""
     category: str | None = None
+    by_client: bool = False
+    """The client wrote it itself: its mail confirms that, and the admins' says so."""
     folded: int | None = None
     """The first error that it stands for beside its own."""
     details: dict[str, Any] = {}
@@ -84,8 +86,24 @@ class Tickets:
         if error is not None:
             rows.restart_watch(error, now)
             errors.unresolve(error)
-        self._mail(step, error, ticket, client, now, new.details, notify_admin=notify_admin)
+        if new.by_client:
+            self.tell_client(ticket, "received", now, {})
+            self.tell_admins(ticket, "detection", now, {"by_client": True})
+        else:
+            self._mail(step, error, ticket, client, now, new.details, notify_admin=notify_admin)
         return ticket
+
+    def tell_client(self, ticket: Ticket, mail: str, now: float, details: dict[str, Any]) -> None:
+        """Queues a mail to the ticket's client that no step of its life asks for."""
+        client = rows.client(ticket.client_id) if ticket.client_id else None
+        step = Step(State(ticket.status), (Action.MAIL_CLIENT,), mail)
+        self._mail(step, ticket.error, ticket, client, now, details, notify_admin=False)
+
+    def tell_admins(self, ticket: Ticket, event: str, now: float, details: dict[str, Any]) -> None:
+        """Queues mails to the admins, and messages to the channels that want such an `event`."""
+        client = rows.client(ticket.client_id) if ticket.client_id else None
+        step = Step(State(ticket.status), (Action.MAIL_ADMIN,), event)
+        self._mail(step, ticket.error, ticket, client, now, details, notify_admin=True)
 
     def apply(
         self,
@@ -194,7 +212,8 @@ class Tickets:
                     "ticket_url": self._url(f"clients/{client.folder}/tickets", ticket),
                 },
                 now=now,
-                held=mail.client == "review",
+                # What a person wrote to the client needs nobody's approval.
+                held=mail.client == "review" and step.mail != "message",
                 gather=self._gather(step, ticket),
             )
         if Action.MAIL_ADMIN in step.actions and notify_admin:

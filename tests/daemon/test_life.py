@@ -21,7 +21,8 @@ def statuses(world: World) -> list[str]:
 def corrected(world: World, tmp_path, *, new="total = prices.get(sku, 0)", by="copilot", **more) -> list[int]:
     (tmp_path / "orders.py").write_text(f"def price():\n    {new}\n")
     change = NewCorrection(world.errors()[0].id, "orders.py", "total = prices[sku]", new, "use get", by)
-    return recording.record(world.store, world.config, [change], project=tmp_path, now=world.now, **more)
+    kept = recording.record(world.store, world.config, [change], project=tmp_path, now=world.now, **more)
+    return [one.id for one in kept]
 
 
 class LifeContract:

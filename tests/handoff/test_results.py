@@ -15,6 +15,11 @@ from tocsin.daemon.store.database import Store
 CHANGE = NewCorrection(1, "shop/orders.py", "return PRICES[sku]", "return PRICES.get(sku, 0)", "", "copilot")
 
 
+def recorded(there: World, project: Path) -> list[int]:
+    """The numbers of the correction, recorded."""
+    return [one.id for one in record(there.store, there.config, [CHANGE], project=project, now=there.now)]
+
+
 class Contract:
     """What both databases keep to."""
 
@@ -31,7 +36,7 @@ class Contract:
         judged(world.store, world.config, 1, ids, status, found, now=world.now, by="copilot")
 
     def test_results_come_back_as_they_were(self, there: World, project: Path) -> None:
-        ids = record(there.store, there.config, [CHANGE], project=project, now=there.now)
+        ids = recorded(there, project)
         self.judge(there, ids, "passed", runs=[{"tail": "é\n\x1b[1m", "exit_code": None, "seconds": 0.25}])
         found = queries.corrections(there.store)[0]
         assert found.test_status == "passed"
@@ -65,7 +70,7 @@ class Contract:
     def test_a_result_is_not_about_what_was_recorded_after_it_began(
         self, there: World, project: Path
     ) -> None:
-        first = record(there.store, there.config, [CHANGE], project=project, now=there.now)
+        first = recorded(there, project)
         later = NewCorrection(1, "shop/orders.py", "x", "def price")
         record(there.store, there.config, [later], project=project, now=there.now + 1)
         with pytest.raises(CorrectionError, match="changed meanwhile"):

@@ -29,8 +29,8 @@ FUNCTIONS = ("price", "weigh", "pack", "label")
 
 
 def correct(world: World, project: Path, error_id: int, by: str) -> None:
-    (project / "orders.py").write_text("good\n")
-    change = NewCorrection(error_id, "orders.py", "bad", "good", "", by)
+    (project / "orders.py").write_text(f"good, says {by}\n")
+    change = NewCorrection(error_id, "orders.py", "bad", f"good, says {by}", "", by)
     recording.record(world.store, world.config, [change], project=project, now=world.now)
 
 

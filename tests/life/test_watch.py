@@ -47,9 +47,9 @@ def status(world: World) -> str:
     return str(world.tickets()[0].status)
 
 
-def corrected(world: World, project: Path) -> None:
-    (project / "orders.py").write_text("good\n")
-    change = NewCorrection(1, "orders.py", "bad", "good", "", "copilot")
+def corrected(world: World, project: Path, new: str = "good") -> None:
+    (project / "orders.py").write_text(f"{new}\n")
+    change = NewCorrection(1, "orders.py", "bad", new, "", "copilot")
     recording.record(world.store, world.config, [change], project=project, now=world.now)
 
 
@@ -176,7 +176,7 @@ class WatchContract:
             Correction.update(test_status="failed").execute()
         world.live(DAY, app)
         assert "tests pass" in watch_now(world).waiting_for
-        corrected(world, tmp_path)
+        corrected(world, tmp_path, "better")
         world.live(DAY, app)
         world.check()
         assert status(world) == "closed"

@@ -154,6 +154,8 @@ def in_place(root: Path, change: Change) -> str:
     except CorrectionError as reason:
         return str(reason)
     old, new = _unix(change.old_code), _unix(change.new_code)
+    if not new.strip():
+        return f"the old code is still in {change.file_path}" if old in text else ""
     if new not in text:
         return f"the recorded new code is not in {change.file_path}"
     if old and old in text.replace(new, "\0"):
@@ -176,6 +178,8 @@ def restored(root: Path, changes: Sequence[Change]) -> dict[str, str] | str:
             return str(reason)
         text = texts[change.file_path]
         new = _unix(change.new_code)
+        if not new.strip():
+            return f"code was only taken out of {change.file_path}: where it stood cannot be told"
         if text.count(new) > 1:
             return f"the new code stands more than once in {change.file_path}: the old cannot be put back"
         if new in text:
