@@ -1,7 +1,4 @@
-"""The tables. Names of the first four, and of their columns, are fixed by the specification.
-
-Moments are epoch seconds (float, UTC) in Python and naive UTC timestamps in the database.
-"""
+"""The tables. Names of the first four, and of their columns, are fixed by the specification."""
 
 from __future__ import annotations
 
@@ -51,7 +48,6 @@ class ErrorLog(Table):
     client_text = TextField(default="")
     """What somebody wrote for clients about it, in the title's place."""
     assignee = TextField(default="")
-    """Who sees to it; '' for nobody yet."""
     link = TextField(default="")
     """Its issue or pull request elsewhere: http or https."""
     level = IntegerField(default=40)
@@ -147,8 +143,7 @@ class Message(Table):
 
     id = AutoField()
     ticket = ForeignKeyField(Ticket)
-    sender = CharField()
-    """`client` or `team`."""
+    sender = CharField()  # `client` or `team`
     author = TextField()
     text = TextField()
     created_at = MomentField()
