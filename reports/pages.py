@@ -72,10 +72,18 @@ class Evidence(Struct, frozen=True):
 class Pages:
     """Every page in one language."""
 
-    def __init__(self, language: str, config: Config) -> None:
+    def __init__(
+        self, language: str, config: Config, at: ServedAddresses | None = None, served: object = None
+    ) -> None:
         self.words = Words(language)
         self.config = config
         self._templates = _environment(language)
+        self._at = at
+        self._served = served
+
+    def served(self, at: ServedAddresses, served: object) -> Pages:
+        """The same pages on the console; `served` is what templates know of the reader."""
+        return Pages(self.words.language, self.config, at, served)
 
     def monitoring(
         self,
@@ -86,6 +94,8 @@ class Pages:
         page: int,
         pages: int,
         services: Sequence[str],
+        unresolved: int,
+        open_tickets: int,
     ) -> str:
         """One page of the errors, by their lines, as of `now` (epoch seconds); the first refreshes itself."""
         _ = self.words.catalogue.gettext
@@ -97,6 +107,8 @@ class Pages:
         )
         values = {
             "rows": rows,
+            "unresolved": unresolved,
+            "open_tickets": open_tickets,
             "problems": problems(status, self.config, now, self.words.catalogue),
             "status": status,
             "page": page,
@@ -115,13 +127,16 @@ class Pages:
         """One error's line of the monitoring page."""
         return Markup(self._render("row.html", "errors", "", row=row))
 
-    def error(self, error: ErrorDetail, state: str, watch: WatchFacts | None) -> tuple[str, str]:
+    def error(
+        self, error: ErrorDetail, state: str, watch: WatchFacts | None, client_text: str = ""
+    ) -> tuple[str, str]:
         """Everything about one error; and the script that brings it to the monitoring page."""
         readable = [sample for sample in error.samples if sample.event][:SAMPLES]
         text = markdown(error, self.config.command)
         page = self._render(
             "error.html", "errors", "../", error=error, state=state, watch=watch, samples=readable,
-            series=series(error.hours, error.last_seen), markdown=text, text=plain_text(error),
+            client_text=client_text, series=series(error.hours, error.last_seen), markdown=text,
+            text=plain_text(error),
         )  # fmt: skip
         corrections = self._render("sheet.html", "errors", "", error=error)
         return page, script(f"error {error.id}", {"markdown": text, "corrections": corrections})
@@ -228,15 +243,17 @@ class Pages:
             evidence=evidence(ticket.metadata),
         )
 
-    def serve(self, template: str, section: str, at: ServedAddresses, served: object, **values: Any) -> str:
-        """A page of the console; `served` is what templates know of its reader."""
-        return self._templates.get_template(template).render(
-            section=section, at=at, served=served, tocsin=self.config.command, **values
-        )
+    def page(self, template: str, section: str, **values: Any) -> str:
+        """A page that only the console has."""
+        return self._render(template, section, "", **values)
 
     def _render(self, template: str, section: str, up: str, **values: Any) -> str:
         return self._templates.get_template(template).render(
-            section=section, at=FileAddresses(up), served=None, tocsin=self.config.command, **values
+            section=section,
+            at=self._at or FileAddresses(up),
+            served=self._served,
+            tocsin=self.config.command,
+            **values,
         )
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from tocsin.daemon import queries
 from tocsin.daemon.config import Config
 from tocsin.daemon.failure import Failed
-from tocsin.daemon.queries import monitor
+from tocsin.daemon.queries import listings, monitor
 from tocsin.daemon.queries.details import ErrorDetail
 from tocsin.daemon.queries.rows import first
 from tocsin.daemon.store.database import Store
@@ -118,12 +118,14 @@ class ReportWriter:
         status = queries.status(self.store, self.config, now)
         self.files.put("admin/status.json", queries.to_json(status, indent=2) + "\n")
         services = monitor.services(self.store)
+        unresolved, open_tickets = listings.counts(self.store)
         order = {one: content_hash for one, content_hash in seen.errors.items() if one not in seen.merged}
         for part in self._state.parts(ERRORS, order, ROWS, [services, now // 3600], every=slow):
             rows = self._lines(part.numbers, seen, now, keep=part.page == 1)
             text = self.pages.monitoring(
-                rows, status, now, page=part.page, pages=part.pages, services=services
-            )
+                rows, status, now, page=part.page, pages=part.pages, services=services,
+                unresolved=unresolved, open_tickets=open_tickets,
+            )  # fmt: skip
             self.files.put(part.name, text)
             if part.page == 1:
                 self.files.put("admin/index.js", script("index", {"html": text}))

@@ -141,7 +141,7 @@ class Commands(click.Group):
     def load(self, name: str) -> None:
         """Imports one command and gives it `--config`."""
         log.prepare(_configure_logs)
-        if name == "daemon":
+        if name in ("daemon", "console"):
             # What libraries log and threads die of must be an event too.
             _configure_logs()
         entry = ENTRIES[name]

@@ -9,10 +9,12 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from tocsin.daemon.queries.listings import Asked, Choices
 from tocsin.reports.addresses import ServedAddresses
-from tocsin.reports.console import cookies
+from tocsin.reports.console import cookies, listing
 from tocsin.reports.console.authorisation import Role
 from tocsin.reports.console.request import ConsoleRequest
+from tocsin.reports.pages import Pages
 
 AT = ServedAddresses()
 SAID_SECONDS = 20
@@ -29,20 +31,36 @@ class Served(Struct, frozen=True):
     """What the last button did."""
     zone: str = ""
     """The reader's time zone; '' for the browser's."""
+    asked: Asked | None = None
+    """What a listing is narrowed to, and what it could be."""
+    choices: Choices | None = None
+
+
+def pages(request: ConsoleRequest, asked: Asked | None = None, choices: Choices | None = None) -> Pages:
+    """The pages in the reader's language; of a listing with what it is narrowed to."""
+    who = request.who
+    served = Served(request.csrf, str(who.role), who.name, _said(request), who.timezone or "", asked, choices)
+    at = listing.addresses(asked) if asked is not None else AT
+    return request.site.pages(request.language).served(at, served)
+
+
+def html(request: ConsoleRequest, text: str, status: int = 200) -> Response:
+    """A page that was written."""
+    response = HTMLResponse(text, status)
+    if _said(request):
+        cookies.drop(response, cookies.SAID, https=request.https)
+    return response
 
 
 def page(
     request: ConsoleRequest, template: str, section: str = "", status: int = 200, **values: Any
 ) -> Response:
-    """A page in the reader's language."""
-    said = unquote(request.cookies.get(cookies.SAID, ""))
-    who = request.who
-    served = Served(request.csrf, str(who.role), who.name, said, who.timezone or "")
-    text = request.site.pages(request.language).serve(template, section, AT, served, **values)
-    response = HTMLResponse(text, status)
-    if said:
-        cookies.drop(response, cookies.SAID, https=request.https)
-    return response
+    """A page that only the console has, in the reader's language."""
+    return html(request, pages(request).page(template, section, **values), status)
+
+
+def _said(request: ConsoleRequest) -> str:
+    return unquote(request.cookies.get(cookies.SAID, ""))[:500]
 
 
 def go(request: ConsoleRequest, address: str, said: str = "") -> Response:

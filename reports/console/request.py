@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -55,6 +56,23 @@ class ConsoleRequest(Struct, frozen=True):
         """Where it comes from, as far as the proxies that are believed tell."""
         return self.raw.client.host if self.raw.client else ""
 
+    @property
+    def came_from(self) -> str:
+        """The page of ours that the form stands on, '' where the browser does not say."""
+        parts = urlsplit(self.headers.get("referer", ""))
+        same = parts.netloc.lower() == self.headers.get("host", "").lower()
+        known = same and parts.path.startswith("/") and not parts.path.startswith(("//", "/\\"))
+        return parts.path + (f"?{parts.query}" if parts.query else "") if known else ""
+
+    def say(self, text: str, **values: object) -> str:
+        """A sentence in the reader's language."""
+        said = self.site.pages(self.language).words.catalogue.gettext(text)
+        return said % values if values else said
+
     def field(self, name: str, default: str = "") -> str:
-        """A field of the form, its first value; `default` where it is not given."""
-        return (self.form.get(name) or [default])[0][:FIELD_LIMIT]
+        """A field of the form, its first value; `default` where it is not given.
+
+        Browsers send lines ended by CR LF; NUL no database takes.
+        """
+        text = (self.form.get(name) or [default])[0][:FIELD_LIMIT]
+        return text.replace("\r\n", "\n").replace("\0", "")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from starlette.responses import Response
 
-from tocsin.reports.console import sign_in, static
+from tocsin.reports.console import error_actions, error_pages, other_pages, sign_in, static, ticket_pages
 from tocsin.reports.console.authorisation import Of, Right
 from tocsin.reports.console.request import ConsoleRequest
 
@@ -36,4 +36,27 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/one-time/{token}", Right.EVERYBODY, sign_in.use_one_time),
     Route("GET", "/link/{text}", Right.EVERYBODY, sign_in.ticket_link),
     Route("POST", "/link/{text}", Right.EVERYBODY, sign_in.open_ticket),
+    Route("GET", "/errors", Right.READ, error_pages.errors),
+    Route("POST", "/errors/auto-fix", Right.READ, error_pages.auto_fix),
+    Route("POST", "/errors/bundle", Right.READ, error_pages.bundle),
+    Route("POST", "/errors/resolve", Right.ACT, error_actions.resolve_chosen),
+    Route("POST", "/errors/mute", Right.ACT, error_actions.mute_chosen),
+    Route("POST", "/errors/merge", Right.ACT, error_actions.merge_chosen),
+    Route("GET", "/errors/{error_id:int}", Right.READ, error_pages.error),
+    Route("POST", "/errors/{error_id:int}/resolve", Right.ACT, error_actions.resolve),
+    Route("POST", "/errors/{error_id:int}/mute", Right.ACT, error_actions.mute),
+    Route("POST", "/errors/{error_id:int}/unmute", Right.ACT, error_actions.unmute),
+    Route("POST", "/errors/{error_id:int}/merge", Right.ACT, error_actions.merge),
+    Route("POST", "/errors/{error_id:int}/describe", Right.ACT, error_actions.describe),
+    Route("GET", "/tickets", Right.READ, ticket_pages.tickets),
+    Route("GET", "/tickets/{ticket_id:int}", Right.READ, ticket_pages.ticket),
+    Route("POST", "/tickets/{ticket_id:int}/change", Right.ACT, ticket_pages.change),
+    Route("POST", "/tickets/{ticket_id:int}/note", Right.ACT, ticket_pages.note),
+    Route("POST", "/tickets/{ticket_id:int}/close", Right.ACT, ticket_pages.close),
+    Route("POST", "/tickets/{ticket_id:int}/reopen", Right.ACT, ticket_pages.reopen),
+    Route("GET", "/my/tickets", Right.OWN, ticket_pages.own_tickets, Of.LISTING),
+    Route("GET", "/my/tickets/{ticket_id:int}", Right.OWN, ticket_pages.own_ticket, Of.TICKET),
+    Route("GET", "/corrections", Right.READ, other_pages.corrections),
+    Route("GET", "/metrics", Right.READ, other_pages.metrics),
+    Route("GET", "/metrics.{kind}", Right.READ, other_pages.metrics_file),
 )

@@ -8,13 +8,14 @@
   const language = document.documentElement.lang;
 
   // Times: the server writes UTC, the reader sees local time; UTC stays in the title.
-  const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  const zone = document.documentElement.dataset.zone || undefined;   // the reader's own, else the browser's
+  const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", timeZone: zone });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
   const steps = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
   function ago(moment) {
     const seconds = (moment - Date.now()) / 1000;
-    if (Math.abs(seconds) > 30 * 86400) return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(moment);
+    if (Math.abs(seconds) > 30 * 86400) return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: zone }).format(moment);
     const [unit, size] = steps.find(([, size]) => Math.abs(seconds) >= size) || steps[3];
     return relative.format(Math.round(seconds / size), unit);
   }
@@ -76,6 +77,7 @@
     const wanted = Object.fromEntries(new FormData(form));
     const words = (wanted.q || "").toLowerCase().split(/\s+/).filter(Boolean);
     const list = one("[data-list]");
+    if (!list) return;
     let shown = 0;
     for (const item of all("[data-item]", list)) {
       const text = (item.dataset.text || "") + item.textContent.toLowerCase();
@@ -92,6 +94,8 @@
     for (const box of all("[data-item] input[type=checkbox]", list)) box.checked = chosen.has(box.value);
     const count = one("[data-chosen]", form);
     if (count) count.textContent = chosen.size ? `(${chosen.size})` : "";
+    const fix = one("[data-autofix]", form);
+    if (fix) fix.disabled = !chosen.size;
     tellOthers(words, wanted).catch(() => {});
     try { sessionStorage.setItem(stored, JSON.stringify(wanted)); } catch { /* storage is switched off */ }
   }
@@ -160,7 +164,6 @@
   }
 
   async function autofix(button) {
-    if (!chosen.size) return say(button.dataset.none);
     try {
       const parts = await Promise.all([...chosen].map(detail));
       say(await copy(parts.map((part) => part.markdown).join("\n\n")) ? button.dataset.done : button.dataset.failed);
@@ -189,10 +192,10 @@
       arrange();
     }
   });
-  document.addEventListener("submit", (event) => event.preventDefault());
+  document.addEventListener("submit", (event) => { if (event.target.matches("[data-tools]")) event.preventDefault(); });
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !event.target.matches("input, textarea, select")) {
-      const field = one("[data-tools] input[name=q]");
+      const field = one(".tools input[name=q]");
       if (field) { event.preventDefault(); field.focus(); }
     }
   });
@@ -255,6 +258,7 @@
     restore();
     arrange();
     showSample(0);
+    for (const each of all("[data-script]")) each.hidden = false;
     setInterval(() => tellTimes(), 30000);
     if (!document.body.dataset.live) return;
     const look = () => { if (!document.hidden) refresh().catch(tellDaemon); };

@@ -30,7 +30,7 @@ def texts() -> set[MessageId]:
             folder,
             method_map=[("**/templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
             options_map={"**/templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true"}},
-            keywords={"_": None, "gettext": None, "ngettext": (1, 2)},
+            keywords={"_": None, "gettext": None, "say": None, "ngettext": (1, 2)},
         )
     }
 

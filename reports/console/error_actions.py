@@ -1,0 +1,103 @@
+"""What an admin does to errors: each through the function that the command calls too, one transaction."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from tocsin.daemon.settings import Duration
+from tocsin.daemon.tickets import merge as merging
+from tocsin.daemon.tickets.manual import Manual, ManualError
+from tocsin.daemon.tickets.mute import parse_rate
+from tocsin.reports.console import answers
+from tocsin.reports.console.error_pages import chosen_ids
+from tocsin.reports.console.request import ConsoleRequest
+
+
+def resolve(request: ConsoleRequest) -> Response:
+    """Marks one error resolved. Another admin may have done so a moment ago: that is no failure."""
+    error_id = request.path["error_id"]
+    Manual(request.site.store, request.site.config).resolve(error_id, request.who.name, request.now)
+    return _back(request, request.say("Error %(id)s is resolved.", id=error_id))
+
+
+def resolve_chosen(request: ConsoleRequest) -> Response:
+    """Marks the chosen errors resolved; those that are so already stay as they are."""
+    manual, done = Manual(request.site.store, request.site.config), 0
+    for error_id in chosen_ids(request):
+        try:
+            manual.resolve(error_id, request.who.name, request.now)
+            done += 1
+        except ManualError:
+            continue
+    return answers.go(request, "/errors", request.say("%(count)s resolved.", count=done))
+
+
+def mute(request: ConsoleRequest) -> Response:
+    """Mutes one error for a time, or until it exceeds a rate."""
+    _mute(request, [request.path["error_id"]])
+    return _back(request, request.say("Error %(id)s is muted.", id=request.path["error_id"]))
+
+
+def mute_chosen(request: ConsoleRequest) -> Response:
+    """Mutes the chosen errors."""
+    chosen = chosen_ids(request)
+    _mute(request, chosen)
+    return answers.go(request, "/errors", request.say("%(count)s muted.", count=len(chosen)))
+
+
+def unmute(request: ConsoleRequest) -> Response:
+    """Ends a mute."""
+    error_id = request.path["error_id"]
+    Manual(request.site.store, request.site.config).unmute(error_id, request.who.name, request.now)
+    return _back(request, request.say("Error %(id)s is heard again.", id=error_id))
+
+
+def merge(request: ConsoleRequest) -> Response:
+    """Makes one error part of another."""
+    into = request.field("into")
+    if not (into.isascii() and into.isdigit() and len(into) < 10):
+        raise ManualError(request.say("Write the number of the other error."))
+    _merge(request, [request.path["error_id"]], int(into))
+    return answers.go(request, f"/errors/{int(into)}", request.say("The errors are one now."))
+
+
+def merge_chosen(request: ConsoleRequest) -> Response:
+    """Makes the chosen errors part of the oldest of them."""
+    chosen = sorted(chosen_ids(request))
+    if len(chosen) < 2:
+        raise ManualError(request.say("Choose at least two errors."))
+    _merge(request, chosen[1:], chosen[0])
+    return answers.go(request, f"/errors/{chosen[0]}", request.say("The errors are one now."))
+
+
+def describe(request: ConsoleRequest) -> Response:
+    """Sets what clients read of an error."""
+    error_id = request.path["error_id"]
+    manual = Manual(request.site.store, request.site.config)
+    manual.describe(error_id, request.field("text"), request.who.name, request.now)
+    return _back(request, request.say("Saved."))
+
+
+def _mute(request: ConsoleRequest, error_ids: list[int]) -> None:
+    """For `1d`, or until `10/h`. Raises ManualError for any other text."""
+    how = request.field("for")
+    try:
+        rate = parse_rate(how) if "/" in how else None
+        until = None if rate is not None else request.now + Duration.parse(how)
+    except ValueError as error:
+        raise ManualError(str(error)) from None
+    manual = Manual(request.site.store, request.site.config)
+    with request.site.store.transaction():
+        for error_id in error_ids:
+            manual.mute(error_id, request.who.name, request.now, until=until, rate=rate)
+
+
+def _merge(request: ConsoleRequest, error_ids: list[int], into_id: int) -> None:
+    site = request.site
+    with site.store.transaction():
+        for error_id in error_ids:
+            merging.merge(site.store, site.config, error_id, into_id, request.who.name, request.now)
+
+
+def _back(request: ConsoleRequest, said: str) -> Response:
+    return answers.go(request, request.came_from or f"/errors/{request.path['error_id']}", said)
