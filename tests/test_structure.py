@@ -116,7 +116,7 @@ def writing_queries(source: str) -> Iterator[str]:
     tables = {
         alias.asname or alias.name
         for node in imported
-        if node.module == "tocsin.daemon.store.models"
+        if node.module in ("tocsin.daemon.store.models", "tocsin.daemon.store.run_models")
         for alias in node.names
     }
     modules = {alias.asname or alias.name for node in imported for alias in node.names}

@@ -29,7 +29,7 @@ def last_frames(event: Event, locations: Sequence[CodeLocation], most: int) -> l
     if exception is None:
         return []
     known = {(one.path, one.line): one for one in locations}
-    own = [frame for frame in exception.frames if _is_own(frame, known.get((frame.path, frame.line)))]
+    own = [frame for frame in exception.frames if is_own(frame, known.get((frame.path, frame.line)))]
     return [_call(frame, known.get((frame.path, frame.line)), lines) for frame in own[-most:]]
 
 
@@ -41,7 +41,8 @@ def printed_in(event: Event) -> Printed | None:
     return found
 
 
-def _is_own(frame: Frame, location: CodeLocation | None) -> bool:
+def is_own(frame: Frame, location: CodeLocation | None) -> bool:
+    """Whether a frame is the application's own, by what is known of its place."""
     return in_app(frame.path, "", (), ()) if location is None else location.in_app
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
-from msgspec import Raw
+from msgspec import Raw, structs
 from peewee import IntegrityError, InterfaceError, OperationalError
 
 from tocsin.daemon.config import Config
@@ -20,6 +20,7 @@ from tocsin.daemon.grouping.speakers import speakers_of
 from tocsin.daemon.ingest import broken_off, outcome
 from tocsin.daemon.ingest.batch_records import BatchRecords
 from tocsin.daemon.ingest.counters import Counters
+from tocsin.daemon.ingest.function_runs import ReportedRuns, WatchedFunctions
 from tocsin.daemon.ingest.new_errors import FullLocations
 from tocsin.daemon.ingest.session_life import SessionLife
 from tocsin.daemon.ingest.versions import Versions
@@ -38,6 +39,8 @@ from tocsin.handler.protocol.wire import (
     Goodbye,
     Hello,
     Refusal,
+    Watched,
+    Welcome,
 )
 
 UNHEARD = 60.0
@@ -64,7 +67,8 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
-        self._memory = _Memory(Signatures(speakers_of(config.grouping.rule)), AliveIntervals(store), set())
+        speakers = speakers_of(config.grouping.rule)
+        self._memory = _Memory(Signatures(speakers), AliveIntervals(store), set(), WatchedFunctions(store))
         self._swept_at = 0.0
         self._versions = Versions()
 
@@ -109,6 +113,7 @@ class Digest:
                 self._swept_at = now
                 transaction.give_up_unheard()
             transaction.write()
+            answers = [transaction.with_watched(answer) for answer in answers]
             reach("before_commit")
         reach("after_commit")
         return answers
@@ -170,6 +175,7 @@ class _Memory(NamedTuple):
     signatures: Signatures
     intervals: AliveIntervals
     full: FullLocations
+    functions: WatchedFunctions
 
 
 class _Transaction:
@@ -192,6 +198,7 @@ class _Transaction:
         self._sessions = sessions.by_id(store, ids)
         self._counters = Counters(memory.signatures, config)
         self._life = SessionLife(self._sessions, identity, self._counters.so_far, now)
+        self._runs = ReportedRuns(store, memory.functions, now)
 
     def handle(self, one: Received) -> FromDaemon | None:
         message = one.message
@@ -200,6 +207,8 @@ class _Transaction:
         session = self._life.speaker(message.session, one.peer_key)
         if isinstance(session, Refusal):
             return session
+        if session.live:
+            self._runs.note(session, message.observed)
         if isinstance(message, Batch):
             return self._batch(session, message)
         self._life.heard(session, message)
@@ -207,6 +216,13 @@ class _Transaction:
         if isinstance(message, Goodbye):
             session.ended_at = self._now
         return Ack(session.id, session.watermark)
+
+    def with_watched(self, answer: FromDaemon | None) -> FromDaemon | None:
+        """The answer with what the session is to keep an eye on, where it has not told of exactly that."""
+        if not isinstance(answer, Welcome | Ack):
+            return answer
+        functions = self._runs.asked(self._sessions[answer.session], whole=isinstance(answer, Welcome))
+        return answer if functions is None else structs.replace(answer, watched=Watched(functions=functions))
 
     def give_up_unheard(self) -> None:
         """Makes events of tracebacks that the silent sessions broke off: their processes may be gone for good."""
@@ -217,7 +233,9 @@ class _Transaction:
     def write(self) -> None:
         """Writes everything that came together."""
         sums = self._counters.sums()
-        outcome.write(self._store, self._config, sums, self._sessions, self._memory.full, self._now)
+        outcome.write(
+            self._store, self._config, sums, self._sessions, self._memory.full, self._runs, self._now
+        )
         self._counters.note_parts()
         signs: dict[str, list[list[float]]] = {one: [[self._now]] for one in self._life.seen_alive}
         for total in sums.values():

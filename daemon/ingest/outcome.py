@@ -11,6 +11,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.ingest import sampling, versions
 from tocsin.daemon.ingest.consequences import Consequences
 from tocsin.daemon.ingest.error_text import error_text
+from tocsin.daemon.ingest.function_runs import ReportedRuns
 from tocsin.daemon.ingest.new_errors import FullLocations, NewErrors
 from tocsin.daemon.ingest.tally import Sum
 from tocsin.daemon.store import errors
@@ -28,15 +29,17 @@ def write(
     sums: Mapping[Key, Sum],
     known: Mapping[str, Session],
     full: FullLocations,
+    told: ReportedRuns,
     now: float,
 ) -> None:
-    """Writes what the sums say. `known`: the sessions they came from; `full`: see `FullLocations`."""
+    """Writes what the sums say. `known`: the sessions they came from; `told`: what those counted."""
     new = NewErrors(store, full, now)
     totals = _totals(versions.resolve(store, config, sums, now), sums, new)
     for error, parts in totals.values():
         for part in parts:
             _add(error, part, known[part.session_id])
     sampling.sample(store, totals.values(), config.retention.samples)
+    told.write(totals, known)  # before the watches restart: what ran until now was before the new silence
     errors.add_counts(store, _hourly(totals))  # before the mails, which tell each client its own count
     Consequences(store, config, new, known, now).write(totals)
     errors.save_sums(store, [error for error, _ in totals.values()])

@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 
 from tocsin.daemon import settings
-from tocsin.daemon.store import errors, outbox, sessions
+from tocsin.daemon.store import errors, outbox, runs, sessions
 from tocsin.daemon.store.database import Store
 
 DAY = 86400.0
@@ -26,6 +26,7 @@ class Dropped(Struct, frozen=True):
     """Rows that are gone, by table."""
 
     hourly_counts: int
+    run_counts: int
     intervals: int
     runs: int
     sessions: int
@@ -45,6 +46,7 @@ class Retention:
         alive_since = now - max(ALIVE, self._counts)
         steps: tuple[Callable[[], int], ...] = (
             lambda: errors.drop_counts_before(int((now - self._counts) // 3600)),
+            lambda: runs.drop_counts_before(int((now - self._counts) // 3600)),
             lambda: sessions.drop_intervals_before(alive_since),
             lambda: sessions.drop_runs_before(alive_since),
             lambda: sessions.drop_unneeded_before(alive_since),

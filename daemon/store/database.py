@@ -28,7 +28,8 @@ from tocsin.daemon.failure import Failed
 from tocsin.daemon.log import log
 from tocsin.daemon.store import copies, schema
 from tocsin.daemon.store.copies import BackupError
-from tocsin.daemon.store.models import MODELS, KeyValue
+from tocsin.daemon.store.models import KeyValue
+from tocsin.daemon.store.tables import MODELS
 from tocsin.daemon.store.url import shown, sqlite_path
 from tocsin.handler.failpoints import reach
 

@@ -17,6 +17,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     WithdrawnCorrection,
 )
+from tocsin.daemon.store.run_models import ErrorFunction, RunCount
 
 
 def move_rows(store: Store, error_id: int, into_id: int) -> None:
@@ -29,6 +30,9 @@ def move_rows(store: Store, error_id: int, into_id: int) -> None:
     counts = HourCount.select(HourCount.client_id, HourCount.hour, HourCount.count).where(own)
     errors.add_counts(store, [(into_id, client, hour, count) for client, hour, count in counts.tuples()])
     HourCount.delete().where(own).execute()
+    # What ran for the one says nothing of the other's function.
+    RunCount.delete().where(RunCount.error == error_id).execute()
+    ErrorFunction.delete().where(ErrorFunction.error == error_id).execute()
 
 
 def move_ticket(ticket: Ticket, into: ErrorLog) -> None:

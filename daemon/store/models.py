@@ -18,7 +18,6 @@ from peewee import (
 )
 
 from tocsin.daemon.store.table import MomentField, Table
-from tocsin.daemon.store.tokens import Token
 
 
 class KeyValue(Table):
@@ -295,6 +294,8 @@ class Session(Table):
     """When it said goodbye."""
     gone_at = MomentField(null=True)
     """When somebody wrote it off: it never comes back, what it held is lost."""
+    runs = BlobField(null=True)
+    """What it last told of the functions it was asked to count: msgpack of `runs.ReportedRun`s."""
     broken_off = BlobField(null=True)
     """Tracebacks logged line by line that its last batch broke off (`ingest.printed_lines`)."""
 
@@ -492,8 +493,3 @@ class BrowserSession(Table):
 
     class Meta:
         table_name = "browser_sessions"
-
-
-MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
-          AliveInterval, Run, Loss, Quarantined, Watch, Reminder, Client, Mail, User, OneTimeLink,
-          BrowserSession, ErrorHistory, Message, WithdrawnCorrection, Claim, Token)  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from peewee import Database, SqliteDatabase
 
-from tocsin.daemon.store.models import MODELS
+from tocsin.daemon.store.tables import MODELS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HISTORY = "schema_migration"

@@ -9,6 +9,7 @@ from typing import Any
 
 from peewee import fn
 
+from tocsin.daemon.store import runs
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, Correction, ErrorLog, History, KeyValue, Message, Ticket, Watch
 from tocsin.daemon.store.table import among, moment
@@ -129,6 +130,9 @@ def restart_watch(error: ErrorLog, quiet_since: float) -> None:
         watch.seen_seconds = 0.0
         watch.inconclusive_at = None
         watch.save()
+    else:
+        return
+    runs.begin_silence_of(error.id)
 
 
 def end_watch(error: ErrorLog) -> None:
@@ -156,6 +160,7 @@ def note_inconclusive(watch: Watch, now: float) -> None:
 
 def restart_watches(store: Store, quiet_since: Mapping[int, float]) -> None:
     """Restarts these errors' watches where the moment is later than the watch's own."""
+    runs.begin_silence(store, quiet_since)
     store.run_many(
         "UPDATE watches SET quiet_since = ?, seen_seconds = 0, inconclusive_at = NULL "
         "WHERE error_id = ? AND quiet_since < ?",

@@ -10,7 +10,8 @@ from support.world import SETTINGS, START, World
 from tocsin.daemon.config import Config, parse
 from tocsin.daemon.operations.forget import ForgetError, forget
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import MODELS, Client, ErrorLog, HourCount, Mail, Sample, Ticket
+from tocsin.daemon.store.models import Client, ErrorLog, HourCount, Mail, Sample, Ticket
+from tocsin.daemon.store.tables import MODELS
 from tocsin.reports.writer import ReportWriter
 
 NEEDLES = ("martin", "Martin SA", "contact@martin.example")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from tocsin.daemon import config as configuration
 from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store, open_store
-from tocsin.daemon.store.models import MODELS
+from tocsin.daemon.store.tables import MODELS
 from tocsin.reports.writer import ReportWriter
 
 # Test modules are imported by path; what they share is found beside them.

@@ -1,0 +1,172 @@
+"""Queries on how often the functions run in which errors happen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch
+from tocsin.daemon.store.run_models import ErrorFunction, RunCount
+from tocsin.daemon.store.table import among, moment
+
+Counted = tuple[int, bool]
+"""An error's id, and whether it is the caller of the function in which it happens."""
+
+
+class ReportedRun(Struct, frozen=True, array_like=True):
+    """What a session last told of one function. Moments are of the daemon's clock."""
+
+    error: int
+    caller: bool
+    begun: int
+    since: float
+    """By the session's own clock, as it told it."""
+    counted_since: float
+    told_at: float
+    unknown: str = ""
+
+
+class NewRuns(NamedTuple):
+    """Runs that were not known before."""
+
+    error: int
+    caller: bool
+    begun: int
+    since: float
+    """They began at that moment or later."""
+    estimated: bool
+
+
+class Named(NamedTuple):
+    """A function of an error."""
+
+    caller: bool
+    module: str
+    name: str
+
+
+_told = msgspec.msgpack.Decoder(list[ReportedRun])
+
+
+def reported_by(session: Session) -> dict[Counted, ReportedRun]:
+    """What a session last told, by function; nothing where the bytes are not ours."""
+    if session.runs is None:
+        return {}
+    try:
+        return {(one.error, one.caller): one for one in _told.decode(bytes(session.runs))}
+    except msgspec.MsgspecError:
+        return {}
+
+
+def save_reported(store: Store, told: Mapping[str, Iterable[ReportedRun]]) -> None:
+    """Writes what these sessions told, by their ids."""
+    store.run_many(
+        "UPDATE sessions SET runs = ? WHERE id = ?",
+        [(msgspec.msgpack.encode(list(rows)), session_id) for session_id, rows in sorted(told.items())],
+    )
+
+
+def newest_watched(service: str, environment: str, most: int) -> list[int]:
+    """The errors of a service that have an open ticket, those of the newest tickets first."""
+    query = (
+        Ticket.select(Ticket.error)
+        .join(ErrorLog)
+        .where(
+            (Ticket.status != "closed")
+            & (ErrorLog.service == service)
+            & (ErrorLog.environment == environment)
+        )
+        .order_by(Ticket.id.desc())
+        .limit(4 * most)
+    )
+    return list(dict.fromkeys(error_id for (error_id,) in query.tuples()))[:most]
+
+
+def functions(error_ids: Collection[int]) -> dict[int, list[ErrorFunction]]:
+    """Per error its functions, the one in which it happens first."""
+    found: dict[int, list[ErrorFunction]] = {}
+    query = ErrorFunction.select().where(among(ErrorFunction.error, error_ids))
+    for row in query.order_by(ErrorFunction.error, ErrorFunction.caller):
+        found.setdefault(row.error_id, []).append(row)
+    return found
+
+
+def add_functions(store: Store, error_id: int, named: Iterable[Named]) -> None:
+    """The functions of an error are known; what is there stays."""
+    store.run_many(
+        "INSERT INTO error_functions (error_id, caller, module, name, begun, before, failed, estimated) "
+        "VALUES (?, ?, ?, ?, 0, 0, 0, ?) ON CONFLICT (error_id, caller) DO NOTHING",
+        [(error_id, one.caller, one.module, one.name, False) for one in named],
+    )
+
+
+def add(store: Store, added: Sequence[NewRuns], now: float) -> None:
+    """Adds runs. Those that may have begun before the silence that is watched count as before it."""
+    quiet = quiet_since({one.error for one in added})
+    rows = [
+        (
+            one.begun,
+            one.begun if one.since < quiet.get(one.error, 0.0) else 0,
+            one.estimated,
+            one.error,
+            one.caller,
+        )
+        for one in sorted(added)
+    ]
+    store.run_many(
+        "UPDATE error_functions SET begun = begun + ?, before = before + ?, estimated = estimated OR ? "
+        "WHERE error_id = ? AND caller = ?",
+        rows,
+    )
+    _add_by_hour(store, [(one.error, one.caller, int(now // 3600), one.begun, 0) for one in sorted(added)])
+
+
+def add_failed(store: Store, failed: Mapping[Counted, Mapping[int, int]]) -> None:
+    """Adds occurrences in runs that were counted, by hour since the epoch."""
+    rows = sorted(failed.items())
+    store.run_many(
+        "UPDATE error_functions SET failed = failed + ? WHERE error_id = ? AND caller = ?",
+        [(sum(hours.values()), *counted) for counted, hours in rows],
+    )
+    _add_by_hour(
+        store,
+        [(*counted, hour, 0, count) for counted, hours in rows for hour, count in sorted(hours.items())],
+    )
+
+
+def _add_by_hour(store: Store, rows: Sequence[tuple[int, bool, int, int, int]]) -> None:
+    store.run_many(
+        "INSERT INTO run_counts (error_id, caller, hour, begun, failed) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (error_id, caller, hour) DO UPDATE SET begun = run_counts.begun + excluded.begun, "
+        "failed = run_counts.failed + excluded.failed",
+        rows,
+    )
+
+
+def quiet_since(error_ids: Collection[int]) -> dict[int, float]:
+    """Per watched error since when it is quiet."""
+    query = Watch.select(Watch.error, Watch.quiet_since).where(among(Watch.error, error_ids))
+    return dict(query.tuples())
+
+
+def begin_silence(store: Store, quiet_since: Mapping[int, float]) -> None:
+    """All runs known so far are before the silence that begins then, of errors whose watch is restarted by that."""
+    store.run_many(
+        "UPDATE error_functions SET before = begun WHERE error_id = ? AND EXISTS "
+        "(SELECT 1 FROM watches WHERE watches.error_id = error_functions.error_id AND quiet_since < ?)",
+        [(error_id, moment(at)) for error_id, at in sorted(quiet_since.items())],
+    )
+
+
+def begin_silence_of(error_id: int) -> None:
+    """All runs of this error's functions known so far are before the silence that begins now."""
+    ErrorFunction.update(before=ErrorFunction.begun).where(ErrorFunction.error == error_id).execute()
+
+
+def drop_counts_before(hour: int) -> int:
+    """Deletes hourly counts older than `hour`; returns how many."""
+    return int(RunCount.delete().where(RunCount.hour < hour).execute())
