@@ -152,8 +152,8 @@ def _reappeared(facts: Facts, reader: Language) -> str:
 
 
 def _reopened(facts: Facts, reader: Language) -> str:
-    if "note" in facts:
-        return str(facts["note"]) or reader.gettext(_("reopened by hand"))
+    if "client_note" in facts or "note" in facts:
+        return _note(facts) or reader.gettext(_("reopened by hand"))
     if facts["late"]:
         return reader.gettext(_("came back late: it happened before the ticket was closed"))
     return reader.gettext(_("came back"))
@@ -202,7 +202,12 @@ def _inconclusive(facts: Facts, reader: Language) -> str:
 
 
 def _resolved(facts: Facts, reader: Language) -> str:
-    return str(facts.get("note") or reader.gettext(_("resolved by hand")))
+    return _note(facts) or reader.gettext(_("resolved by hand"))
+
+
+def _note(facts: Facts) -> str:
+    """What somebody wrote for the client, or, under the older key, for the team alone."""
+    return str(facts.get("client_note") or facts.get("note") or "")
 
 
 def _merged(facts: Facts, reader: Language) -> str:

@@ -165,13 +165,13 @@ class Words:
 
     def client_history(self, row: HistoryFacts) -> str:
         """A client's sentence on what happened to its ticket."""
-        by_hand = row.action == "reopened" and "note" in row.details
+        by_hand = row.action == "reopened" and row.created_by != "system"
         sentence = CLIENT_HISTORY["reopened_by_hand" if by_hand else row.action]
         return self.catalogue.gettext(sentence)
 
     def client_note(self, row: HistoryFacts) -> str:
         """What somebody wrote for the client when closing its ticket or opening it again."""
-        return str(row.details.get("note") or "") if row.action in ("resolved", "reopened") else ""
+        return str(row.details.get("client_note") or "")
 
     def waiting(self, watch: WatchFacts) -> str:
         """What a watch waits for."""

@@ -17,7 +17,6 @@ EVERY = 60.0
 """Seconds between two looks at the calendar."""
 REPORTED = "weekly_report"
 """Key of the fact that holds the moment up to which was reported."""
-WEEK = 7 * 86400.0
 HOUR = 3600.0
 
 
@@ -45,21 +44,25 @@ class WeeklyReport:
 
     def run(self, now: float) -> bool:
         """Queues the report when it is due; returns whether it was. What was missed meanwhile is one report."""
-        settings = self._config.weekly
-        due = last_due(now, DAYS.index(settings.day), settings.hour, self._zone)
+        due = self._last_due(now)
         with self._store.reading():
             known = rows.fact(REPORTED)
         last = float(known) if known else None
         if last is not None and last >= due:
             return False
         # The first look at a database only begins the first week.
-        wanted = settings.enabled and last is not None
-        facts = self._facts(week(self._store, due - WEEK, due), now) if wanted else None
+        wanted = self._config.weekly.enabled and last is not None
+        # A week in which the clocks change is an hour longer or shorter.
+        facts = self._facts(week(self._store, self._last_due(due - 1), due), now) if wanted else None
         with self._store.transaction():
             rows.remember_fact(REPORTED, repr(due))
             if facts is not None:
                 admin.notify(self._config, "weekly", facts, now)
         return facts is not None
+
+    def _last_due(self, now: float) -> float:
+        settings = self._config.weekly
+        return last_due(now, DAYS.index(settings.day), settings.hour, self._zone)
 
     def _facts(self, said: WeekFacts, now: float) -> dict[str, Any]:
         base = self._config.report.url

@@ -123,7 +123,7 @@ def reopened(facts: Facts, context: RenderContext) -> RenderedMail:
     more = {
         **_reappearance(facts),
         "by_hand": by_hand,
-        "note": text(facts.get("note") or ""),
+        "note": text(facts.get("client_note") or ""),
         "preheader": glimpse,
     }
     return context.render(
@@ -142,7 +142,7 @@ def closing(facts: Facts, context: RenderContext) -> RenderedMail:
         "verified_by_tests": bool(facts.get("verified_by_tests")),
         "chance": facts.get("chance"),
         "watched": _watched(facts, context),
-        "note": text(facts.get("note") or ""),
+        "note": text(facts.get("client_note") or ""),
         "missing": line(may_be_missing(facts["gone"], context.language), 1000) if facts.get("gone") else "",
     }
     subject, heading, preheader = _closed(str(more["resolution"]), facts, context)

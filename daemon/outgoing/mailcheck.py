@@ -103,6 +103,11 @@ def _deliver(
     except SendError as error:
         yield Step("sending", False, str(error), error.remedy)
         return
+    except MailError as error:
+        yield Step(
+            "sending", False, str(error), "Check the templates in mail.templates, and the recipient's address"
+        )
+        return
     yield Step("sending", True, f"a mail is on its way to {recipient}; look into the spam folder too")
 
 

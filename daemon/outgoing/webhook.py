@@ -145,8 +145,13 @@ class _Exchange:
     def secure(self, host: str, context: ssl.SSLContext) -> socket.socket:
         """The connection under TLS, the certificate checked. Raises OSError."""
         assert self._socket is not None
-        self._socket = context.wrap_socket(self._socket, server_hostname=host)
-        return self._socket
+        # First under its end, then the handshake: while that lasts there is no other socket to cut.
+        secured = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
+        self._socket = secured
+        if self.late:
+            raise TimeoutError
+        secured.do_handshake()
+        return secured
 
     def _cut(self) -> None:
         self.late = True
@@ -168,7 +173,7 @@ def _broken(error: Exception, host: str, exchange: _Exchange) -> SendError:
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"the certificate of {host} is not to be trusted: {error.verify_message.rstrip('.')}"
         return SendError(text, phase="TLS", remedy="For a CA of your own set SSL_CERT_FILE")
-    if isinstance(error, ssl.SSLError) and not exchange.asked:
+    if isinstance(error, ssl.SSLError) and not (exchange.asked or exchange.late):
         return SendError(f"{host} does not speak TLS", phase="TLS", remedy="Check the webhook's port")
     if exchange.late or isinstance(error, TimeoutError):
         text = f"{host} does not answer in time"

@@ -60,8 +60,8 @@ class Samples:
         with self._store.reading():
             named = {
                 error_id: key
-                for error_id, key in regrouping.sampled_errors().items()
-                if not key.signature.startswith(OVERFLOW) and (only is None or error_id in only)
+                for error_id, key in regrouping.sampled_errors(only).items()
+                if not key.signature.startswith(OVERFLOW)
             }
             stored = regrouping.samples_of(named)
         self._sign([one for one in stored if one.id not in self._keys], named)

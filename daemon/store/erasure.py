@@ -28,7 +28,7 @@ _TEXTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Ticket, ("subject", "message", "resolution")),
     (History, ("description",)),
     (ErrorHistory, ("description",)),
-    (ErrorLog, ("title", "message")),
+    (ErrorLog, ("title", "message", "client_text")),
 )
 """Columns that may name a client in words."""
 

@@ -430,6 +430,8 @@ class Mail(Table):
     """waiting, held (for the admin's release), sent, failed, dropped, digested."""
     created_at = MomentField()
     due_at = MomentField(index=True)
+    gathered_until = MomentField(null=True)
+    """Until when it waits for others of its kind, to become one mail with them; NULL: it waits for none."""
     attempts = IntegerField(default=0)
     leased_until = MomentField(null=True)
     trying_since = MomentField(null=True)

@@ -44,9 +44,10 @@ def queue(
 
     `kind` is a key of `mail.KINDS`; `held` mails wait for the admin's release. The recipient of a channel's
     message is the channel's name. With `gather` it waits until that many seconds after the recipient's first mail
-    of this kind, for what else comes until then.
+    of this kind, for what else comes until then; a held one waits for its release alone.
     """
-    first = _leading(kind, recipient, now - gather) if gather else None
+    first = _leading(kind, recipient, now - gather) if gather and not held else None
+    until = None if first is None else first + gather
     Mail.create(
         kind=kind,
         audience=audience,
@@ -58,7 +59,8 @@ def queue(
         state="held" if held else "waiting",
         channel=channel,
         created_at=now,
-        due_at=now if first is None else first + gather,
+        due_at=now if until is None else until,
+        gathered_until=until,
     )
 
 
@@ -68,7 +70,7 @@ def _leading(kind: str, recipient: str, since: float) -> float | None:
         Mail.recipient == recipient,
         Mail.kind == kind,
         Mail.created_at > since,
-        Mail.due_at <= Mail.created_at,
+        Mail.gathered_until.is_null(),
     )
     written: float | None = leading.scalar()
     return written
@@ -100,18 +102,13 @@ def lease(now: float, per_hour: int, *, postgres: bool, channel: str | None = No
             _due(now, channel).where(Mail.recipient == recipient).order_by(Mail.due_at, Mail.id), postgres
         )
         fresh = [row for row in rows if row.tried_at is None]
-        together = fresh if tight else [row for row in fresh if _gathered(row)]
+        together = fresh if tight else [row for row in fresh if row.gathered_until is not None]
         chosen = together if len(together) > 1 else list(rows[:1])
         if chosen:
             leased = Mail.update(leased_until=now + LEASE, tried_at=now)
             leased.where(Mail.id << [row.id for row in chosen[:1]]).execute()
             return chosen
     return []
-
-
-def _gathered(row: Mail) -> bool:
-    """Whether it waited for others of its kind."""
-    return row.attempts == 0 and row.due_at > row.created_at and row.kind == "detection"
 
 
 def fold(rows: Sequence[Mail], items: list[dict[str, Any]], total: int, now: float) -> Mail:
@@ -126,7 +123,7 @@ def fold(rows: Sequence[Mail], items: list[dict[str, Any]], total: int, now: flo
         recipient=rows[-1].recipient,
         language=rows[-1].language,
         channel=rows[-1].channel,
-        facts={"mails": items, "total": total},
+        facts={"mails": items, "total": total, "timezone": rows[-1].facts.get("timezone")},
         message_id=message_id(),
         created_at=now,
         due_at=now,

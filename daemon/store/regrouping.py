@@ -26,10 +26,12 @@ class StoredSample(NamedTuple):
     client_id: str
 
 
-def sampled_errors() -> dict[int, Key]:
-    """The errors with samples that were not merged, each with its own signature, in id order."""
+def sampled_errors(only: Collection[int] | None = None) -> dict[int, Key]:
+    """The errors with samples that were not merged, or those of them named, each with its signature, in id order."""
     query = ErrorLog.select(ErrorLog.id, ErrorLog.service, ErrorLog.environment, ErrorLog.signature)
     living = query.where(ErrorLog.merged_into.is_null() & (ErrorLog.samples > 0)).order_by(ErrorLog.id)
+    if only is not None:
+        living = living.where(among(ErrorLog.id, only))
     return {error_id: Key(*key) for error_id, *key in living.tuples()}
 
 

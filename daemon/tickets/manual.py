@@ -150,7 +150,7 @@ class Manual:
             try:
                 self._tickets.apply(
                     ticket.error, [ticket], TicketEvent(EventType.REOPENED, now), now,
-                    by=by, happened={"note": note}, details={"by_hand": True, "note": note},
+                    by=by, happened={"client_note": note}, details={"by_hand": True, "client_note": note},
                 )  # fmt: skip
             except (LifecycleError, IntegrityError) as error:
                 raise AlreadySo(f"ticket {ticket_id} cannot be reopened: {error}") from None
@@ -212,12 +212,12 @@ class Manual:
             "corrections": len(rows.corrections(error.id)) if error else 0,
             "verified_by_tests": False,
             "resolution": "manual",
-            "note": note,
+            "client_note": note,
         }
         try:
             self._tickets.apply(
                 error, tickets, TicketEvent(EventType.RESOLVED, now), now,
-                by=by, happened={"note": note}, details=details, resolution="manual",
+                by=by, happened={"client_note": note}, details=details, resolution="manual",
             )  # fmt: skip
         except LifecycleError as problem:
             raise AlreadySo(str(problem)) from None

@@ -126,7 +126,10 @@ class WatchSweep:
         All are looked at in one read. Those that only wait are noted together; whatever something follows
         from is looked at again in its own transaction.
         """
-        self._restart_aliases()
+        try:
+            self._restart_aliases()
+        except Exception:
+            log.exception("aliases_not_looked_at")
         findings: dict[int, Finding] = {}
         waiting: list[tuple[Watch, Finding]] = []
         for watch, error, silence, of in self._watched(now):

@@ -52,8 +52,8 @@ BY_HAND = {"manual": True, "error_id": None, "occurrences": 0, "service": "", "e
            "message": "We noticed that the invoices of Tuesday did not leave."}  # fmt: skip
 QUIET = {"resolution": "no_reappearance", "corrections": 0, "verified_by_tests": False}
 CLOSED_BY_HAND = {"resolution": "manual", "evidence": "manual", "corrections": 0, "chance": None,
-                  "note": "The printer was off; it is on again."}  # fmt: skip
-REOPENED = {"by_hand": True, "note": "One invoice is still missing."}
+                  "client_note": "The printer was off; it is on again."}  # fmt: skip
+REOPENED = {"by_hand": True, "client_note": "One invoice is still missing."}
 
 SITUATIONS = (
     Situation("detection", "an error keeps happening", "detection", "client"),

@@ -6,7 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import ssl
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,6 +112,39 @@ def test_a_receiver_that_does_not_answer_is_given_up_in_time_and_may_have_taken_
     receiver = receive()
     receiver.answers = [answer]
     assert fault(receiver).uncertain
+
+
+def test_a_tls_handshake_without_end_is_given_up_in_time(monkeypatch):
+    """The server sends a byte of its first record now and then: each read is quick, together they are endless."""
+    monkeypatch.setattr(webhook, "ANSWER_WITHIN", 0.5)
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.settimeout(20)
+    done = threading.Event()
+
+    def trickle():
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"\x16\x03\x03\x40\x00")
+            while not done.wait(0.05):
+                connection.sendall(b"\x00")
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    started = time.monotonic()
+    try:
+        target = Target(
+            "hook",
+            webhook=f"https://127.0.0.1:{listening.getsockname()[1]}/",
+            secret=SECRET,
+            own_network=True,
+        )
+        with pytest.raises(SendError, match="does not answer in time") as raised:
+            webhook.post(target, "id-1", b"{}", START)
+    finally:
+        done.set()
+        thread.join()
+        listening.close()
+    assert (raised.value.uncertain, time.monotonic() - started < 5) == (False, True)
 
 
 def test_a_body_without_end_is_not_read(receive, hook, courier, queue):

@@ -16,7 +16,7 @@ from tocsin.daemon.language import language
 from tocsin.daemon.operations.forget import forget
 from tocsin.daemon.store import schema
 from tocsin.daemon.store.database import Store, open_store, upgrade
-from tocsin.daemon.store.models import History, Watch
+from tocsin.daemon.store.models import History, Mail, Watch
 from tocsin.daemon.ticket_wording import described, history, waiting
 from tocsin.daemon.tickets.manual import Manual
 
@@ -123,6 +123,12 @@ class Contract:
         assert watch.waiting == {"kind": "duration"}
         assert waiting(watch.waiting) == watch.waiting_for
 
+    def test_a_detection_that_waited_for_others_goes_on_waiting_for_them(self, old: Store) -> None:
+        upgrade(old)
+        with old.reading():
+            (mail,) = Mail.select()
+        assert mail.gathered_until == mail.due_at == mail.created_at + 540
+
 
 def fill(store: Store) -> None:
     """Rows as the first version wrote them; its columns only."""
@@ -134,6 +140,9 @@ def fill(store: Store) -> None:
            category="bug", error_id=1, source="auto_detection", created_at=at, metadata="{}")  # fmt: skip
     insert(store, "watches", error_id=1, quiet_since=at, seen_seconds=0.0,
            waiting_for="the full time without the error")  # fmt: skip
+    insert(store, "outbox", kind="detection", audience="client", recipient="it@acme.example", language="en",
+           message_id="m", facts="{}", state="waiting", created_at=at, due_at="2026-11-22 12:09:00", attempts=0,
+           last_error="")  # fmt: skip
     texts = [
         *OLD.items(),
         ("auto_closed", LENGTHS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.world import HOUR, SETTINGS, App, World, an_exception
@@ -12,7 +13,7 @@ from tocsin.daemon import queries
 from tocsin.daemon.corrections import recording
 from tocsin.daemon.corrections.recording import NewCorrection
 from tocsin.daemon.queries import WatchFacts
-from tocsin.daemon.store import sessions
+from tocsin.daemon.store import regrouping, sessions
 from tocsin.daemon.store.models import Correction, History
 from tocsin.daemon.tickets.processes import write_off
 
@@ -296,6 +297,16 @@ class WatchContract:
         world.check()
         assert [str(ticket.status) for ticket in world.tickets()] == ["closed"] * 3
         assert asked == ["shop"]
+
+    def test_aliases_that_cannot_be_looked_at_stop_no_check(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        app = world.app()
+        app.fail(3)
+        world.live(DAY, app)
+        monkeypatch.setattr(regrouping, "last_seen_as_another", Mock(side_effect=OSError("away")))
+        world.check()
+        assert world.tickets()[0].status == "closed"
 
 
 class TestWatchOnSqlite(WatchContract):

@@ -131,7 +131,7 @@ def test_a_batch_service_has_no_site():
 
 
 def test_a_ticket_closed_by_hand_says_by_whom_and_why_and_claims_no_watch():
-    letter = written("closing", resolution="manual", evidence="manual", note="The printer was off.")
+    letter = written("closing", resolution="manual", evidence="manual", client_note="The printer was off.")
     assert "Our team has closed the ticket." in letter.text
     assert "The printer was off." in letter.text
     assert not re.search("resolved|no longer|watched", letter.text)

@@ -8,8 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from tocsin.daemon.cli import tocsin
+from tocsin.daemon.config import Config
+from tocsin.daemon.outgoing.mailcheck import diagnose
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import open_store
+from tocsin.daemon.store.models import Mail
 
 START = 1_790_000_000.0
 STEPS = ["settings", "name", "connection", "TLS", "log-in", "sender", "recipient", "sending"]
@@ -86,6 +89,14 @@ def test_the_step_that_fails_is_named_with_its_remedy_and_is_the_last(serve, run
     assert all(ok for _, ok in before)
     assert said in result.stdout
     assert json.loads(result.stdout)[-1]["remedy"]
+
+
+def test_a_mail_that_cannot_be_written_is_a_step_that_fails(serve, trusting):
+    config = Config(smtp=serve().smtp())
+    broken = Mail(kind="unheard_of", facts={}, audience="client", language="en", message_id="m", ticket=None)
+    *_, last = diagnose(config, "anna@example.net", START, example=broken, context=trusting)
+    assert (last.name, last.ok) == ("sending", False)
+    assert "no mail is called" in last.text
 
 
 def test_a_refused_recipient_is_named(serve, run):

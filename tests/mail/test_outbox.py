@@ -236,3 +236,30 @@ def test_the_first_mail_after_the_time_leaves_at_once_again(put, send):
     for moment in (0, 60, 700):
         put(1, kind="detection", now=START + moment, gather=600.0)
     assert len(send(START + 701)) == 3
+
+
+def test_held_mails_that_are_released_together_leave_one_by_one(put, send):
+    for moment in (0, 60):
+        put(1, kind="detection", now=START + moment, gather=600.0, held=True)
+    outbox.release(outbox.ids(["held"]), START + 100)
+    assert len(send(START + 101)) == 2
+    assert states() == ["sent", "sent"]
+
+
+def test_a_first_mail_that_had_to_be_tried_again_still_gathers_what_follows(put, send):
+    put(1, kind="detection", gather=600.0)
+    outbox.retry(outbox.ids(["waiting"]), START + 30)
+    put(1, kind="detection", now=START + 60, gather=600.0)
+    send(START + 61)
+    assert states() == ["sent", "waiting"]
+
+
+def test_a_digest_keeps_the_time_zone_of_its_reader(store, facts):
+    with store.transaction():
+        for moment in (0, 60, 120):
+            outbox.queue(
+                "detection", audience="client", recipient="it@bolt.example", language="en", ticket_id=None,
+                facts=facts(timezone="America/New_York"), now=START + moment, gather=600.0,
+            )  # fmt: skip
+        rows = list(Mail.select().order_by(Mail.id))[1:]
+        assert outbox.fold(rows, [], 2, START).facts["timezone"] == "America/New_York"

@@ -12,6 +12,7 @@ from tocsin.daemon.operations.forget import ForgetError, forget
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, HourCount, Mail, Sample, Ticket
 from tocsin.daemon.store.tables import MODELS
+from tocsin.daemon.tickets.manual import Manual
 from tocsin.reports.writer import ReportWriter
 
 NEEDLES = ("martin", "Martin SA", "contact@martin.example")
@@ -53,6 +54,11 @@ class Forgetting:
         forget(known.store, config, "martin")
         assert {needle: rows_that_name(needle) for needle in NEEDLES} == {needle: [] for needle in NEEDLES}
         assert not (tmp_path / "report/clients" / folder).exists()
+
+    def test_a_text_for_clients_no_longer_names_it(self, known: World, tmp_path: Path) -> None:
+        Manual(known.store, known.config).describe(1, "The basket of Martin SA fails", "ada", known.now)
+        forget(known.store, undeclared(tmp_path), "martin")
+        assert rows_that_name("Martin SA") == []
 
     def test_the_sums_stay_as_nobodys(self, known: World, tmp_path: Path) -> None:
         before = sum(row.count for row in HourCount.select())

@@ -14,7 +14,7 @@ from support.world import SETTINGS, START, an_exception
 
 from tocsin.daemon.config import parse
 from tocsin.daemon.config_file import ConfigError
-from tocsin.daemon.operations.weekly import WEEK, WeeklyReport, last_due
+from tocsin.daemon.operations.weekly import WeeklyReport, last_due
 from tocsin.daemon.outgoing import picture
 from tocsin.daemon.queries.week import CHARTED, week
 from tocsin.daemon.store.models import Mail
@@ -22,6 +22,7 @@ from tocsin.daemon.tickets.manual import Manual
 
 HOUR = 3600.0
 DAY = 86400.0
+WEEK = 7 * DAY
 ZONES = ("Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia", "UTC")
 
 
@@ -136,6 +137,15 @@ def test_the_report_can_be_switched_off_and_on_without_one_for_the_time_between(
     assert report(3 * WEEK) == []
     world.configure(ZONED)
     assert report() == []
+
+
+@pytest.mark.parametrize(("monday", "hours"), [("2027-03-29", 167), ("2027-11-01", 169), ("2027-06-07", 168)])
+def test_a_week_in_which_the_clocks_change_is_reported_whole(world, report, monday, hours):
+    world.configure(ZONED)
+    world.now = at(f"{monday}T09:00", "Europe/Paris") - WEEK
+    report()
+    (facts,) = report(WEEK)
+    assert facts["until"] - facts["since"] == hours * HOUR
 
 
 def test_the_day_and_hour_are_settings(world, report):

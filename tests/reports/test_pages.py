@@ -10,9 +10,11 @@ from typing import Any
 from babel.messages import mofile, pofile
 from catalogue import PO, texts
 from markup import Markup
+from report_data import NOW
 
 from tocsin.daemon.queries.details import HourFacts
 from tocsin.daemon.queries.moment import Moment
+from tocsin.daemon.store.models import Ticket
 from tocsin.daemon.visible_text import fence, visible
 from tocsin.reports.charts import bars, series
 from tocsin.reports.pages import brief
@@ -53,6 +55,21 @@ def test_every_page_forbids_whatever_it_did_not_bring(site: Any) -> None:
         assert len(policies) == 1
         assert "default-src 'none'" in policies[0]
         assert "unsafe" not in policies[0]
+
+
+def test_what_a_closing_does_not_know_is_shown_also_where_no_chance_is(site: Any) -> None:
+    with site.store.transaction():
+        closed = Ticket.get(Ticket.status == "closed", Ticket.resolution == "corrected")
+        gone = [{"pid": 4711, "host": "web9", "last_heard": NOW}]
+        closed.metadata = {
+            **closed.metadata,
+            "watch": {**closed.metadata["watch"], "chance": None, "gone": gone},
+        }
+        closed.save()
+    site.write()
+    page = site.read(f"admin/tickets/{closed.id}.html")
+    assert "pid 4711 on web9" in page
+    assert "<dt>Verified by tests</dt><dd>yes</dd>" in page
 
 
 def test_no_page_has_inline_style_or_script(site: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tocsin.daemon import ticket_wording
 from tocsin.daemon.queries.moment import Moment
-from tocsin.daemon.queries.tickets import WatchFacts
+from tocsin.daemon.queries.tickets import HistoryFacts, WatchFacts
 from tocsin.daemon.tickets.evidence import Process, Rule, Silence, judge
 from tocsin.reports.wording import WORDS, Words
 
@@ -50,3 +50,21 @@ def watched(**more: Any) -> WatchFacts:
 @pytest.mark.parametrize("action", sorted(ticket_wording.ACTIONS))
 def test_every_action_of_a_history_has_a_word_of_its_own(action):
     assert action in WORDS
+
+
+def happened(action: str, by: str, **details: str) -> HistoryFacts:
+    return HistoryFacts(1, 1, action, "", by, Moment(0.0), details)
+
+
+def test_a_client_reads_a_note_only_where_it_was_written_for_clients() -> None:
+    """`note` is the key of a time when closing notes were the team's own."""
+    words = Words("en")
+    assert words.client_note(happened("resolved", "ada", note="he never pays")) == ""
+    assert words.client_note(happened("resolved", "ada", client_note="It works again.")) == "It works again."
+
+
+@pytest.mark.parametrize(("by", "said"), [
+    ("ada", "Our team opened the ticket again."), ("system", "The error came back, so the ticket is open again."),
+])  # fmt: skip
+def test_a_client_reads_who_opened_its_ticket_again_also_of_a_row_without_facts(by: str, said: str) -> None:
+    assert Words("en").client_history(happened("reopened", by)) == said

@@ -15,6 +15,7 @@ from tocsin.daemon.regrouping import regroup as regrouping
 from tocsin.daemon.regrouping.plan import Join, Plan
 from tocsin.daemon.regrouping.regroup import Regrouped, regroup
 from tocsin.daemon.store import errors
+from tocsin.daemon.store import regrouping as regrouping_store
 from tocsin.daemon.store.models import (
     ErrorLog,
     History,
@@ -251,6 +252,20 @@ def test_a_few_errors_at_a_time_are_written(world: World, monkeypatch: pytest.Mo
     do(world)
     assert [sorted(call.args[1]) for call in lock.call_args_list] == [[1, 2], [3, 4], [5]]
     assert occurrences(world) == [1] * 10
+
+
+def test_a_few_errors_at_a_time_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regrouping, "AT_ONCE", 1)
+    for number in range(3):
+        for name in ("one", "two"):
+            world.app().log(
+                an_error(f"step {name}", at=world.now, template="%s failed", function=f"run_{number}")
+            )
+    rules(world, STEPS)
+    ask = Mock(wraps=regrouping_store.sampled_errors)
+    monkeypatch.setattr(regrouping_store, "sampled_errors", ask)
+    do(world)
+    assert [call.args[0] for call in ask.call_args_list] == [None, {1}, {2}, {3}]
 
 
 def test_errors_that_depend_on_one_another_are_written_together() -> None:
