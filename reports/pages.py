@@ -240,6 +240,7 @@ class Pages:
             client=client,
             ticket=ticket,
             history=history,
+            team=self.config.organisation.name,
             evidence=evidence(ticket.metadata),
         )
 

@@ -84,6 +84,7 @@ WORDS = {
     "mail_digested": _("in a digest"),
     "mail_kind_detection": _("detection"),
     "mail_kind_notice": _("notice"),
+    "mail_kind_access": _("link to sign in"),
     "mail_kind_closing": _("closing"),
     "mail_kind_reopened": _("reopening"),
     "mail_kind_reappeared": _("came back"),

@@ -263,8 +263,10 @@ def _mail(config: Config, now: float) -> Iterator[Finding]:
             yield problem(
                 "mail", said, "Put a PNG, JPEG or GIF file there; until then mails leave without it"
             )
-    if config.client and config.report.url is None:
-        yield well("mail", "report.url is not set: mails leave without a link to their ticket")
+    if config.client and config.report.url is None and config.console.url is None:
+        yield well(
+            "mail", "neither console.url nor report.url is set: mails leave without a link to their ticket"
+        )
     for line in check_templates(config.mail.templates):
         yield problem("mail", line, "Correct the template; `tocsin mail preview NAME` shows it")
     to = config.mail.admin[0] if config.mail.admin else (config.smtp.sender if config.smtp else "")

@@ -11,7 +11,7 @@ from tocsin.daemon.queries.week import WeekFacts, week
 from tocsin.daemon.settings import DAYS
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.tickets import admin
+from tocsin.daemon.tickets import addresses, admin
 
 EVERY = 60.0
 """Seconds between two looks at the calendar."""
@@ -65,8 +65,6 @@ class WeeklyReport:
         return last_due(now, DAYS.index(settings.day), settings.hour, self._zone)
 
     def _facts(self, said: WeekFacts, now: float) -> dict[str, Any]:
-        base = self._config.report.url
-        pages = f"{base.rstrip('/')}/admin" if base else None
         return {
             "since": said.since, "until": said.until, "created_at": now, "occurrences": said.occurrences,
             "new_errors": said.new_errors, "opened": said.opened, "closed": said.closed,
@@ -74,9 +72,9 @@ class WeeklyReport:
             "corrections_held": said.held, "corrections_came_back": said.came_back,
             "top": [
                 {"error_id": one.error_id, "service": one.service, "title": one.title, "count": one.count,
-                 "url": f"{pages}/errors/{one.error_id}.html" if pages else None}
+                 "url": addresses.error(self._config, one.error_id)}
                 for one in said.top
             ],
             "days": [{"day": one.day, "opened": one.opened, "closed": one.closed} for one in said.days],
-            "metrics_url": f"{pages}/metrics.html" if pages else None,
+            "metrics_url": addresses.metrics(self._config),
         }  # fmt: skip

@@ -193,6 +193,17 @@ def digest(facts: Facts, context: RenderContext) -> RenderedMail:
     return context.render("digest", facts, f"[Tocsin] {summary}", "info", **more)
 
 
+def access(facts: Facts, context: RenderContext) -> RenderedMail:
+    """To whoever asked for it on the console: the link by which one signs in, or sets a new password."""
+    new_password = facts.get("purpose") == "password"
+    subject = context._("Set a new password") if new_password else context._("Your link to sign in")
+    minutes = str(int(float(facts.get("lasts") or 0.0) // 60))
+    return context.render(
+        "access", facts, f"[Tocsin] {subject}", "info", url=web_address(facts.get("url")),
+        new_password=new_password, minutes=minutes,
+    )  # fmt: skip
+
+
 def test(facts: Facts, context: RenderContext) -> RenderedMail:
     """To whoever asked for it with `tocsin mail test`."""
     subject = context._("Test mail")
@@ -203,7 +214,7 @@ KINDS: dict[str, Callable[[Facts, RenderContext], RenderedMail]] = {
     function.__name__: function
     for function in (detection, received, message, notice, validated, validation_failed, reappeared, reopened,
                      closing, inconclusive, old_code, overviews.reminder, overviews.more_frequent, overviews.weekly,
-                     digest, test)
+                     digest, access, test)
 }  # fmt: skip
 
 

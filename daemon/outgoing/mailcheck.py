@@ -192,6 +192,7 @@ def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
             "days": [{"day": f"2026-09-{day:02d}", "opened": day * 5 % 7, "closed": day * 3 % 6}
                      for day in range(1, 29)],
             "metrics_url": "https://status.example.org/admin/metrics.html"},
+        "access": {"url": "https://status.example.org/one-time/mfD9Kc2", "purpose": "sign_in", "lasts": 1800.0},
         "digest": {"total": 120, "mails": [
             {"kind": "notice", "subject": f"[Ticket #{number}] New error in shop: KeyError",
              "ticket_id": number, "created_at": now + number, "title": "KeyError: *",

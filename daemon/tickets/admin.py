@@ -27,9 +27,3 @@ def notify(
                 kind, audience="admin", recipient=channel.name, ticket_id=ticket_id, facts=facts, now=now,
                 language=channel.language or config.mail.language, channel=channel.name,
             )  # fmt: skip
-
-
-def ticket_page(config: Config, ticket_id: int) -> str | None:
-    """The address of a ticket's page for admins, where the pages have one."""
-    base = config.report.url
-    return f"{base.rstrip('/')}/admin/tickets/{ticket_id}.html" if base else None

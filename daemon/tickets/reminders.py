@@ -10,7 +10,7 @@ from tocsin.daemon.store import reminders as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Mail
 from tocsin.daemon.store.reminders import Fact, Waiting
-from tocsin.daemon.tickets import admin, frequency
+from tocsin.daemon.tickets import addresses, admin, frequency
 from tocsin.daemon.tickets.frequency import HOUR, Increase
 
 EVERY = 600.0
@@ -93,7 +93,7 @@ class Reminders:
             "service": one.error.service if one.error else "",
             "client_id": one.ticket.client_id,
             "since": one.since,
-            "ticket_url": admin.ticket_page(self._config, one.ticket.id),
+            "ticket_url": addresses.ticket(self._config, one.ticket.id),
         }
 
     def _increase(self, one: Waiting, increase: Increase) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Reminders:
             "occurrences": error.occurrences, "first_seen": error.first_seen, "last_seen": error.last_seen,
             "priority": one.ticket.priority, "created_at": one.ticket.created_at,
             "usual_rate": increase.usual, "recent_rate": increase.recent,
-            "ticket_url": admin.ticket_page(self._config, one.ticket.id),
+            "ticket_url": addresses.ticket(self._config, one.ticket.id),
         }  # fmt: skip
 
 

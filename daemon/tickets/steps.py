@@ -17,7 +17,7 @@ from tocsin.daemon.store import errors, outbox
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.models import Client, ErrorLog, Ticket
 from tocsin.daemon.ticket_wording import Facts
-from tocsin.daemon.tickets import admin, lifecycle
+from tocsin.daemon.tickets import addresses, admin, lifecycle
 from tocsin.daemon.tickets.lifecycle import Action, EventType, State, Step, TicketEvent
 
 FRAMES_MAILED = 3
@@ -209,7 +209,7 @@ class Tickets:
                 facts={
                     **facts,
                     **_seen_by(client, error),
-                    "ticket_url": self._url(f"clients/{client.folder}/tickets", ticket),
+                    "ticket_url": addresses.clients_ticket(self._config, client, ticket.id),
                 },
                 now=now,
                 # What a person wrote to the client needs nobody's approval.
@@ -221,7 +221,7 @@ class Tickets:
             admin.notify(
                 self._config,
                 step.mail,
-                {**facts, "ticket_url": self._url("admin/tickets", ticket)},
+                {**facts, "ticket_url": addresses.ticket(self._config, ticket.id)},
                 now,
                 ticket.id,
             )
@@ -240,10 +240,6 @@ class Tickets:
         facts["untold"] = [client.name or client.id]
         if error is not None:
             outbox.note_not_notified(error.id, client.name or client.id, now)
-
-    def _url(self, folder: str, ticket: Ticket) -> str | None:
-        base = self._config.report.url
-        return f"{base.rstrip('/')}/{folder}/{ticket.id}.html" if base else None
 
 
 def _open_tickets(error: ErrorLog) -> int:

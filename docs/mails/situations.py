@@ -67,6 +67,7 @@ SITUATIONS = (
     Situation("closing-by-hand", "closed by hand", "closing", "client", CLOSED_BY_HAND),
     Situation("reopened", "the error came back", "reopened", "client"),
     Situation("reopened-by-hand", "opened again by hand", "reopened", "client", REOPENED),
+    Situation("access", "the client asks for a link to sign in", "access", "client"),
     Situation("notice", "an error keeps happening", "notice", "admin"),
     Situation("notice-by-hand", "a ticket is opened by hand", "notice", "admin", BY_HAND),
     Situation("notice-by-client", "a client writes a ticket", "notice", "admin", {**BY_HAND, "by_client": True}),
@@ -85,6 +86,7 @@ SITUATIONS = (
     Situation("more_frequent", "an open error comes ten times as often", "more_frequent", "admin"),
     Situation("weekly", "a week is over", "weekly", "admin"),
     Situation("digest", "more mails than the hour has room for", "digest", "admin"),
+    Situation("access-password", "a user asks for a new password", "access", "admin", {"purpose": "password"}),
     Situation("test", "`tocsin mail test`", "test", "admin"),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from peewee import PeeweeException
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route as StarletteRoute
 
-from tocsin.daemon.failure import Failed
+from tocsin.daemon.failure import Failed, Meanwhile, NotThere
 from tocsin.daemon.log import log
 from tocsin.daemon.store.database import StoreError
 from tocsin.daemon.store.models import Ticket
@@ -28,7 +28,6 @@ from tocsin.reports.console.guard import Guard
 from tocsin.reports.console.request import ConsoleRequest
 from tocsin.reports.console.routes import ROUTES, Route
 from tocsin.reports.console.site import LANGUAGES, Site
-from tocsin.reports.console.workers import Workers
 
 BODY_LIMIT = 1_000_000
 BODY_WITHIN = 20.0
@@ -47,21 +46,19 @@ class Refused(Exception):
 
 def make_app(site: Site, routes: tuple[Route, ...] = ROUTES) -> Starlette:
     """The ASGI application. Its threads end with it."""
-    workers = site.workers
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> Any:
         yield
-        workers.close()
+        site.workers.close()
 
     async def not_found(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return await workers.run(_refuse, site, request, status, request.url.path.startswith("/api/"))
+        return await site.workers.run(_refuse, site, request, status, request.url.path.startswith("/api/"))
 
     return Starlette(
         routes=[
-            StarletteRoute(route.path, _endpoint(site, workers, route), methods=[route.method])
-            for route in routes
+            StarletteRoute(route.path, _endpoint(site, route), methods=[route.method]) for route in routes
         ],
         middleware=[Middleware(Guard, site=site)],
         exception_handlers={HTTPException: not_found},
@@ -69,13 +66,13 @@ def make_app(site: Site, routes: tuple[Route, ...] = ROUTES) -> Starlette:
     )
 
 
-def _endpoint(site: Site, workers: Workers, route: Route) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(site: Site, route: Route) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
             body = await _body(request)
         except Refused as error:
-            return await workers.run(_refuse, site, request, error.status, route.api)
-        return await workers.run(_answer, site, route, request, body)
+            return await site.workers.run(_refuse, site, request, error.status, route.api)
+        return await site.workers.run(_answer, site, route, request, body)
 
     return endpoint
 
@@ -118,13 +115,20 @@ def _answer(site: Site, route: Route, request: Request, body: bytes) -> Response
         log.warning("console_without_database", reason=str(error))
         response = _told(route, asked, 503)
     except Failed as error:
-        response = _told(route, asked, 409, str(error))
+        response = _told(route, asked, _status(error), str(error))
     except Exception as error:
         log.error("console_failed", path=route.path, exc_info=error)
         response = _told(route, asked, 500)
     if visit and response.media_type == "text/html":
         cookies.put(response, cookies.VISIT, visit, https=asked.https)
     return response
+
+
+def _status(error: Failed) -> int:
+    """404 for what is not there, 409 for what another has done meanwhile, 422 for what cannot be."""
+    if isinstance(error, NotThere):
+        return 404
+    return 409 if isinstance(error, Meanwhile) else 422
 
 
 def _sender(site: Site, route: Route, request: Request, now: float) -> tuple[Who, str]:
@@ -150,12 +154,18 @@ def _permitted(route: Route, asked: ConsoleRequest, token: str) -> Response:
     owned = _owned(asked.site, route, dict(asked.path))
     verdict = decide(asked.who, route.right, route.of, owned)
     if verdict is Verdict.UNKNOWN:
-        return _told(route, asked, 401) if route.api else RedirectResponse("/sign-in", 303)
+        return _told(route, asked, 401) if route.api else _to_sign_in(asked)
     if verdict is not Verdict.ALLOWED:
         return _told(route, asked, 403 if verdict is Verdict.FORBIDDEN else 404)
     if route.method != "GET" and not route.api and not _is_from_our_page(asked, token):
         return _told(route, asked, 403)
     return route.answer(asked)
+
+
+def _to_sign_in(asked: ConsoleRequest) -> Response:
+    """Where one signs in, and comes back from to the page that was asked for."""
+    wanted = asked.raw.url.path if asked.raw.method == "GET" else ""
+    return RedirectResponse(f"/sign-in?then={quote(wanted)}" if wanted else "/sign-in", 303)
 
 
 def _is_from_our_page(asked: ConsoleRequest, token: str) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from tocsin.daemon.corrections import withdrawal
+from tocsin.daemon.corrections.recording import NewCorrection, record
 from tocsin.daemon.settings import Duration
 from tocsin.daemon.tickets import merge as merging
+from tocsin.daemon.tickets import remarks
 from tocsin.daemon.tickets.manual import Manual, ManualError
 from tocsin.daemon.tickets.mute import parse_rate
 from tocsin.reports.console import answers
@@ -76,6 +79,46 @@ def describe(request: ConsoleRequest) -> Response:
     manual = Manual(request.site.store, request.site.config)
     manual.describe(error_id, request.field("text"), request.who.name, request.now)
     return _back(request, request.say("Saved."))
+
+
+def note(request: ConsoleRequest) -> Response:
+    """Writes down what the team only reads."""
+    site, error_id = request.site, request.path["error_id"]
+    remarks.note(site.store, error_id, request.field("text"), request.who.name, request.now)
+    return _back(request, request.say("Written down."))
+
+
+def assign(request: ConsoleRequest) -> Response:
+    """Says who sees to the error."""
+    site, error_id = request.site, request.path["error_id"]
+    remarks.assign(site.store, error_id, request.field("name"), request.who.name, request.now)
+    return _back(request, request.say("Saved."))
+
+
+def link(request: ConsoleRequest) -> Response:
+    """Names the issue or pull request in which the error is dealt with."""
+    site, error_id = request.site, request.path["error_id"]
+    remarks.link(site.store, error_id, request.field("url"), request.who.name, request.now)
+    return _back(request, request.say("Saved."))
+
+
+def record_correction(request: ConsoleRequest) -> Response:
+    """Records a change that was made; the console sees no checkout, so no file is looked at."""
+    site, who = request.site, request.who.name
+    change = NewCorrection(
+        request.path["error_id"], request.field("file_path").strip(), request.field("old_code"),
+        request.field("new_code"), request.field("description").strip(), who,
+    )  # fmt: skip
+    record(site.store, site.config, [change], project=None, now=request.now)
+    return _back(request, request.say("The correction is recorded."))
+
+
+def withdraw_correction(request: ConsoleRequest) -> Response:
+    """Takes a correction back."""
+    site, correction_id = request.site, request.path["correction_id"]
+    error_id = withdrawal.withdraw(site.store, site.config, correction_id, request.who.name, request.now)
+    said = request.say("The correction is withdrawn.")
+    return answers.go(request, request.came_from or f"/errors/{error_id}", said)
 
 
 def _mute(request: ConsoleRequest, error_ids: list[int]) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from tocsin.daemon.accounts import browser_sessions, one_time_links, ticket_links, users
 from tocsin.daemon.accounts.one_time_links import FIRST_ADMIN, PASSWORD, SIGN_IN, Link
 from tocsin.daemon.accounts.users import UserError
-from tocsin.reports.console import answers, cookies, passwords
+from tocsin.reports.console import answers, cookies, mailed_links, passwords
 from tocsin.reports.console.authorisation import Role
 from tocsin.reports.console.request import ConsoleRequest
 
@@ -48,6 +48,18 @@ def by_password(request: ConsoleRequest) -> Response:
         return _form(request, 403, "wrong", email)
     site.wrong_passwords.clear(pair)
     return _let_in(request, browser_sessions.begin_user(site.store, user.id, now))
+
+
+def ask_for_link(request: ConsoleRequest) -> Response:
+    """Mails a link to whoever has that address. The answer, and when it comes, is the same for a stranger."""
+    site, now = request.site, request.now
+    if site.attempts.wait(request.client_address, now):
+        return _form(request, 429, "wait")
+    site.attempts.count(request.client_address, now)
+    site.workers.later(mailed_links.send, site, request.field("email")[:254], request.language, now)
+    return answers.go(
+        request, "/sign-in", request.say("If we know this address, a mail with a link is on its way.")
+    )
 
 
 def sign_out(request: ConsoleRequest) -> Response:

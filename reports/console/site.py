@@ -29,6 +29,8 @@ class Site:
         """By address and user."""
         self.attempts = Throttle(30, MINUTES * 60)
         """By address: wrong passwords of any user, and links asked for."""
+        self.mailed_links = Throttle(3, MINUTES * 60)
+        """By recipient."""
 
     @cached_property
     def address(self) -> str:

@@ -9,7 +9,8 @@ from tocsin.daemon.queries import listings
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.queries.tickets import ClientFacts, TicketDetail
 from tocsin.daemon.store.models import Ticket
-from tocsin.daemon.tickets.manual import Manual
+from tocsin.daemon.tickets.conversation import Conversation, Sender
+from tocsin.daemon.tickets.manual import PRIORITIES, Manual, ManualError
 from tocsin.reports.console import answers, listing
 from tocsin.reports.console.request import ConsoleRequest
 
@@ -82,6 +83,63 @@ def reopen(request: ConsoleRequest) -> Response:
     manual = Manual(request.site.store, request.site.config)
     manual.reopen(request.path["ticket_id"], request.who.name, request.now, request.field("note"))
     return _back(request, request.say("The ticket is open again."))
+
+
+def open_ticket(request: ConsoleRequest) -> Response:
+    """Opens a ticket by hand, for a client or for the team alone."""
+    site, subject = request.site, request.field("subject").strip()
+    if not subject or not request.field("text").strip():
+        raise ManualError(request.say("Write a subject and a message."))
+    manual = Manual(site.store, site.config)
+    ticket_id = manual.open(
+        subject, request.field("text").strip(), request.who.name, request.now,
+        client_id=request.field("client") or None, priority=_priority(request),
+    )  # fmt: skip
+    return answers.go(request, f"/tickets/{ticket_id}", request.say("The ticket is open."))
+
+
+def answer(request: ConsoleRequest) -> Response:
+    """Writes to the client, who gets it by mail."""
+    _write(request, "team")
+    return _back(request, request.say("Sent."))
+
+
+def assign(request: ConsoleRequest) -> Response:
+    """Says who sees to the ticket."""
+    conversation = Conversation(request.site.store, request.site.config)
+    conversation.assign(request.path["ticket_id"], request.field("name"), request.who.name, request.now)
+    return _back(request, request.say("Saved."))
+
+
+def open_own_ticket(request: ConsoleRequest) -> Response:
+    """Opens the ticket that a client has written."""
+    conversation = Conversation(request.site.store, request.site.config)
+    assert request.who.client_id is not None
+    ticket_id = conversation.open_for_client(
+        request.who.client_id, request.field("subject"), request.field("text"), request.who.name, request.now,
+        priority=_priority(request),
+    )  # fmt: skip
+    return answers.go(request, f"/my/tickets/{ticket_id}", request.say("Our team has your ticket."))
+
+
+def write(request: ConsoleRequest) -> Response:
+    """Writes what a client has to say on its ticket."""
+    _write(request, "client")
+    return answers.go(request, f"/my/tickets/{request.path['ticket_id']}", request.say("Sent."))
+
+
+def _write(request: ConsoleRequest, sender: Sender) -> None:
+    conversation = Conversation(request.site.store, request.site.config)
+    text, by = request.field("text"), request.who.name
+    conversation.write(request.path["ticket_id"], text, by, request.now, sender=sender)
+
+
+def _priority(request: ConsoleRequest) -> str | None:
+    """Raises ManualError for a word that is none."""
+    given = request.field("priority") or None
+    if given is not None and given not in PRIORITIES:
+        raise ManualError(f"priority {given[:40]!r}: write one of {', '.join(PRIORITIES)}")
+    return given
 
 
 def own_tickets(request: ConsoleRequest) -> Response:

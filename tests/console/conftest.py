@@ -41,4 +41,4 @@ def console(make_console: Callable[..., Console], store: Store) -> Console:
     """A console on a database with an error, tickets of two clients, mails and corrections."""
     with store.transaction():
         fill_one(plain)
-    return make_console()
+    return make_console(mail={"admin": ["ops@example.org"]})

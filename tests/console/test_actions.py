@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.console import Browser, Console
 
-from tocsin.daemon.store.models import ErrorLog, History, Ticket
+from tocsin.daemon.store.models import Client, Correction, ErrorLog, History, Mail, Ticket
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_an_error_is_muted_for_a_time_or_until_a_rate(
 
 
 def test_a_mute_of_nonsense_is_refused(admin: Browser) -> None:
-    assert admin.press("/errors", f"/errors/{open_error().id}/mute", **{"for": "ever"}).status_code == 409
+    assert admin.press("/errors", f"/errors/{open_error().id}/mute", **{"for": "ever"}).status_code == 422
 
 
 def test_errors_are_merged_into_one(admin: Browser) -> None:
@@ -131,10 +131,80 @@ def test_a_form_that_changes_nothing_writes_no_history(admin: Browser) -> None:
 
 def test_what_cannot_be_done_is_said_on_a_page(admin: Browser) -> None:
     answer = admin.press("/errors", "/errors/999999/resolve")
-    assert answer.status_code == 409
+    assert answer.status_code == 404
     assert "999999" in answer.text
 
 
 def test_an_empty_note_is_refused(admin: Browser) -> None:
     ticket = Ticket.select().get()
-    assert admin.press(f"/tickets/{ticket.id}", f"/tickets/{ticket.id}/note", text="  ").status_code == 409
+    assert admin.press(f"/tickets/{ticket.id}", f"/tickets/{ticket.id}/note", text="  ").status_code == 422
+
+
+def test_a_correction_is_recorded_and_withdrawn(admin: Browser) -> None:
+    error = open_error()
+    page = f"/errors/{error.id}"
+    given = {
+        "file_path": "shop/views.py",
+        "old_code": "a = 1\r\n",
+        "new_code": "a = 2\r\n",
+        "description": "why",
+    }
+    assert admin.press(page, f"{page}/corrections", **given).status_code == 303
+    kept = Correction.select().order_by(Correction.id.desc()).get()
+    assert (kept.file_path, kept.old_code, kept.applied_by) == ("shop/views.py", "a = 1\n", "ada@example.org")
+    assert admin.press(page, f"/corrections/{kept.id}/withdraw").status_code == 303
+    assert admin.press(page, f"/corrections/{kept.id}/withdraw").status_code == 409
+
+
+def test_an_error_is_assigned_noted_and_linked(admin: Browser) -> None:
+    error = open_error()
+    page = f"/errors/{error.id}"
+    admin.press(page, f"{page}/assign", name="Grace")
+    admin.press(page, f"{page}/note", text="look at the cache")
+    admin.press(page, f"{page}/link", url="https://git.example/issues/7")
+    shown = admin.get(page).text
+    assert "Grace" in shown
+    assert "look at the cache" in shown
+    assert 'href="https://git.example/issues/7"' in shown
+    assert admin.press(page, f"{page}/link", url="javascript:alert(1)").status_code == 422
+
+
+def client_of(console: Console) -> tuple[Ticket, Browser]:
+    ticket = Ticket.select().where(Ticket.client_id.is_null(False)).get()
+    return ticket, console.as_client(ticket.client_id, Client.get_by_id(ticket.client_id).email)
+
+
+def test_client_and_team_write_to_each_other(console: Console, admin: Browser) -> None:
+    ticket, client = client_of(console)
+    own, page = f"/my/tickets/{ticket.id}", f"/tickets/{ticket.id}"
+    assert client.press(own, f"{own}/messages", text="Since when?").status_code == 303
+    assert "Since when?" in admin.get(page).text
+    assert admin.press(page, f"{page}/messages", text="Since this morning.").status_code == 303
+    assert "Since this morning." in client.get(own).text
+    mails = Mail.select().where(Mail.kind == "message", Mail.ticket == ticket)
+    assert {mail.audience for mail in mails} == {"client", "admin"}
+
+
+def test_an_internal_note_is_nothing_the_client_reads(console: Console, admin: Browser) -> None:
+    ticket, client = client_of(console)
+    admin.press(f"/tickets/{ticket.id}", f"/tickets/{ticket.id}/note", text="never mind them")
+    assert "never mind them" in admin.get(f"/tickets/{ticket.id}").text
+    assert "never mind them" not in client.get(f"/my/tickets/{ticket.id}").text
+
+
+def test_a_client_opens_a_ticket_of_its_own(console: Console) -> None:
+    ticket, client = client_of(console)
+    given = {"subject": "No invoice", "text": "None came this month.", "priority": "low"}
+    opened = client.press("/my/tickets", **given).headers["location"]
+    made = Ticket.get_by_id(int(opened.rpartition("/")[2]))
+    assert (made.client_id, made.subject, made.priority) == (ticket.client_id, "No invoice", "low")
+    assert client.press("/my/tickets", subject=" ", text="x").status_code == 422
+    assert client.press("/my/tickets", **{**given, "priority": "now"}).status_code == 422
+
+
+def test_an_admin_opens_a_ticket_for_a_client(console: Console, admin: Browser) -> None:
+    ticket, _ = client_of(console)
+    given = {"client": ticket.client_id, "subject": "Update", "text": "On Monday.", "priority": "medium"}
+    page = admin.press("/tickets", **given).headers["location"]
+    assert "On Monday." in admin.get(page).text
+    assert admin.press("/tickets", **{**given, "subject": ""}).status_code == 422

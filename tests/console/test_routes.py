@@ -27,6 +27,7 @@ REACHED_BY = {
     "GET /static/{name}": EVERYBODY,
     "GET /sign-in": EVERYBODY,
     "POST /sign-in": EVERYBODY,
+    "POST /sign-in/link": EVERYBODY,
     "POST /sign-out": SIGNED_IN,
     "GET /one-time/{token}": EVERYBODY,
     "POST /one-time/{token}": EVERYBODY,
@@ -53,6 +54,16 @@ REACHED_BY = {
     "GET /my/tickets": OWN_LIST,
     "GET /my/tickets/{ticket_id:int}": OWN_TICKET,
     "GET /corrections": ADMIN,
+    "POST /errors/{error_id:int}/corrections": ADMIN,
+    "POST /errors/{error_id:int}/note": ADMIN,
+    "POST /errors/{error_id:int}/assign": ADMIN,
+    "POST /errors/{error_id:int}/link": ADMIN,
+    "POST /corrections/{correction_id:int}/withdraw": ADMIN,
+    "POST /tickets": ADMIN,
+    "POST /tickets/{ticket_id:int}/messages": ADMIN,
+    "POST /tickets/{ticket_id:int}/assign": ADMIN,
+    "POST /my/tickets": OWN_LIST,
+    "POST /my/tickets/{ticket_id:int}/messages": OWN_TICKET,
     "GET /metrics": ADMIN,
     "GET /metrics.{kind}": ADMIN,
 }
@@ -118,6 +129,7 @@ def reaches(console: Console, who: str, token: str, route: object) -> bool:
         route.path.replace("{ticket_id:int}", str(own_ticket().id))
         .replace(":int}", "}")
         .replace("{error_id}", "1")
+        .replace("{correction_id}", "1")
     )  # type: ignore[attr-defined]
     path = path.replace("{", "").replace("}", "")
     data = {"csrf": cookies.csrf(token)}

@@ -11,8 +11,10 @@ from support.console import PASSWORD, URL, Console
 
 from tocsin.daemon.accounts import one_time_links, ticket_links, users
 from tocsin.daemon.store import accounts as rows
-from tocsin.daemon.store.models import BrowserSession, Client, OneTimeLink, Ticket, User
+from tocsin.daemon.store.models import BrowserSession, Client, Mail, OneTimeLink, Ticket, User
+from tocsin.daemon.tickets.manual import Manual
 from tocsin.reports.console import cookies
+from tocsin.reports.console.workers import Workers
 
 SESSION = "tocsin"
 
@@ -208,3 +210,70 @@ def test_a_client_s_session_ends_with_its_address(console: Console) -> None:
     client.email = "new@example.org"
     client.save()
     assert browser.get("/").headers["location"] == "/sign-in"
+
+
+def ask(console: Console, email: str) -> Any:
+    """Asks for a mailed link, and waits until the console has seen to it."""
+    answer = console.browser().press("/sign-in", "/sign-in/link", email=email)
+    console.site.workers.later(int)
+    console.site.workers.close()
+    console.site.workers = Workers()
+    return answer
+
+
+def links() -> list[str]:
+    return [
+        mail.facts["url"].removeprefix(URL)
+        for mail in Mail.select().where(Mail.kind == "access").order_by(Mail.id)
+    ]
+
+
+def test_a_client_signs_in_by_a_mailed_link(console: Console) -> None:
+    _, client, _ = own_ticket(console)
+    ask(console, client.email.upper())
+    browser = console.browser()
+    assert browser.press(links()[0]).status_code == 303
+    assert browser.get("/my/tickets").status_code == 200
+    assert console.browser().get(links()[0]).status_code == 410
+
+
+def test_a_forgotten_password_is_replaced_by_a_mailed_link(console: Console) -> None:
+    old = console.signed_in()
+    ask(console, "ada@example.org")
+    assert console.browser().press(links()[0], password="another long one").status_code == 303
+    assert console.browser().sign_in("ada@example.org", "another long one").status_code == 303
+    assert console.browser().sign_in("ada@example.org").status_code == 403
+    assert old.get("/errors").headers["location"].startswith("/sign-in")
+
+
+def test_a_stranger_gets_the_same_answer_and_no_mail(console: Console) -> None:
+    _, client, _ = own_ticket(console)
+    known, unknown = (ask(console, email) for email in (client.email, "eve@example.org"))
+    assert (known.status_code, known.headers["location"]) == (
+        unknown.status_code,
+        unknown.headers["location"],
+    )
+    assert len(links()) == 1
+
+
+def test_nobody_s_mailbox_is_filled_with_links(console: Console) -> None:
+    _, client, _ = own_ticket(console)
+    for _ in range(5):
+        ask(console, client.email)
+    assert len(links()) == 3
+
+
+def test_a_mail_leads_its_client_to_its_ticket(make_console: Any) -> None:
+    console = make_console(console={"url": "https://tocsin.example.org"})
+    with console.store.transaction():
+        Client.create(id="acme", email="it@acme.example", folder="x")
+    Manual(console.store, console.config).open("Update", "On Monday.", "ada", console.now, client_id="acme")
+    url = Mail.select().where(Mail.audience == "client").get().facts["ticket_url"]
+    page = url.removeprefix("https://tocsin.example.org")
+    console.now = time.time()
+    browser = console.browser(host="tocsin.example.org")
+    assert browser.get(page).status_code == 200
+    assert browser.get("/my/tickets/1").headers["location"].startswith("/sign-in")
+    opened = browser.press(page).headers["location"]
+    assert "On Monday." in browser.get(opened).text
+    assert browser.get("/my/tickets").headers["location"].startswith("/sign-in")
