@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tocsin.daemon.language import Language, language
+from tocsin.daemon.reason import Reason
 
 Facts = Mapping[str, Any]
 
@@ -237,13 +238,19 @@ def _mail(facts: Facts, reader: Language) -> str:
     text = _SENT[facts["audience"], bool(facts.get("digest"))]
     kind = _word(_MAILS, facts["kind"], reader)
     said = _said(reader, text, kind=kind, recipient=facts["recipient"])
-    return f"{said}: {facts['reason']}" if facts.get("reason") else said
+    return _with_reason(said, facts, reader)
 
 
 def _channel(facts: Facts, reader: Language) -> str:
     text = _CHANNEL[bool(facts.get("digest"))]
     said = _said(reader, text, kind=_word(_MAILS, facts["kind"], reader), channel=facts["recipient"])
-    return f"{said}: {facts['reason']}" if facts.get("reason") else said
+    return _with_reason(said, facts, reader)
+
+
+def _with_reason(said: str, facts: Facts, reader: Language) -> str:
+    if not facts.get("reason"):
+        return said
+    return f"{said}: {Reason.read(facts['reason'], facts.get('reason_parts')).said(reader.code)}"
 
 
 def _client_not_told(facts: Facts, reader: Language) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tocsin.daemon.queries.moment import to_json
 from tocsin.daemon.queries.monitor import ErrorRow
 from tocsin.daemon.queries.status import StatusFacts, problems
 from tocsin.daemon.queries.tickets import ClientFacts, HistoryFacts, TicketDetail, TicketFacts, WatchFacts
+from tocsin.daemon.reason import said
 from tocsin.daemon.visible_text import SHOWN, capped, shown, visible
 from tocsin.reports import code
 from tocsin.reports.addresses import FileAddresses, ServedAddresses
@@ -344,7 +345,7 @@ def _environment(language: str) -> Environment:
     made.install_gettext_translations(words.catalogue, newstyle=True)  # type: ignore[attr-defined]
     filters: dict[str, Callable[..., Any]] = {
         "brief": brief, "tail": tail, "pretty": pretty, "slug": _slug, "raw_text": _raw_text,
-        "seen_percent": seen_percent,
+        "seen_percent": seen_percent, "said": partial(said, code=language),
     }  # fmt: skip
     made.filters.update(filters)
     made.globals.update(

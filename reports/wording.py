@@ -10,6 +10,7 @@ from typing import Any
 from tocsin.daemon import ticket_wording
 from tocsin.daemon.language import language as spoken
 from tocsin.daemon.queries.details import Happening
+from tocsin.daemon.queries.status import LOST
 from tocsin.daemon.queries.tickets import HistoryFacts, TicketFacts, WatchFacts
 
 LOCALE = Path(__file__).parent / "locale"
@@ -103,6 +104,8 @@ WORDS = {
     "relation_context": _("which happened while this one was handled"),
     "relation_group": _("which holds"),
     "relation_root": _("whose chain began with"),
+    # why events were lost
+    **{f"lost_{reason}": text for reason, text in LOST.items()},
 }
 
 PLAIN_STATES = {

@@ -35,10 +35,12 @@ def test(context: Context, name: str | None, as_json: bool) -> None:
                 for name, fault in tried
             ]
         )
+    arrived, language = context.words.gettext("a test message is there"), context.page_words.language
     for name, fault in () if as_json else tried:
-        say(f"{'FAIL' if fault.text else 'ok  '}  {name:<10}  {fault.text or 'a test message is there'}")
+        said = fault.text.said(language) or arrived
+        say(f"{'FAIL' if fault.text else 'ok  '}  {name:<10}  {said}")
         if fault.remedy:
-            say(f"      {'':<10}  {fault.remedy}")
+            say(f"      {'':<10}  {fault.remedy.said(language)}")
     if any(fault.text for _, fault in tried):
         sys.exit(1)
 

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 
 from tocsin.daemon import queries
 from tocsin.daemon.cli.context import (
@@ -57,15 +56,15 @@ def test(context: Context, address: str, no_send: bool, as_json: bool) -> None:
 def _say_steps(
     context: Context, address: str, as_json: bool, example: Mail | None = None, *, send: bool = True
 ) -> None:
-    steps = []
+    steps, language = [], context.page_words.language
     for step in diagnose(context.config, address, clock.now(), send=send, example=example):
         steps.append(step)
         if not as_json:
-            say(f"{'ok  ' if step.ok else 'FAIL'}  {step.name:<10}  {step.text}")
+            say(f"{'ok  ' if step.ok else 'FAIL'}  {step.name:<10}  {step.text.said(language)}")
             if step.remedy:
-                say(f"      {'':<10}  {step.remedy}")
+                say(f"      {'':<10}  {step.remedy.said(language)}")
     if as_json:
-        say_json([msgspec.to_builtins(step) for step in steps])
+        say_json(steps)
     if not steps[-1].ok:
         sys.exit(1)
 
@@ -171,9 +170,9 @@ def _show_list(context: Context, found: list[queries.OutboxMail]) -> None:
             context.state("mail_kind_", m.kind),
             m.created_at,
             m.ticket_id,
-            m.recipient,
+            _("channel %(name)s") % {"name": m.channel} if m.channel else m.recipient,
             m.attempts,
-            m.last_error,
+            m.last_error.said(context.page_words.language),
         ]
         for m in found
     ]

@@ -26,6 +26,7 @@ from tocsin.daemon.outgoing.rendering import (
 )
 from tocsin.daemon.outgoing.smtp import SendError
 from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.reason import NONE, Reason
 from tocsin.daemon.settings import Channel
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import Mail
@@ -71,8 +72,8 @@ class ChatMessage:
 class Fault:
     """What is wrong and what to do; an empty text: nothing is."""
 
-    text: str = ""
-    remedy: str = ""
+    text: Reason = NONE
+    remedy: Reason = NONE
 
 
 def deliver(
@@ -84,7 +85,8 @@ def deliver(
     except MailError:
         raise
     except Exception as error:  # facts are data: whatever they hold, only this message is lost, and visibly
-        raise MailError(f"the message cannot be written: {type(error).__name__}: {error}") from error
+        reason = Reason("the message cannot be written: %(error)s", error=f"{type(error).__name__}: {error}")
+        raise MailError(reason) from error
     if isinstance(message, bytes):
         webhook.post(target, row.message_id, message, now, context)
     else:
@@ -99,7 +101,7 @@ def test(channel: Channel, config: Config, now: float) -> Fault:
     try:
         deliver(target(channel), row, Templates(config.mail.templates, config.organisation), now)
     except (ConfigError, SendError, MailError) as error:
-        return Fault(str(error), getattr(error, "remedy", ""))
+        return _fault(error)
     return Fault()
 
 
@@ -113,8 +115,13 @@ def look_at(channel: Channel) -> Fault:
         else:
             chat.look_at(where)
     except (ConfigError, SendError) as error:
-        return Fault(str(error), getattr(error, "remedy", ""))
+        return _fault(error)
     return Fault()
+
+
+def _fault(error: ConfigError | SendError | MailError) -> Fault:
+    text = Reason(str(error)) if isinstance(error, ConfigError) else error.text
+    return Fault(text, error.remedy if isinstance(error, SendError) else NONE)
 
 
 def event(kind: str) -> str:

@@ -12,6 +12,7 @@ from tocsin.daemon.outgoing import channel
 from tocsin.daemon.outgoing.delivery_loop import DeliveryLoop
 from tocsin.daemon.outgoing.smtp import SendError
 from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.settings import Channel
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Mail
@@ -39,7 +40,7 @@ class ChannelCourier(DeliveryLoop):
             # Read each time: a new secret holds from the next message on.
             where = target(self._settings)
         except ConfigError as error:
-            raise SendError(str(error), phase="settings") from error
+            raise SendError(Reason(str(error)), phase="settings") from error
         reach("before_channel_handover")
         channel.deliver(where, row, self.templates, now, self._context)
         reach("after_channel_handover")

@@ -10,10 +10,11 @@ from typing import Any
 
 from tocsin.daemon.config_channels import Target
 from tocsin.daemon.outgoing.smtp import SendError
+from tocsin.daemon.reason import Reason
 
 ANSWER_WITHIN = 60.0
 """Seconds for one message, the start of the program among them."""
-INSTALL = "install the extra beside the daemon: pip install 'tocsin[channels]'"
+INSTALL = Reason("Install the extra beside the daemon: pip install 'tocsin[channels]'")
 
 _PROGRAM = (sys.executable, "-m", "tocsin.daemon.outgoing.chat_program")
 _OURS = ("SMTP_", "TOCSIN_", "CREDENTIALS_", "PG")
@@ -40,12 +41,15 @@ def _run(target: Target, **order: Any) -> None:
         answer = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise SendError(
-            "the chat does not answer in time", phase="sending", uncertain=True, remedy="Is its server up?"
+            Reason("the chat does not answer in time"),
+            phase="sending",
+            uncertain=True,
+            remedy=Reason("Is its server up?"),
         ) from None
     except (OSError, ValueError):
         raise SendError(
-            "Apprise's program ended without an answer", phase="sending", uncertain=True,
-            remedy="`tocsin channel test` tries again",
+            Reason("Apprise's program ended without an answer"), phase="sending", uncertain=True,
+            remedy=Reason("`tocsin channel test` tries again"),
         ) from None  # fmt: skip
     _judge(str(answer.get("state")), str(answer.get("reason") or ""))
 
@@ -54,17 +58,21 @@ def _judge(state: str, reason: str) -> None:
     if state in ("sent", "known"):
         return
     if state == "absent":
-        raise SendError("Apprise is not installed", phase="settings", remedy=INSTALL[0].upper() + INSTALL[1:])
+        raise SendError(Reason("Apprise is not installed"), phase="settings", remedy=INSTALL)
     if state == "unknown":
         raise SendError(
-            "Apprise does not know such an address", phase="settings",
-            remedy="Compare the channel's url with https://github.com/caronc/apprise/wiki",
+            Reason("Apprise does not know such an address"), phase="settings",
+            remedy=Reason("Compare the channel's url with https://github.com/caronc/apprise/wiki"),
         )  # fmt: skip
     if state == "mail":
         raise SendError(
-            "the address is a mail's", phase="settings", remedy="Name it in mail.admin: mails go there alone"
+            Reason("the address is a mail's"),
+            phase="settings",
+            remedy=Reason("Name it in mail.admin: mails go there alone"),
         )
-    raise SendError(
-        f"the chat did not take it{f': {reason}' if reason else ''}", phase="sending",
-        remedy="Check the channel's url",
-    )  # fmt: skip
+    text = (
+        Reason("the chat did not take it: %(error)s", error=reason)
+        if reason
+        else Reason("the chat did not take it")
+    )
+    raise SendError(text, phase="sending", remedy=Reason("Check the channel's url"))

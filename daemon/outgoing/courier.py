@@ -15,6 +15,7 @@ from tocsin.daemon.outgoing.message import compose, envelope_address
 from tocsin.daemon.outgoing.rendering import MailError
 from tocsin.daemon.outgoing.smtp import Connection, SendError
 from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Mail
 from tocsin.handler.failpoints import reach
@@ -46,8 +47,8 @@ class Courier(DeliveryLoop):
         try:
             address = envelope_address(parseaddr(sender)[1])
         except MailError as error:
-            remedy = "Set SMTP_FROM to the sender's address"
-            raise SendError(str(error), phase="sender", remedy=remedy) from error
+            remedy = Reason("Set SMTP_FROM to the sender's address")
+            raise SendError(error.text, phase="sender", remedy=remedy) from error
         message = compose(row, sender=sender, root=root, now=now, templates=self.templates)
         connection = self._connected(now)
         reach("before_mail_handover")

@@ -17,6 +17,7 @@ from tocsin.daemon.outgoing import mail
 from tocsin.daemon.outgoing.rendering import MailError
 from tocsin.daemon.outgoing.smtp import SendError
 from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.runtime.liveness import Beat
 from tocsin.daemon.store import outbox, tickets
 from tocsin.daemon.store.database import Store
@@ -98,7 +99,7 @@ class DeliveryLoop(ABC):
         try:
             self.deliver(row, root, now)
         except MailError as error:
-            self._give_up(row, str(error), now)
+            self._give_up(row, error.text, now)
             return True
         except SendError as error:
             return self._failed(row, error, now)
@@ -159,7 +160,9 @@ class DeliveryLoop(ABC):
 
     def _failed(self, row: Mail, error: SendError, now: float) -> bool:
         self.close()
-        self._again(row, _reason(error), error.permanent, now, uncertain=error.uncertain)
+        self._again(
+            row, Reason.joined(error.text, error.remedy), error.permanent, now, uncertain=error.uncertain
+        )
         self._log(
             "warning", "not_sent", row, recipient=row.recipient, reason=str(error), remedy=error.remedy,
             permanent=error.permanent,
@@ -170,25 +173,26 @@ class DeliveryLoop(ABC):
         self._paused_until = now + self._pause
         return False
 
-    def _give_up(self, row: Mail, reason: str, now: float) -> None:
+    def _give_up(self, row: Mail, reason: Reason, now: float) -> None:
         self._again(row, reason, True, now)
         self._log("error", "not_written", row, reason=reason)
 
-    def _again(self, row: Mail, reason: str, permanent: bool, now: float, *, uncertain: bool = False) -> None:
+    def _again(
+        self, row: Mail, reason: Reason, permanent: bool, now: float, *, uncertain: bool = False
+    ) -> None:
         """Notes a failure; a message that is given up shows in its ticket's history."""
         with self.store.transaction():
             if outbox.mark_retry(row.id, reason, permanent, now, uncertain=uncertain):
-                failed = ((ticket, {**facts, "reason": reason}) for ticket, facts in _notified(row))
+                failed = (
+                    (ticket, {**facts, "reason": reason, "reason_parts": reason.stored})
+                    for ticket, facts in _notified(row)
+                )
                 tickets.record_mails(f"{self._action}_failed", failed, now)
 
     def _log(self, level: str, what: str, row: Mail, **more: Any) -> None:
         getattr(self.log, level)(
             f"{self.noun}_{what}", mail=row.id, kind=row.kind, ticket=row.ticket_id, **more
         )
-
-
-def _reason(error: SendError) -> str:
-    return f"{error}. {error.remedy}" if error.remedy else str(error)
 
 
 def _notified(row: Mail) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -25,6 +25,7 @@ from tocsin.daemon.outgoing.rendering import (
     what_happened,
 )
 from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.models import Mail
 from tocsin.daemon.ticket_wording import may_be_missing
 
@@ -221,13 +222,14 @@ KINDS: dict[str, Callable[[Facts, RenderContext], RenderedMail]] = {
 def write(kind: str, facts: Facts, *, audience: str, spoken: str, templates: Templates) -> RenderedMail:
     """The mail of that kind. Raises MailError when there is no such kind or its facts are unusable."""
     if kind not in KINDS:
-        raise MailError(f"no mail is called {line(kind, 60)!r}")
+        raise MailError(Reason("no mail is called '%(kind)s'", kind=line(kind, 60)))
     zone = facts.get("timezone") or templates.organisation.timezone
     context = RenderContext(language(spoken, zone), templates, admin=audience == "admin")
     try:
         return KINDS[kind](facts, context)
     except Exception as error:  # facts are data: whatever they hold, only this mail is lost, and visibly
-        raise MailError(f"the mail cannot be written: {type(error).__name__}: {error}") from error
+        reason = Reason("the mail cannot be written: %(error)s", error=f"{type(error).__name__}: {error}")
+        raise MailError(reason) from error
 
 
 def digest_item(mail: Mail, templates: Templates) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tocsin.daemon.outgoing.message import compose, envelope_address
 from tocsin.daemon.outgoing.rendering import MailError
 from tocsin.daemon.outgoing.smtp import Connection, Phase, SendError, explain
 from tocsin.daemon.outgoing.templating import BUILT_IN, Templates
+from tocsin.daemon.reason import NONE, Reason
 from tocsin.daemon.settings import Smtp
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import Mail
@@ -30,8 +31,8 @@ class Step:
 
     name: Phase
     ok: bool
-    text: str
-    remedy: str = ""
+    text: Reason
+    remedy: Reason = NONE
 
 
 def diagnose(
@@ -49,21 +50,25 @@ def diagnose(
     """
     smtp = config.smtp
     if smtp is None:
-        yield Step("settings", False, "SMTP_HOST is not set, so all mails wait", _SETTINGS_REMEDY)
+        yield Step("settings", False, Reason("SMTP_HOST is not set, so all mails wait"), _SETTINGS_REMEDY)
         return
     done: list[Phase] = []
     try:
-        recipient = _address(address, "recipient", "Check the address you gave")
-        sender = _address(parseaddr(smtp.sender)[1], "sender", "Set SMTP_FROM to the sender's address")
-        yield Step(
-            "settings", True, f"{smtp.host}:{smtp.port}, SMTP_SECURITY={smtp.security}, from {smtp.sender}"
+        recipient = _address(address, "recipient", Reason("Check the address you gave"))
+        sender = _address(
+            parseaddr(smtp.sender)[1], "sender", Reason("Set SMTP_FROM to the sender's address")
         )
+        text = Reason(
+            "%(server)s, SMTP_SECURITY=%(security)s, from %(sender)s",
+            server=f"{smtp.host}:{smtp.port}", security=smtp.security, sender=smtp.sender,
+        )  # fmt: skip
+        yield Step("settings", True, text)
         yield Step("name", True, _resolve(smtp))
         done.append("name")
         connection = Connection(smtp, config.mail.oauth2_file, context)
     except SendError as error:
         yield from _reached(smtp, error.phase, done)
-        yield Step(error.phase, False, str(error), error.remedy)
+        yield Step(error.phase, False, error.text, error.remedy)
         return
     yield from _reached(smtp, None, done)
     try:
@@ -73,7 +78,7 @@ def diagnose(
         connection.close()
 
 
-_SETTINGS_REMEDY = (
+_SETTINGS_REMEDY = Reason(
     "Set SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS and SMTP_FROM in the environment, or in the .env beside "
     "the configuration file, and start the daemon again"
 )
@@ -86,11 +91,11 @@ def _deliver(
         connection.envelope(sender, recipient)
     except SendError as error:
         if error.phase == "recipient":
-            yield Step("sender", True, f"the server takes mails from {sender}")
-        yield Step(error.phase, False, str(error), error.remedy)
+            yield Step("sender", True, Reason("the server takes mails from %(sender)s", sender=sender))
+        yield Step(error.phase, False, error.text, error.remedy)
         return
-    yield Step("sender", True, f"the server takes mails from {sender}")
-    yield Step("recipient", True, f"the server takes mails to {recipient}")
+    yield Step("sender", True, Reason("the server takes mails from %(sender)s", sender=sender))
+    yield Step("recipient", True, Reason("the server takes mails to %(recipient)s", recipient=recipient))
     if row is None:
         return
     row.recipient = recipient
@@ -101,14 +106,14 @@ def _deliver(
             compose(row, sender=sender, root=None, now=now, templates=templates), sender, recipient
         )
     except SendError as error:
-        yield Step("sending", False, str(error), error.remedy)
+        yield Step("sending", False, error.text, error.remedy)
         return
     except MailError as error:
-        yield Step(
-            "sending", False, str(error), "Check the templates in mail.templates, and the recipient's address"
-        )
+        remedy = Reason("Check the templates in mail.templates, and the recipient's address")
+        yield Step("sending", False, error.text, remedy)
         return
-    yield Step("sending", True, f"a mail is on its way to {recipient}; look into the spam folder too")
+    text = Reason("a mail is on its way to %(recipient)s; look into the spam folder too", recipient=recipient)
+    yield Step("sending", True, text)
 
 
 def check_templates(overrides: str | None) -> list[str]:
@@ -204,37 +209,39 @@ def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
 
 def _reached(smtp: Smtp, failed: Phase | None, done: list[Phase]) -> Iterator[Step]:
     """The steps of a connection that went well before the failed one, or all of them."""
-    said: dict[Phase, str] = {
-        "connection": f"{smtp.host} answers on port {smtp.port}",
-        "TLS": "the connection is encrypted and the certificate is the right one",
-        "log-in": f"{smtp.user} is logged in",
+    answers = Reason("%(server)s answers", server=f"{smtp.host}:{smtp.port}")
+    said: dict[Phase, Reason] = {
+        "connection": answers,
+        "TLS": Reason("the connection is encrypted and the certificate is the right one"),
+        "log-in": Reason("%(user)s is logged in", user=smtp.user),
     }
     if smtp.security == "none":
-        said["TLS"] = "no encryption, as SMTP_SECURITY=none says"
+        said["TLS"] = Reason("no encryption, as SMTP_SECURITY=none says")
     if smtp.user is None:
-        said["log-in"] = "without a log-in: SMTP_USER is not set"
+        said["log-in"] = Reason("without a log-in: SMTP_USER is not set")
     for phase, text in said.items():
         if phase == failed or failed in ("settings", "name", "sender", "recipient"):
             return
         if failed == "TLS" and phase == "connection" and smtp.security == "ssl":
-            yield Step("connection", True, f"{smtp.host} answers on port {smtp.port}")
+            yield Step("connection", True, answers)
             return
         yield Step(phase, True, text)
 
 
-def _resolve(smtp: Smtp) -> str:
+def _resolve(smtp: Smtp) -> Reason:
     try:
         found = socket.getaddrinfo(smtp.host, smtp.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise explain(error, smtp, "name") from error
-    return f"{smtp.host} is {', '.join(dict.fromkeys(str(one[4][0]) for one in found))}"
+    addresses = ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
+    return Reason("%(server)s is %(addresses)s", server=smtp.host, addresses=addresses)
 
 
-def _address(text: str, phase: Phase, remedy: str) -> str:
+def _address(text: str, phase: Phase, remedy: Reason) -> str:
     try:
         return envelope_address(text)
     except MailError as error:
-        raise SendError(str(error), phase=phase, remedy=remedy) from error
+        raise SendError(error.text, phase=phase, remedy=remedy) from error
 
 
 def _test_mail(config: Config, now: float) -> Mail:

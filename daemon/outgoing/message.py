@@ -17,6 +17,7 @@ from tocsin.daemon.outgoing import headers
 from tocsin.daemon.outgoing.mail import write
 from tocsin.daemon.outgoing.rendering import LOGO, MailError, line
 from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.models import Mail
 
 log = structlog.get_logger()
@@ -80,4 +81,7 @@ def envelope_address(text: str) -> str:
     try:
         return addresses.mail_address(line(text, 1000))
     except ValueError as error:
-        raise MailError(f"{line(text, 100)!r} is not a mail address: {error}") from None
+        reason = Reason(
+            "'%(address)s' is not a mail address: %(error)s", address=line(text, 100), error=str(error)
+        )
+        raise MailError(reason) from None

@@ -15,6 +15,7 @@ from typing import Any
 
 from tocsin.daemon.language import Language
 from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.ticket_wording import client_title
 
 SUBJECT_LIMIT = 180
@@ -31,6 +32,10 @@ Facts = Mapping[str, Any]
 
 class MailError(Exception):
     """The mail cannot be written; trying again does not help."""
+
+    def __init__(self, text: Reason) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 @dataclass(frozen=True)

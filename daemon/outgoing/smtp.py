@@ -22,6 +22,7 @@ import yagmail
 from yagmail.oauth2 import command_to_url, generate_oauth2_string, url_format_params
 
 from tocsin.daemon.outgoing.headers import INTERNATIONAL, WIRE
+from tocsin.daemon.reason import NONE, Reason
 from tocsin.daemon.settings import Smtp
 
 TIMEOUT = 10.0
@@ -29,7 +30,7 @@ TIMEOUT = 10.0
 REPLY_LIMIT = 20.0
 """Seconds for one whole answer, however slowly it trickles in."""
 
-GMAIL_REMEDY = (
+GMAIL_REMEDY = Reason(
     "Gmail and Google Workspace take no account password: turn on 2-step sign-in for the account, make an "
     "app password at https://myaccount.google.com/apppasswords and put it into SMTP_PASS"
 )
@@ -42,21 +43,22 @@ class SendError(Exception):
 
     `permanent`: this mail can never be delivered. `server`: the fault is the server's or the settings', so
     that other mails would meet it too. `uncertain`: the server may have taken the mail. `phase` says how far
-    it came, `remedy` what to do.
+    it came, `text` what happened, `remedy` what to do.
     """
 
     def __init__(
         self,
-        text: str,
+        text: Reason,
         *,
         phase: Phase,
         permanent: bool = False,
         server: bool = True,
         uncertain: bool = False,
         recipient: str | None = None,
-        remedy: str = "",
+        remedy: Reason = NONE,
     ) -> None:
         super().__init__(text)
+        self.text = text
         self.phase: Phase = phase
         self.permanent = permanent
         self.server = server
@@ -96,7 +98,8 @@ class Connection:
             self.server.ehlo_or_helo_if_needed()
             if options and not self.server.has_extn("smtputf8"):
                 raise SendError(
-                    f"{self.settings.host} takes no address with letters beyond ASCII", phase="recipient",
+                    Reason("%(server)s takes no address with letters beyond ASCII", server=self.settings.host),
+                    phase="recipient",
                     permanent=True, server=False, recipient=recipient,
                 )  # fmt: skip
             code, answer = self.server.mail(sender, options)
@@ -119,9 +122,12 @@ class Connection:
             raise _refused(error.smtp_code, error.smtp_error, "sending", recipient) from error
         except (OSError, smtplib.SMTPException) as error:
             raise SendError(
-                f"{self.settings.host} broke off taking the mail, which may have arrived ({_plain(error)})",
+                Reason(
+                    "%(server)s broke off taking the mail, which may have arrived (%(error)s)",
+                    server=self.settings.host, error=_plain(error),
+                ),
                 phase="sending", uncertain=True, recipient=recipient,
-                remedy="It is sent again with the same Message-ID, by which mail programs know a double",
+                remedy=Reason("It is sent again with the same Message-ID, by which mail programs know a double"),
             ) from error  # fmt: skip
         if code != 250:
             raise _refused(code, answer, "sending", recipient)
@@ -235,13 +241,16 @@ def _refuse_unsafe(smtp: Smtp, oauth2_file: str | None) -> None:
         return
     if smtp.security == "none" and not is_loopback(smtp.host):
         raise SendError(
-            f"refusing to log in to {smtp.host} without TLS: the password would be readable on the way",
-            phase="settings", remedy="Set SMTP_SECURITY=starttls (port 587) or ssl (port 465)",
+            Reason(
+                "refusing to log in to %(server)s without TLS: the password would be readable on the way",
+                server=smtp.host,
+            ),
+            phase="settings", remedy=Reason("Set SMTP_SECURITY=starttls (port 587) or ssl (port 465)"),
         )  # fmt: skip
     if smtp.password is None and not oauth2_file:
         raise SendError(
-            f"SMTP_USER is {smtp.user!r} but there is no password",
-            phase="settings", remedy="Set SMTP_PASS, mail.password_file or mail.oauth2_file",
+            Reason("SMTP_USER is '%(user)s' but there is no password", user=smtp.user),
+            phase="settings", remedy=Reason("Set SMTP_PASS, mail.password_file or mail.oauth2_file"),
         )  # fmt: skip
 
 
@@ -260,25 +269,39 @@ def explain(error: Exception, smtp: Smtp, phase: Phase) -> SendError:
         return error
     if isinstance(error, socket.gaierror):
         return SendError(
-            f"the name {smtp.host} cannot be resolved", phase="name",
-            remedy="Check SMTP_HOST, and the machine's DNS",
+            Reason("the name %(server)s cannot be resolved", server=smtp.host), phase="name",
+            remedy=Reason("Check SMTP_HOST, and the machine's DNS"),
         )  # fmt: skip
     if isinstance(error, ssl.SSLCertVerificationError):
         return SendError(
-            f"the certificate of {where} is not to be trusted: {error.verify_message.rstrip('.')}",
+            Reason(
+                "the certificate of %(server)s is not to be trusted: %(error)s",
+                server=where, error=error.verify_message.rstrip("."),
+            ),
             phase="TLS",
-            remedy="SMTP_HOST must be the name in the certificate; for a CA of your own set SSL_CERT_FILE",
+            remedy=Reason(
+                "SMTP_HOST must be the name in the certificate; for a CA of your own set SSL_CERT_FILE"
+            ),
         )  # fmt: skip
     if isinstance(error, ssl.SSLError):
         other = "starttls" if smtp.security == "ssl" else "ssl"
         return SendError(
-            f"{where} does not speak TLS as SMTP_SECURITY={smtp.security} wants it ({_plain(error)})",
+            Reason(
+                "%(server)s does not speak TLS as SMTP_SECURITY=%(security)s wants it (%(error)s)",
+                server=where, security=smtp.security, error=_plain(error),
+            ),
             phase="TLS",
-            remedy=f"Try SMTP_SECURITY={other}; usual are port 587 with starttls and 465 with ssl",
+            remedy=Reason(
+                "Try SMTP_SECURITY=%(security)s; usual are port 587 with starttls and 465 with ssl",
+                security=other,
+            ),
         )  # fmt: skip
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return SendError(
-            f"{where} does not accept user and password: {_answer(error.smtp_code, error.smtp_error)}",
+            Reason(
+                "%(server)s does not accept user and password: %(answer)s",
+                server=where, answer=_answer(error.smtp_code, error.smtp_error),
+            ),
             phase="log-in", remedy=_login_remedy(smtp),
         )  # fmt: skip
     if isinstance(error, smtplib.SMTPNotSupportedError | smtplib.SMTPException) and phase in (
@@ -288,50 +311,61 @@ def explain(error: Exception, smtp: Smtp, phase: Phase) -> SendError:
         return _not_offered(error, smtp, phase)
     if isinstance(error, UnicodeError):
         return SendError(
-            "user or password hold a character that the log-in cannot carry", phase="log-in",
-            remedy="Use a password of ASCII letters, digits and signs",
+            Reason("user or password hold a character that the log-in cannot carry"), phase="log-in",
+            remedy=Reason("Use a password of ASCII letters, digits and signs"),
         )  # fmt: skip
-    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-        text, remedy = (
-            f"{where} does not answer within {TIMEOUT:.0f} s",
-            "Check SMTP_HOST, SMTP_PORT and the firewall",
-        )
-    elif isinstance(error, ConnectionRefusedError):
-        text, remedy = (
-            f"{where} refuses the connection",
-            "Check SMTP_HOST and SMTP_PORT; is the server running?",
-        )
-    elif isinstance(error, smtplib.SMTPServerDisconnected | ConnectionError):
-        text, remedy = f"{where} closed the connection", "Port 465 wants SMTP_SECURITY=ssl, port 587 starttls"
-    elif isinstance(error, smtplib.SMTPResponseException):
-        text, remedy = (
-            f"{where} says {_answer(error.smtp_code, error.smtp_error)}",
-            "Ask the server's operator",
-        )
-    else:
-        text, remedy = f"{where}: {_plain(error)}", "Check SMTP_HOST and SMTP_PORT"
+    text, remedy = _broken(error, where)
     return SendError(text, phase=phase, remedy=remedy)
+
+
+def _broken(error: Exception, where: str) -> tuple[Reason, Reason]:
+    """What happened to a connection, and what to do."""
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        text = Reason(
+            "%(server)s does not answer within %(seconds)s s", server=where, seconds=f"{TIMEOUT:.0f}"
+        )
+        remedy = Reason("Check SMTP_HOST, SMTP_PORT and the firewall")
+    elif isinstance(error, ConnectionRefusedError):
+        text = Reason("%(server)s refuses the connection", server=where)
+        remedy = Reason("Check SMTP_HOST and SMTP_PORT; is the server running?")
+    elif isinstance(error, smtplib.SMTPServerDisconnected | ConnectionError):
+        text = Reason("%(server)s closed the connection", server=where)
+        remedy = Reason("Port 465 wants SMTP_SECURITY=ssl, port 587 starttls")
+    elif isinstance(error, smtplib.SMTPResponseException):
+        answer = _answer(error.smtp_code, error.smtp_error)
+        text = Reason("%(server)s says %(answer)s", server=where, answer=answer)
+        remedy = Reason("Ask the server's operator")
+    else:
+        text = Reason("%(server)s: %(error)s", server=where, error=_plain(error))
+        remedy = Reason("Check SMTP_HOST and SMTP_PORT")
+    return text, remedy
 
 
 def _not_offered(error: Exception, smtp: Smtp, phase: Phase) -> SendError:
     where = f"{smtp.host}:{smtp.port}"
     if phase == "TLS":
         return SendError(
-            f"{where} does not start TLS, so nothing was said to it, no password either ({_plain(error)})",
+            Reason(
+                "%(server)s does not start TLS, so nothing was said to it, no password either (%(error)s)",
+                server=where,
+                error=_plain(error),
+            ),
             phase="TLS",
-            remedy="If it is the right server, something on the way may be stripping STARTTLS; "
-            "try port 465 with SMTP_SECURITY=ssl",
+            remedy=Reason(
+                "If it is the right server, something on the way may be stripping STARTTLS; "
+                "try port 465 with SMTP_SECURITY=ssl"
+            ),
         )
     return SendError(
-        f"{where} offers no log-in we know ({_plain(error)})", phase="log-in",
-        remedy="If it needs none, leave SMTP_USER and SMTP_PASS out",
+        Reason("%(server)s offers no log-in we know (%(error)s)", server=where, error=_plain(error)),
+        phase="log-in", remedy=Reason("If it needs none, leave SMTP_USER and SMTP_PASS out"),
     )  # fmt: skip
 
 
-def _login_remedy(smtp: Smtp) -> str:
+def _login_remedy(smtp: Smtp) -> Reason:
     if any(name in f"{smtp.host} {smtp.user}".lower() for name in ("gmail", "google")):
         return GMAIL_REMEDY
-    return "Check SMTP_USER and SMTP_PASS; with 2-step sign-in most providers want an app password"
+    return Reason("Check SMTP_USER and SMTP_PASS; with 2-step sign-in most providers want an app password")
 
 
 def _refused(code: int, answer: bytes | str, phase: Phase, recipient: str) -> SendError:
@@ -339,20 +373,26 @@ def _refused(code: int, answer: bytes | str, phase: Phase, recipient: str) -> Se
     said = _answer(code, answer)
     # Refused for what the account may do, not for whom the mail is: setting it right lets the mail go.
     ours = phase == "sender" or code in (530, 535, 538) or (phase == "recipient" and "relay" in said.lower())
-    what = {"sender": "does not take the sender (SMTP_FROM)", "recipient": f"does not take {recipient}"}
+    what = {
+        "sender": Reason("the server does not take the sender (SMTP_FROM): %(answer)s", answer=said),
+        "recipient": Reason(
+            "the server does not take %(recipient)s: %(answer)s", recipient=recipient, answer=said
+        ),
+    }
+    later = Reason("The server asks to try later; Tocsin does")
     remedy = {
-        "sender": "SMTP_FROM must be an address this account may send from",
-        "recipient": "Check the address" if code >= 500 else "The server asks to try later; Tocsin does",
+        "sender": Reason("SMTP_FROM must be an address this account may send from"),
+        "recipient": Reason("Check the address") if code >= 500 else later,
     }
     return SendError(
-        f"the server {what.get(phase, 'does not take the mail')}: {said}",
+        what.get(phase, Reason("the server does not take the mail: %(answer)s", answer=said)),
         phase=phase,
         permanent=500 <= code < 600 and not ours,
         server=ours or code == 421 or code < 0,
         recipient=recipient,
-        remedy="Set SMTP_USER and SMTP_PASS: the server wants a log-in"
+        remedy=Reason("Set SMTP_USER and SMTP_PASS: the server wants a log-in")
         if ours and phase != "sender"
-        else remedy.get(phase, "Read the server's answer; it may have a limit or a filter"),
+        else remedy.get(phase, Reason("Read the server's answer; it may have a limit or a filter")),
     )
 
 
@@ -369,16 +409,17 @@ def _checked_oauth2(name: str) -> str:
     """The file's path when it is complete: with one that is not, yagmail would ask the terminal."""
     wanted = {"google_client_id", "google_client_secret", "google_refresh_token"}
     path = Path(name).expanduser()
+    remedy = Reason("Make it once by hand, in Python: yagmail.SMTP('you@gmail.com', oauth2_file='FILE')")
     try:
         missing = wanted - set(json.loads(path.read_text("utf-8")))
-        reason = f"lacks {', '.join(sorted(missing))}" if missing else ""
     except (OSError, ValueError, TypeError) as error:
-        reason = _plain(error)
-    if reason:
-        raise SendError(
-            f"mail.oauth2_file = {name!r}: {reason}", phase="settings",
-            remedy="Make it once by hand, in Python: yagmail.SMTP('you@gmail.com', oauth2_file='FILE')",
-        )  # fmt: skip
+        text = Reason("mail.oauth2_file = '%(file)s': %(error)s", file=name, error=_plain(error))
+        raise SendError(text, phase="settings", remedy=remedy) from error
+    if missing:
+        text = Reason(
+            "mail.oauth2_file = '%(file)s': lacks %(keys)s", file=name, keys=", ".join(sorted(missing))
+        )
+        raise SendError(text, phase="settings", remedy=remedy)
     return str(path)
 
 
@@ -396,6 +437,7 @@ def _access_token(info: dict[str, Any]) -> str:
             return str(json.load(answer)["access_token"])
     except (OSError, ValueError, KeyError) as error:
         raise SendError(
-            f"Google gives no access token for mail.oauth2_file: {_plain(error)}", phase="log-in",
-            remedy="Authorise the file again; a token of an app in testing ends after 7 days",
+            Reason("Google gives no access token for mail.oauth2_file: %(error)s", error=_plain(error)),
+            phase="log-in",
+            remedy=Reason("Authorise the file again; a token of an app in testing ends after 7 days"),
         ) from error  # fmt: skip

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from tocsin.daemon.config_channels import Target
 from tocsin.daemon.outgoing.smtp import SendError
+from tocsin.daemon.reason import Reason
 
 CONNECT_WITHIN = 10.0
 """Seconds for one connection, read or write."""
@@ -81,8 +82,8 @@ def resolve(host: str, port: int, *, own_network: bool) -> list[Address]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise SendError(
-            f"the name {host} cannot be resolved", phase="name",
-            remedy="Check the channel's webhook, and the machine's DNS",
+            Reason("the name %(server)s cannot be resolved", server=host), phase="name",
+            remedy=Reason("Check the channel's webhook, and the machine's DNS"),
         ) from error  # fmt: skip
     addresses: dict[str, Address] = {str(one[4][0]): (one[0], one[4]) for one in found}
     for address in addresses:
@@ -161,29 +162,38 @@ class _Exchange:
 
 
 def _own(host: str, address: str) -> SendError:
-    said = address if host == address else f"{host} is {address}"
     return SendError(
-        f"{said}, an address of this machine's own network, which no webhook may have", phase="name",
-        remedy="If it is meant, set own_network = true in its [[channel]]",
+        Reason(
+            "%(server)s is an address of this machine's own network, which no webhook may have",
+            server=address if host == address else f"{host} ({address})",
+        ),
+        phase="name", remedy=Reason("If it is meant, set own_network = true in its [[channel]]"),
     )  # fmt: skip
 
 
 def _broken(error: Exception, host: str, exchange: _Exchange) -> SendError:
     """What went wrong on the way, in plain words; the address's path is a secret and not in them."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        text = f"the certificate of {host} is not to be trusted: {error.verify_message.rstrip('.')}"
-        return SendError(text, phase="TLS", remedy="For a CA of your own set SSL_CERT_FILE")
+        text = Reason(
+            "the certificate of %(server)s is not to be trusted: %(error)s",
+            server=host,
+            error=error.verify_message.rstrip("."),
+        )
+        return SendError(text, phase="TLS", remedy=Reason("For a CA of your own set SSL_CERT_FILE"))
     if isinstance(error, ssl.SSLError) and not (exchange.asked or exchange.late):
-        return SendError(f"{host} does not speak TLS", phase="TLS", remedy="Check the webhook's port")
+        text = Reason("%(server)s does not speak TLS", server=host)
+        return SendError(text, phase="TLS", remedy=Reason("Check the webhook's port"))
     if exchange.late or isinstance(error, TimeoutError):
-        text = f"{host} does not answer in time"
+        text = Reason("%(server)s does not answer in time", server=host)
     elif isinstance(error, ConnectionRefusedError):
-        text = f"{host} refuses the connection"
+        text = Reason("%(server)s refuses the connection", server=host)
     elif exchange.asked:
-        text = f"{host} closed the connection without an answer"
+        text = Reason("%(server)s closed the connection without an answer", server=host)
     else:
-        text = f"{host} cannot be reached"
-    remedy = "It is sent again with the same webhook-id" if exchange.asked else "Is the receiver running?"
+        text = Reason("%(server)s cannot be reached", server=host)
+    remedy = Reason("Is the receiver running?")
+    if exchange.asked:
+        remedy = Reason("It is sent again with the same webhook-id")
     return SendError(text, phase="sending", uncertain=exchange.asked, remedy=remedy)
 
 
@@ -191,19 +201,23 @@ def _judge(status: int, host: str) -> None:
     """Raises SendError unless the receiver took the message."""
     if 200 <= status < 300:
         return
-    text = f"{host} answers {status}"
     if 300 <= status < 400:
-        text += ", a redirect, and none is followed"
-        raise SendError(text, phase="sending", remedy="Write the final address into the channel's webhook")
+        text = Reason(
+            "%(server)s answers %(status)s, a redirect, and none is followed", server=host, status=status
+        )
+        remedy = Reason("Write the final address into the channel's webhook")
+        raise SendError(text, phase="sending", remedy=remedy)
     if status in (400, 413, 415, 422):
         raise SendError(
-            f"{text}: it does not take this message", phase="sending", permanent=True, server=False,
-            remedy="Read the receiver's log",
+            Reason("%(server)s answers %(status)s: it does not take this message", server=host, status=status),
+            phase="sending", permanent=True, server=False, remedy=Reason("Read the receiver's log"),
         )  # fmt: skip
-    remedy = {
-        401: "The receiver does not accept the signature: give both sides the same secret",
-        403: "The receiver does not accept the signature: give both sides the same secret",
-        404: "Check the path of the channel's webhook",
-        410: "The receiver is gone: take the channel out",
+    refused = Reason("The receiver does not accept the signature: give both sides the same secret")
+    remedies = {
+        401: refused,
+        403: refused,
+        404: Reason("Check the path of the channel's webhook"),
+        410: Reason("The receiver is gone: take the channel out"),
     }
-    raise SendError(text, phase="sending", remedy=remedy.get(status, "Read the receiver's log"))
+    text = Reason("%(server)s answers %(status)s", server=host, status=status)
+    raise SendError(text, phase="sending", remedy=remedies.get(status, Reason("Read the receiver's log")))

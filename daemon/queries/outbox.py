@@ -11,6 +11,7 @@ from peewee import JOIN
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts
 from tocsin.daemon.queries.selection import EVERYTHING, Selection, narrowed
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Mail, Ticket
 
@@ -31,7 +32,7 @@ class OutboxMail(Struct, frozen=True):
     due_at: Moment
     sent_at: Moment | None
     attempts: int
-    last_error: str
+    last_error: Reason
     channel: str | None = None
 
 
@@ -72,6 +73,6 @@ def _mail(row: dict[str, Any]) -> OutboxMail:
         due_at=moment(row["due_at"]),
         sent_at=moment(row["sent_at"]),
         attempts=row["attempts"],
-        last_error=row["last_error"],
+        last_error=Reason.read(row["last_error"], row["error_parts"]),
         channel=row["channel"],
     )

@@ -13,6 +13,7 @@ from peewee import fn
 from tocsin.daemon.config import Config
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, first, pairs, scalar
+from tocsin.daemon.reason import NONE, Reason
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, KeyValue, Loss, Quarantined, Run, Session
@@ -31,6 +32,22 @@ CLOCK_APART = 60.0
 
 SESSIONS_SHOWN = 7 * 86400.0
 """A session that ended longer ago than these seconds is not listed unless it holds a backlog."""
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogue; it is translated where it is shown."""
+    return text
+
+
+LOST = {
+    "spool_full": _("an application's spool was full"),
+    "unwritable": _("an application's disk could not be written"),
+    "damaged": _("a spool file was damaged"),
+    "undefined": _("a spool file's beginning was missing"),
+    "failed": _("the handler could not record it"),
+    "not_held_any_more": _("no longer held by the applications after a backup was restored"),
+}
+"""Why events were lost: the handler's and the digest's reasons, for people."""
 
 
 class SessionFacts(Struct, frozen=True):
@@ -66,8 +83,8 @@ class Outbox(Struct, frozen=True):
     sent: int
     failed: int
     held: int
-    why_waiting: str = ""
-    why_failed: str = ""
+    why_waiting: Reason = NONE
+    why_failed: Reason = NONE
 
 
 class ChannelFacts(Struct, frozen=True):
@@ -78,8 +95,8 @@ class ChannelFacts(Struct, frozen=True):
     waiting: int
     sent: int
     failed: int
-    why_waiting: str = ""
-    why_failed: str = ""
+    why_waiting: Reason = NONE
+    why_failed: Reason = NONE
 
 
 class DaemonFacts(Struct, frozen=True):
@@ -152,7 +169,7 @@ def _channels(config: Config) -> list[ChannelFacts]:
                     sent=counts["sent"],
                     failed=counts["failed"],
                     why_waiting=why["waiting"],
-                    why_failed=why["failed"].removeprefix(f"{name}: "),
+                    why_failed=why["failed"],
                 )
             )
     return found
@@ -203,7 +220,7 @@ def _epoch(text: str) -> Moment | None:
 
 def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslations = _ENGLISH) -> list[str]:
     """Each thing that needs a person, in one sentence with its remedy, in the language of `words`."""
-    _, ngettext = words.gettext, words.ngettext
+    _, ngettext, code = words.gettext, words.ngettext, _code(words)
     found = []
     if not facts.alive:
         found.append(_("The daemon is not running: start it with tocsin daemon, or systemctl start tocsin."))
@@ -217,7 +234,7 @@ def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslat
         found.append(text % {"num": count})
     elif count and facts.outbox.why_waiting:
         text = ngettext("%(num)s mail waits: %(reason)s", "%(num)s mails wait: %(reason)s", count)
-        found.append(text % {"num": count, "reason": facts.outbox.why_waiting})
+        found.append(text % {"num": count, "reason": facts.outbox.why_waiting.said(code)})
     count = facts.outbox.failed
     if count:
         text = ngettext(
@@ -225,7 +242,7 @@ def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslat
             "%(num)s mails could not be delivered (tocsin mail outbox), the newest to %(reason)s",
             count,
         )
-        found.append(text % {"num": count, "reason": facts.outbox.why_failed})
+        found.append(text % {"num": count, "reason": facts.outbox.why_failed.said(code)})
     for channel in facts.channels:
         found += _channel_problems(channel, words)
     if config.mail.templates:
@@ -244,7 +261,7 @@ def problems(facts: StatusFacts, config: Config, now: float, words: NullTranslat
 
 
 def _channel_problems(channel: ChannelFacts, words: NullTranslations) -> list[str]:
-    _, ngettext = words.gettext, words.ngettext
+    ngettext, code = words.ngettext, _code(words)
     found = []
     if channel.waiting and not channel.configured:
         text = ngettext(
@@ -261,7 +278,9 @@ def _channel_problems(channel: ChannelFacts, words: NullTranslations) -> list[st
             "%(num)s messages for channel %(name)s wait: %(reason)s",
             channel.waiting,
         )
-        found.append(text % {"num": channel.waiting, "name": channel.name, "reason": channel.why_waiting})
+        found.append(
+            text % {"num": channel.waiting, "name": channel.name, "reason": channel.why_waiting.said(code)}
+        )
     if channel.failed:
         text = ngettext(
             "%(num)s message for channel %(name)s could not be delivered (tocsin mail outbox): %(reason)s",
@@ -269,8 +288,15 @@ def _channel_problems(channel: ChannelFacts, words: NullTranslations) -> list[st
             "the newest: %(reason)s",
             channel.failed,
         )
-        found.append(text % {"num": channel.failed, "name": channel.name, "reason": channel.why_failed})
+        found.append(
+            text % {"num": channel.failed, "name": channel.name, "reason": channel.why_failed.said(code)}
+        )
     return found
+
+
+def _code(words: NullTranslations) -> str:
+    """The language of a catalogue, which its header names."""
+    return words.info().get("language", "en")
 
 
 def _losses(facts: StatusFacts, config: Config, now: float, words: NullTranslations) -> list[str]:
@@ -279,7 +305,8 @@ def _losses(facts: StatusFacts, config: Config, now: float, words: NullTranslati
     found = []
     for reason, count in facts.lost.items():
         text = ngettext("%(num)s event was lost: %(reason)s.", "%(num)s events were lost: %(reason)s.", count)
-        found.append(text % {"num": count, "reason": reason})
+        why = _(LOST[reason]) if reason in LOST else reason
+        found.append(text % {"num": count, "reason": why})
     count = facts.quarantined
     if count:
         text = ngettext(

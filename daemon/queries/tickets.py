@@ -13,6 +13,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, tuples
 from tocsin.daemon.queries.selection import EVERYTHING, Selection, narrowed
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Message, Ticket, Watch
 from tocsin.daemon.ticket_wording import waiting
@@ -60,7 +61,7 @@ class MailFacts(Struct, frozen=True):
     created_at: Moment
     sent_at: Moment | None
     attempts: int
-    last_error: str
+    last_error: Reason
     channel: str | None = None
 
 
@@ -231,6 +232,7 @@ def mails(store: Store, ticket_ids: Iterable[int]) -> dict[int, list[MailFacts]]
     with store.reading():
         for row in dicts(query):
             values = {name: row[name] for name in MailFacts.__struct_fields__}
+            values["last_error"] = Reason.read(row["last_error"], row["error_parts"])
             values["created_at"], values["sent_at"] = moment(row["created_at"]), moment(row["sent_at"])
             found[row["ticket"]].append(MailFacts(**values))
     return found

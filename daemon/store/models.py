@@ -440,6 +440,9 @@ class Mail(Table):
     """When the server last took it or may have taken it; the caps count these."""
     sent_at = MomentField(null=True)
     last_error = TextField(default="")
+    """Why it was not sent, in English."""
+    error_parts = JSONField(null=True)
+    """The same as the parts of a `Reason`, which reads in any language; NULL where only the text is known."""
 
     class Meta:
         table_name = "outbox"

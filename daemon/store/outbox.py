@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from peewee import fn
 
+from tocsin.daemon.reason import NONE, Reason
 from tocsin.daemon.store.models import Mail, Ticket
 
 HOUR = 3600.0
@@ -135,11 +136,17 @@ def fold(rows: Sequence[Mail], items: list[dict[str, Any]], total: int, now: flo
 def mark_sent(mail_id: int, now: float) -> None:
     """The server took it."""
     Mail.update(
-        state="sent", sent_at=now, tried_at=now, leased_until=None, attempts=Mail.attempts + 1, last_error=""
+        state="sent",
+        sent_at=now,
+        tried_at=now,
+        leased_until=None,
+        attempts=Mail.attempts + 1,
+        last_error="",
+        error_parts=None,
     ).where(Mail.id == mail_id).execute()
 
 
-def mark_retry(mail_id: int, error: str, permanent: bool, now: float, *, uncertain: bool = False) -> bool:
+def mark_retry(mail_id: int, reason: Reason, permanent: bool, now: float, *, uncertain: bool = False) -> bool:
     """The mail was not taken, or nobody knows (`uncertain`): tried again a minute to six hours later.
 
     It is `failed` when `permanent`, or three days after it was first tried; returns whether it is.
@@ -154,7 +161,8 @@ def mark_retry(mail_id: int, error: str, permanent: bool, now: float, *, uncerta
         tried_at=now if uncertain else None,
         leased_until=None,
         due_at=now + retry_delay(row.attempts + 1),
-        last_error=error,
+        last_error=reason,
+        error_parts=reason.stored,
     ).where(Mail.id == mail_id, Mail.state == "waiting")
     return bool(changed.execute()) and given_up
 
@@ -212,15 +220,22 @@ def channels() -> list[str]:
     return [name for (name,) in rows.tuples()]
 
 
-def reasons(channel: str | None = None) -> dict[str, str]:
-    """Why mails wait (`waiting`) and were given up (`failed`): the newest one's reason; empty for none."""
+def reasons(channel: str | None = None) -> dict[str, Reason]:
+    """Why mails wait (`waiting`) and were given up (`failed`): the newest one's reason; empty for none.
+
+    That of a mail that was given up names the recipient.
+    """
     trouble = Mail.select().where(Mail.last_error != "", _of(channel))
     stuck = trouble.where(Mail.state == "waiting").order_by(Mail.trying_since.desc(), Mail.id.desc()).first()
     failed = trouble.where(Mail.state == "failed").order_by(Mail.id.desc()).first()
-    return {
-        "waiting": stuck.last_error if stuck is not None else "",
-        "failed": "" if failed is None else f"{failed.recipient}: {failed.last_error}",
-    }
+    why = NONE if failed is None else _reason(failed)
+    if failed is not None and channel is None:
+        why = Reason("%(recipient)s: %(reason)s", recipient=failed.recipient, reason=why)
+    return {"waiting": NONE if stuck is None else _reason(stuck), "failed": why}
+
+
+def _reason(row: Mail) -> Reason:
+    return Reason.read(row.last_error, row.error_parts)
 
 
 def ids(states: Iterable[str]) -> list[int]:

@@ -23,6 +23,7 @@ from tocsin.daemon.cli.tables import INDENT, Column, labelled, table
 from tocsin.daemon.cli.wording import words
 from tocsin.daemon.corrections.recording import NewCorrection, record
 from tocsin.daemon.queries.moment import Moment
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.database import open_store
@@ -68,7 +69,9 @@ class Shop:
         record(self.world.store, self.world.config, [change], project=directory, now=at, applied_at=None)
         Manual(self.world.store, self.world.config).mute(2, "ana", at, until=at + 48 * HOUR, rate=None)
         with self.world.store.transaction():
-            outbox.mark_retry(1, "the server said: 550 mailbox unavailable, ask your administrator", True, at)
+            outbox.mark_retry(
+                1, Reason("the server said: 550 mailbox unavailable, ask your administrator"), True, at
+            )
 
     def run(self, *words: str) -> Result:
         return CliRunner().invoke(tocsin, ["--config", str(self.file), *words])

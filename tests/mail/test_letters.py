@@ -372,8 +372,12 @@ def test_every_text_of_the_mails_has_its_french():
         }
     }
     found = list(extract_from_dir(Path(language.__file__).parent, methods, options))
-    assert len(found) > 80
+    reasons = [("outgoing/**.py", "python"), ("store/outbox.py", "python")]
+    found += extract_from_dir(Path(language.__file__).parent, reasons, keywords={"Reason": None})
+    assert len(found) > 160
     for _, _, text, _, _ in found:
+        if not text:
+            continue
         translated = catalogue.get(text[0] if isinstance(text, tuple) else text)
         assert translated is not None, text
         assert all(translated.string if isinstance(translated.string, tuple) else (translated.string,)), text

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store import outbox
 from tocsin.daemon.store.models import Mail
 
@@ -168,7 +169,7 @@ class OutboxContract:
     def test_a_sent_mail_that_was_dropped_meanwhile_stays_what_it_is_when_a_retry_is_noted(self, put, store):
         put(1)
         outbox.drop([1])
-        outbox.mark_retry(1, "451 later", False, START)
+        outbox.mark_retry(1, Reason("451 later"), False, START)
         assert states() == ["dropped"]
 
     def test_there_is_no_reason_to_tell_when_nothing_waits_with_an_error(self, put, send):
