@@ -26,6 +26,7 @@ _ARGUMENT_NODES = 200
 _ARGUMENT_DEPTH = 4
 
 NameTest = Callable[[str], object]
+Correct = Callable[[list[str]], None]
 
 
 class VariableNames(dict[str, tuple[str, bool]]):
@@ -56,6 +57,7 @@ class LocalVariables:
         """Those in which secrets have to be looked for."""
         self._frames: list[tuple[dict[str, str], dict[str, str]]] = []
         """Of each frame what `of` gave, and what `finish` fills it with."""
+        self._others: list[tuple[list[str], Correct]] = []
 
     def of(self, held: Mapping[str, Any], hidden: NameTest | None) -> dict[str, str]:
         """A frame's variables by name, filled in by `finish`. `hidden`: names that are not the application's own."""
@@ -91,13 +93,25 @@ class LocalVariables:
         self._frames.append((given, found))
         return given
 
+    def add(self, texts: list[str], correct: Correct) -> None:
+        """Has secrets looked for in more texts; `correct` is called with them if they are not as they were then."""
+        self._others.append((texts, correct))
+
     def finish(self) -> None:
-        """Fills in what `of` gave, without secrets and no longer than it is shown."""
-        texts = self._scrub.texts(self._texts)
+        """Fills in what `of` gave, without secrets and no longer than it is shown, and has the rest corrected."""
+        own, others = self._texts, self._others
+        before = own + [text for texts, _ in others for text in texts]
+        after = self._scrub.texts(before)
+        if after is not before:
+            at = len(own)
+            for texts, correct in others:
+                begin, at = at, at + len(texts)
+                if after[begin:at] != texts:
+                    correct(after[begin:at])
         shown = {
-            before: values.clean(values.shortened(text, _TEXT))
-            for before, text in zip(self._texts, texts, strict=True)
-            if text is not before or len(text) > _TEXT or not text.isprintable()
+            raw: values.clean(values.shortened(text, _TEXT))
+            for raw, text in zip(own, after, strict=False)
+            if text is not raw or len(text) > _TEXT or not text.isprintable()
         }
         for given, found in self._frames:
             given.update(found)
@@ -107,8 +121,10 @@ class LocalVariables:
 
 def arguments_of(
     held: Mapping[str, Any], parameters: tuple[str, ...] | None, scrub: Scrubber
-) -> dict[str, Any] | None:
-    """A call's arguments, when every one is plain data and none is a secret: they can be replayed."""
+) -> tuple[dict[str, Any], list[str]] | None:
+    """A call's arguments, when every one is plain data and none by its name a secret: they can be replayed. Then the
+    texts in them, in which secrets are still to be looked for.
+    """
     if parameters is None:
         return None
     reading = _Arguments(scrub)
@@ -117,8 +133,7 @@ def arguments_of(
     except (_NotPlain, KeyError, RuntimeError):
         return None
     together = "\n".join(reading.texts)
-    unchanged = values.clean(together) == together and scrub.texts(reading.texts) == reading.texts
-    return found if unchanged else None
+    return (found, reading.texts) if values.clean(together) == together else None
 
 
 class _NotPlain(Exception):

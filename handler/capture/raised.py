@@ -12,7 +12,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from itertools import islice
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Literal
 
 from msgspec import structs
@@ -64,6 +64,7 @@ class Code:
     __slots__ = (
         "code",
         "comprehension",
+        "frames",
         "function",
         "hides",
         "identity",
@@ -84,8 +85,15 @@ class Code:
         self.hides = _HIDING in code.co_varnames or _HIDING in code.co_cellvars
         self.identity = hash((code.co_filename, _name_of(code), code.co_firstlineno))
         self.parameters = _parameters(code)
+        self.frames: dict[int, Frame] = {}
+        """Frames that show no variables, by their lines."""
         # A notebook's module holds what its shell put there: earlier cells with their results, and helpers.
         self.of_shell = _SHELL if code.co_name == "<module>" and is_notebook(code.co_filename) else None
+
+    def frame(self, line: int) -> Frame:
+        """A call at this line, without variables."""
+        known = self.frames[line] = Frame(self.path, self.module, self.function, line)
+        return known
 
 
 class Caught:
@@ -100,6 +108,12 @@ class Caught:
         # The record's own is of its moment: the exception's goes on growing while it is raised further.
         self.traceback = traceback if type(traceback) is TracebackType else traceback_of(error)
         self.texts: dict[int, str] = {}
+
+
+class Spine(list[tuple[TracebackType, Code]]):
+    """The calls of one exception, outermost first; of a very deep one the middle is `passed` over."""
+
+    passed = 0
 
 
 class Traces:
@@ -147,21 +161,28 @@ class Traces:
         variables.finish()
         return structs.replace(raised, type=seen.named) if seen.named else raised
 
-    def code(self, traceback: TracebackType) -> Code:
-        frame = traceback.tb_frame
-        found = self._codes.get(id(frame.f_code))
-        return found if found is not None else self._learn(frame.f_code, frame.f_globals)
-
-    def text(self, error: BaseException) -> str:
-        """The exception's text, scrubbed and clean."""
-        return values.clean(self._scrub.text(values.error_text(error)))
+    def spine(self, traceback: TracebackType | None) -> Spine:
+        """The calls of a traceback."""
+        spine = Spine()
+        codes, learn = self._codes, self._learn
+        for _ in range(_RECURSION_FRAMES):
+            if traceback is None:
+                return spine
+            frame = traceback.tb_frame
+            spine.append((traceback, codes.get(id(frame.f_code)) or learn(frame)))
+            traceback = traceback.tb_next
+        tail: deque[TracebackType] = deque(maxlen=_RECURSION_FRAMES)
+        passed = 0
+        while traceback is not None:
+            tail.append(traceback)
+            passed += 1
+            traceback = traceback.tb_next
+        spine.passed = passed - len(tail)
+        spine += [(one, codes.get(id(one.tb_frame.f_code)) or learn(one.tb_frame)) for one in tail]
+        return spine
 
     def _identify(
-        self,
-        node: BaseException,
-        traceback: TracebackType | None,
-        parts: list[object],
-        texts: dict[int, str],
+        self, node: BaseException, traceback: TracebackType | None, parts: list[object], texts: dict[int, str]
     ) -> None:
         # One character more than is shown: the scrubber has to know that there was a cut.
         text = values.shortened(values.error_text(node), LIMIT + 1)
@@ -173,17 +194,19 @@ class Traces:
         while traceback is not None:
             count += 1
             if count > FRAMES:
-                for deep in _spine(traceback, FRAMES)[-FRAMES:]:
-                    parts.append(self.code(deep).identity)
+                for deep, code in self.spine(traceback)[-FRAMES:]:
+                    parts.append(code.identity)
                     parts.append(deep.tb_lasti)
                 break
-            known = codes.get(id(traceback.tb_frame.f_code))
-            parts.append((known or self.code(traceback)).identity)
+            frame = traceback.tb_frame
+            parts.append((codes.get(id(frame.f_code)) or self._learn(frame)).identity)
             parts.append(traceback.tb_lasti)
             traceback = traceback.tb_next
 
-    def _learn(self, code: CodeType, namespace: dict[str, Any]) -> Code:
-        module = values.clean(values.shortened(values.exact(dict.get(namespace, "__name__")) or "", 300))
+    def _learn(self, frame: FrameType) -> Code:
+        code = frame.f_code
+        name = values.exact(dict.get(frame.f_globals, "__name__")) or ""
+        module = values.clean(values.shortened(name, 300))
         ours = in_app(code.co_filename, module, self._in_app, self._not_in_app)
         if len(self._codes) >= _CODES_KEPT:
             self._codes.clear()
@@ -219,7 +242,7 @@ class _Reading:
         self._seen.add(id(error))
         self._nodes -= 1
         cls = type(error)
-        spine = _spine(traceback, room)
+        spine = self._traces.spine(traceback)
         frames, omitted = self._frames(spine, room)
         group: tuple[Raised, ...] = ()
         others: tuple[str, ...] = ()
@@ -230,9 +253,10 @@ class _Reading:
             group = self._members(members.kept, members, links)
             others = self._others(members)
         link, explicit = self._link(error, links)
-        return Raised(
+        text = self._unsearched(error)
+        told = Raised(
             type=values.kind_of(error).name,
-            text=self._text(error),
+            text=values.clean(text),
             frames=frames,
             omitted=omitted + spine.passed,
             cause=link if explicit else None,
@@ -245,6 +269,8 @@ class _Reading:
             skipped=skipped,
             others=others,
         )
+        self._variables.add([text], lambda texts: structs.force_setattr(told, "text", values.clean(texts[0])))
+        return told
 
     def _link(self, error: BaseException, links: int) -> tuple[Raised | None, bool]:
         """(what it came from, is it an explicit cause); after the last link that is kept, where the chain began."""
@@ -269,11 +295,13 @@ class _Reading:
             texts.append(values.cut_mark(len(given), "notes"))
         return tuple(map(values.clean, texts))
 
+    def _unsearched(self, error: BaseException) -> str:
+        """The exception's text, in which no secret has been looked for."""
+        known = self._texts.get(id(error))
+        return values.shortened(values.error_text(error), LIMIT + 1) if known is None else known
+
     def _text(self, error: BaseException) -> str:
-        text = self._texts.get(id(error))
-        if text is None:
-            return self._traces.text(error)
-        return values.clean(self._traces._scrub.text(text))
+        return values.clean(self._traces._scrub.text(self._unsearched(error)))
 
     def _members(self, kept: tuple[Member, ...], members: Members, links: int) -> tuple[Raised, ...]:
         found: list[Raised] = []
@@ -304,17 +332,17 @@ class _Reading:
             shown[_OTHERS:] = [values.cut_mark(len(members.others) + members.more, "exceptions")]
         return tuple(shown)
 
-    def _frames(self, spine: _Spine, room: int) -> tuple[tuple[Frame, ...], int]:
+    def _frames(self, spine: Spine, room: int) -> tuple[tuple[Frame, ...], int]:
         kept: list[tuple[TracebackType, Code, int]] = []
-        for traceback in spine:
-            code = self._traces.code(traceback)
-            if code.hides and traceback.tb_frame.f_locals.get(_HIDING) is True:
+        for call, code in spine:
+            line = call.tb_lineno or 0
+            if code.hides and call.tb_frame.f_locals.get(_HIDING) is True:
                 continue
-            if code.comprehension and kept and kept[-1][1].path == code.path:
+            if not code.comprehension:
+                kept.append((call, code, line))
+            elif kept and kept[-1][1].path == code.path:
                 # From 3.12 on a comprehension has no frame: its line is the caller's own.
-                kept[-1] = (kept[-1][0], kept[-1][1], traceback.tb_lineno or 0)
-            elif not code.comprehension:
-                kept.append((traceback, code, traceback.tb_lineno or 0))
+                kept[-1] = (kept[-1][0], kept[-1][1], line)
         omitted = max(0, len(kept) - room)
         if omitted:
             kept[room // 2 : room // 2 + omitted] = []
@@ -323,22 +351,30 @@ class _Reading:
     def _with_locals(self, kept: list[tuple[TracebackType, Code, int]]) -> tuple[Frame, ...]:
         frames: list[Frame] = []
         given = 0
-        for traceback, code, line in reversed(kept):
-            shown = arguments = None
+        for call, code, line in reversed(kept):
             if code.in_app and self._locals > 0 and given < _LOCALS_FRAMES:
                 self._locals -= 1
-                held = _locals(traceback, code)
-                shown = self._variables.of(held, code.of_shell)
-                if given == 0:
-                    arguments = arguments_of(held, code.parameters, self._traces._scrub)
+                frames.append(self._frame(call, code, line, innermost=given == 0))
                 given += 1
-            frames.append(Frame(code.path, code.module, code.function, line, shown, arguments))
+            else:
+                frames.append(code.frames.get(line) or code.frame(line))
         frames.reverse()
         return tuple(frames)
 
-    def _recursive(self, spine: _Spine) -> tuple[tuple[str, str], ...]:
-        codes = map(self._traces.code, spine)
-        seen = Counter((code.module, code.function) for code in codes)
+    def _frame(self, call: TracebackType, code: Code, line: int, *, innermost: bool) -> Frame:
+        """A frame with its variables; the innermost one with its call's arguments too."""
+        held = _locals(call, code)
+        shown = self._variables.of(held, code.of_shell)
+        if not innermost or (given := arguments_of(held, code.parameters, self._traces._scrub)) is None:
+            return Frame(code.path, code.module, code.function, line, shown)
+        arguments, texts = given
+        frame = Frame(code.path, code.module, code.function, line, shown, arguments)
+        # With a secret in it, it cannot be replayed.
+        self._variables.add(texts, lambda _: structs.force_setattr(frame, "arguments", None))
+        return frame
+
+    def _recursive(self, spine: Spine) -> tuple[tuple[str, str], ...]:
+        seen = Counter((code.module, code.function) for _, code in spine)
         return tuple(sorted(pair for pair, times in seen.items() if times >= 3))[:50]
 
     def _syntax(self, error: BaseException) -> Syntax:
@@ -349,31 +385,6 @@ class _Reading:
             values.clean(values.shortened(tell(message), 400)),
             values.clean(values.shortened(tell(text.strip()), 400)),
         )
-
-
-class _Spine(list[TracebackType]):
-    """The tracebacks of one exception, outermost first; of a very deep one the middle is `passed` over."""
-
-    passed = 0
-
-
-def _spine(traceback: TracebackType | None, room: int) -> _Spine:
-    spine = _Spine()
-    while traceback is not None and len(spine) < max(room, _RECURSION_FRAMES):
-        spine.append(traceback)
-        traceback = traceback.tb_next
-    if traceback is None:
-        return spine
-    tail: deque[TracebackType] = deque(maxlen=_RECURSION_FRAMES)
-    keep = tail.append
-    passed = 0
-    while traceback is not None:
-        keep(traceback)
-        passed += 1
-        traceback = traceback.tb_next
-    spine.passed = passed - len(tail)
-    spine.extend(tail)
-    return spine
 
 
 def _name_of(code: CodeType) -> str:

@@ -327,14 +327,14 @@ def _nested(value: Any, base: type) -> bool:
 def _sequence(value: Any) -> str:
     cls = type(value)
     held = value[: _ITEMS + 1] if cls is list else value
-    if (cls is list or cls is tuple) and _is_flat(held) and len(text := repr(held)) <= _INNER:
+    if (cls is list or cls is tuple) and _is_flat(held, _ITEMS) and len(text := repr(held)) <= _INNER:
         return text
     return _listed(value, cls)
 
 
-def _is_flat(items: Collection[object]) -> bool:
+def _is_flat(items: Collection[object], most: int) -> bool:
     """Whether these are few texts and numbers, none of them long: what holds them Python itself may write."""
-    if len(items) > _ITEMS:
+    if len(items) > most:
         return False
     for item in items:
         cls = type(item)
@@ -364,7 +364,7 @@ def _dict(value: dict[Any, Any]) -> str:
     size = dict.__len__(value)
     if size <= _ITEMS and type(value) is dict:
         held = value.copy()  # What was looked at is what is written: another thread may put anything into it.
-        if _is_flat(held) and _is_flat(held.values()) and len(text := repr(held)) <= _INNER:
+        if _is_flat((*held, *held.values()), 2 * _ITEMS) and len(text := repr(held)) <= _INNER:
             return text
     parts = [f"{_inner(k)}: {_item(v)}" for k, v in islice(dict.items(value), _ITEMS)]
     if size > _ITEMS:

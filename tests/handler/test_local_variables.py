@@ -12,6 +12,7 @@ from records import Cart, raised_by
 
 from tocsin.handler.capture import values
 from tocsin.handler.capture.scrub import LIMIT, MARK, Scrubber
+from tocsin.handler.capture.secret_tokens import SHAPES, may_have_shape
 
 S = Scrubber()
 KEY = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -105,3 +106,20 @@ def test_few_short_texts_and_numbers_are_written_as_python_writes_them(held: Any
 )
 def test_a_list_is_written_item_by_item_however_it_is_done(held: list[Any]) -> None:
     assert values.render(held)[1:-1] == values.render(deque(held))[7:-2]
+
+
+PIECES = st.one_of(
+    st.sampled_from([
+        *("Bearer abcd1234efgh", "basic ", "http://u:p@h", "@", "://", "-u bob:hunter2", "mysql -psecret "),
+        *("4111-1111-1111-1111", "4111 1111 1111 ", "1111", KEY, "ghp_" + "a1B2" * 6, "é", "\ud800", "\n"),
+        *("input_value=[abc...xyz, input_type=", "word "),
+        *("-----BEGIN KEY-----", "DETAIL:  Failing row contains (1, x).", "hooks.slack.com/services/T0/B0/x"),
+    ]),
+    st.text(max_size=8),
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=6).map("".join))
+def test_what_no_shape_may_be_in_has_none(text: str) -> None:
+    changed = [pattern.pattern for pattern, replace in SHAPES if pattern.sub(replace, text) != text]
+    assert not changed or may_have_shape(text, text.lower())
