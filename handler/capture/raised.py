@@ -110,7 +110,7 @@ class Caught:
         self.texts: dict[int, str] = {}
 
 
-class Spine(list[tuple[TracebackType, Code]]):
+class Calls(list[tuple[TracebackType, Code]]):
     """The calls of one exception, outermost first; of a very deep one the middle is `passed` over."""
 
     passed = 0
@@ -161,15 +161,15 @@ class Traces:
         variables.finish()
         return structs.replace(raised, type=seen.named) if seen.named else raised
 
-    def spine(self, traceback: TracebackType | None) -> Spine:
+    def calls(self, traceback: TracebackType | None) -> Calls:
         """The calls of a traceback."""
-        spine = Spine()
+        calls = Calls()
         codes, learn = self._codes, self._learn
         for _ in range(_RECURSION_FRAMES):
             if traceback is None:
-                return spine
+                return calls
             frame = traceback.tb_frame
-            spine.append((traceback, codes.get(id(frame.f_code)) or learn(frame)))
+            calls.append((traceback, codes.get(id(frame.f_code)) or learn(frame)))
             traceback = traceback.tb_next
         tail: deque[TracebackType] = deque(maxlen=_RECURSION_FRAMES)
         passed = 0
@@ -177,9 +177,9 @@ class Traces:
             tail.append(traceback)
             passed += 1
             traceback = traceback.tb_next
-        spine.passed = passed - len(tail)
-        spine += [(one, codes.get(id(one.tb_frame.f_code)) or learn(one.tb_frame)) for one in tail]
-        return spine
+        calls.passed = passed - len(tail)
+        calls += [(one, codes.get(id(one.tb_frame.f_code)) or learn(one.tb_frame)) for one in tail]
+        return calls
 
     def _identify(
         self, node: BaseException, traceback: TracebackType | None, parts: list[object], texts: dict[int, str]
@@ -194,7 +194,7 @@ class Traces:
         while traceback is not None:
             count += 1
             if count > FRAMES:
-                for deep, code in self.spine(traceback)[-FRAMES:]:
+                for deep, code in self.calls(traceback)[-FRAMES:]:
                     parts.append(code.identity)
                     parts.append(deep.tb_lasti)
                 break
@@ -242,8 +242,8 @@ class _Reading:
         self._seen.add(id(error))
         self._nodes -= 1
         cls = type(error)
-        spine = self._traces.spine(traceback)
-        frames, omitted = self._frames(spine, room)
+        calls = self._traces.calls(traceback)
+        frames, omitted = self._frames(calls, room)
         group: tuple[Raised, ...] = ()
         others: tuple[str, ...] = ()
         if within is not None:
@@ -258,13 +258,13 @@ class _Reading:
             type=values.kind_of(error).name,
             text=values.clean(text),
             frames=frames,
-            omitted=omitted + spine.passed,
+            omitted=omitted + calls.passed,
             cause=link if explicit else None,
             context=None if explicit else link,
             group=group,
             errno=_symbol(error) if issubclass(cls, OSError) else None,
             syntax=self._syntax(error) if issubclass(cls, SyntaxError) else None,
-            recursive=self._recursive(spine) if issubclass(cls, RecursionError) else (),
+            recursive=self._recursive(calls) if issubclass(cls, RecursionError) else (),
             notes=self._notes(error),
             skipped=skipped,
             others=others,
@@ -332,9 +332,9 @@ class _Reading:
             shown[_OTHERS:] = [values.cut_mark(len(members.others) + members.more, "exceptions")]
         return tuple(shown)
 
-    def _frames(self, spine: Spine, room: int) -> tuple[tuple[Frame, ...], int]:
+    def _frames(self, calls: Calls, room: int) -> tuple[tuple[Frame, ...], int]:
         kept: list[tuple[TracebackType, Code, int]] = []
-        for call, code in spine:
+        for call, code in calls:
             line = call.tb_lineno or 0
             if code.hides and call.tb_frame.f_locals.get(_HIDING) is True:
                 continue
@@ -373,8 +373,8 @@ class _Reading:
         self._variables.add(texts, lambda _: structs.force_setattr(frame, "arguments", None))
         return frame
 
-    def _recursive(self, spine: Spine) -> tuple[tuple[str, str], ...]:
-        seen = Counter((code.module, code.function) for _, code in spine)
+    def _recursive(self, calls: Calls) -> tuple[tuple[str, str], ...]:
+        seen = Counter((code.module, code.function) for _, code in calls)
         return tuple(sorted(pair for pair, times in seen.items() if times >= 3))[:50]
 
     def _syntax(self, error: BaseException) -> Syntax:
