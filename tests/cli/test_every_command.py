@@ -14,8 +14,8 @@ from tocsin.daemon.cli import tocsin
 from tocsin.daemon.failure import Failed
 from tocsin.daemon.store.database import open_store
 
-ENDLESS = {"daemon"}
-"""Runs until it is told to stop; `tests/operations` start it."""
+ENDLESS = {"console", "daemon"}
+"""Run until they are told to stop; other tests start them."""
 
 
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
