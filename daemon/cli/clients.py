@@ -56,7 +56,7 @@ def list_(context: Context, selection: Selection, as_json: bool) -> None:
 def add(context: Context, /, client_id: str, **given: str | None) -> None:
     """Add a client, or complete one: what is given replaces what was there."""
     known.add(context.store, [known.client({"id": client_id, **given})])
-    say_changed(context, f"client {client_id} is known")
+    say_changed(context, context.said("client %(client)s is known", client=client_id))
 
 
 @clients.command("import")
@@ -64,4 +64,5 @@ def add(context: Context, /, client_id: str, **given: str | None) -> None:
 @pass_context_to_change
 def import_(context: Context, file: Path) -> None:
     """Add the clients of a CSV file (id, name, email, language, timezone) or a JSON array, all or none."""
-    say_changed(context, f"{known.add(context.store, known.read(file))} clients are known")
+    count = known.add(context.store, known.read(file))
+    say_changed(context, context.said("%(count)s clients are known", count=count))

@@ -77,6 +77,10 @@ class Context:
         """The words of the pages, for what stands there too: states, actions, durations."""
         return Words(self.config.report_language)
 
+    def said(self, text: str, /, **facts: object) -> str:
+        """A text of the commands' catalogue, with its facts, in the language of the pages."""
+        return self.words.gettext(text) % facts
+
     def state(self, kind: str, code: str) -> str:
         """A state as the options write it, in French as the pages do; `kind` is its prefix there."""
         return code if self.page_words.language == "en" else self.page_words.word(kind + code)
@@ -132,7 +136,10 @@ def say_changed(context: Context, text: str, *named: str) -> None:
         say(f"  {name}")
     path, source = context.found.path, context.found.source
     if path is not None and path != SYSTEM:
-        say(f"  configuration {path}{', of your daemon' if source == 'daemon' else ''}")
+        if source == "daemon":
+            say("  " + context.said("configuration %(file)s, of your daemon", file=path))
+        else:
+            say("  " + context.said("configuration %(file)s", file=path))
 
 
 def say_table(context: Context, columns: list[Column], rows: list[list[Any]], empty: str) -> None:

@@ -82,7 +82,8 @@ def correct(
         changes = [NewCorrection(error_id, file_path, old, new, description, by)]
     if bundle is not None:
         path = report.keep(bundle, changes, project)
-        say(f"kept in {path}; next: tocsin validate --bundle {bundle} --project {project}")
+        command = f"tocsin validate --bundle {bundle} --project {project}"
+        say(context.said("kept in %(file)s; next: %(command)s", file=path, command=command))
         return
     kept = record(
         context.store, context.config, changes, project=project, now=clock.now(), applied_at=applied_at
@@ -91,9 +92,15 @@ def correct(
         say_json(queries.corrections(context.store, correction_ids=[one.id for one in kept]))
         return
     for one in kept:
-        said = f"recorded correction {one.id} of error {one.error_id}; its watch has begun again"
-        known = f"correction {one.id} of error {one.error_id} is recorded already"
-        say_changed(context, said if one.fresh else known, error_name(context, one.error_id))
+        of = {"correction": one.id, "error": one.error_id}
+        said = (
+            context.said(
+                "recorded correction %(correction)s of error %(error)s; its watch has begun again", **of
+            )
+            if one.fresh
+            else context.said("correction %(correction)s of error %(error)s is recorded already", **of)
+        )
+        say_changed(context, said, error_name(context, one.error_id))
 
 
 @click.command()
@@ -103,7 +110,11 @@ def correct(
 def withdraw(context: Context, correction_id: int, by: str) -> None:
     """Take a correction back: it is kept as withdrawn and counts nowhere as applied."""
     error_id = withdraw_correction(context.store, context.config, correction_id, by, clock.now())
-    said = f"correction {correction_id} of error {error_id} is withdrawn; the error's watch has begun again"
+    said = context.said(
+        "correction %(correction)s of error %(error)s is withdrawn; the error's watch has begun again",
+        correction=correction_id,
+        error=error_id,
+    )
     say_changed(context, said, error_name(context, error_id))
 
 

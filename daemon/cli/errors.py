@@ -116,8 +116,7 @@ def error(context: Context, error_id: int, sample_id: int | None, as_json: bool)
 def resolve(context: Context, error_id: int, by: str) -> None:
     """Mark an error resolved by hand; its open tickets close."""
     closed = Manual(context.store, context.config).resolve(error_id, by, clock.now())
-    tickets = ", ".join(map(str, closed))
-    said = f"error {error_id} is resolved" + (f"; closed: ticket {tickets}" if closed else "")
+    said = context.said("error %(error)s is resolved", error=error_id) + _closed(context, closed)
     say_changed(context, said, error_name(context, error_id))
 
 
@@ -138,7 +137,11 @@ def mute(context: Context, error_id: int, duration: str | None, rate: str | None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     Manual(context.store, context.config).mute(error_id, by, now, until=until, rate=limit)
-    said = f"error {error_id} is muted " + (f"for {duration}" if duration else f"until it exceeds {rate}")
+    said = (
+        context.said("error %(error)s is muted for %(duration)s", error=error_id, duration=duration)
+        if duration
+        else context.said("error %(error)s is muted until it exceeds %(rate)s", error=error_id, rate=rate)
+    )
     say_changed(context, said, error_name(context, error_id))
 
 
@@ -149,7 +152,9 @@ def mute(context: Context, error_id: int, duration: str | None, rate: str | None
 def unmute(context: Context, error_id: int, by: str) -> None:
     """End a mute."""
     Manual(context.store, context.config).unmute(error_id, by, clock.now())
-    say_changed(context, f"error {error_id} is heard again", error_name(context, error_id))
+    say_changed(
+        context, context.said("error %(error)s is heard again", error=error_id), error_name(context, error_id)
+    )
 
 
 @click.command()
@@ -160,8 +165,8 @@ def unmute(context: Context, error_id: int, by: str) -> None:
 def merge(context: Context, error_id: int, into_id: int, by: str) -> None:
     """Make an error part of another: counts, samples, tickets and corrections move."""
     closed = merging.merge(context.store, context.config, error_id, into_id, by, clock.now())
-    tickets = ", ".join(map(str, closed))
-    said = f"error {error_id} is part of error {into_id}" + (f"; closed: ticket {tickets}" if closed else "")
+    said = context.said("error %(error)s is part of error %(into)s", error=error_id, into=into_id)
+    said += _closed(context, closed)
     say_changed(context, said, error_name(context, error_id), error_name(context, into_id))
 
 
@@ -172,7 +177,11 @@ def merge(context: Context, error_id: int, into_id: int, by: str) -> None:
 def split(context: Context, error_id: int, what: str) -> None:
     """Tell an error's events apart from now on; `merge` undoes it."""
     splitting.split(context.store, error_id, what, user_name(), clock.now())
-    say(f"from now on the events of error {error_id} are told apart by {what}")
+    say(
+        context.said(
+            "from now on the events of error %(error)s are told apart by %(what)s", error=error_id, what=what
+        )
+    )
 
 
 @click.command()
@@ -183,5 +192,15 @@ def split(context: Context, error_id: int, what: str) -> None:
 def describe(context: Context, error_id: int, text: str, by: str) -> None:
     """Say in TEXT what clients read of an error in its title's place; '' takes it away."""
     Manual(context.store, context.config).describe(error_id, text, by, clock.now())
-    said = f"clients read: {text}" if text.strip() else "clients read no text of its own"
+    said = (
+        context.said("clients read: %(text)s", text=text)
+        if text.strip()
+        else context.said("clients read no text of its own")
+    )
     say_changed(context, said, error_name(context, error_id))
+
+
+def _closed(context: Context, tickets: list[int]) -> str:
+    """What the answer adds when tickets closed."""
+    numbers = ", ".join(map(str, tickets))
+    return context.said("; closed: ticket %(tickets)s", tickets=numbers) if tickets else ""

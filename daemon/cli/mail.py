@@ -112,7 +112,7 @@ def preview(context: Context, name: str, ticket_id: int | None, audience: str | 
 def failure(context: Context, unit: str) -> None:
     """Tell the admins at once that the daemon's UNIT has failed; systemd runs this (OnFailure=)."""
     for address in raise_alarm(whom_to_tell(context.config_file), unit, clock.now()):
-        say(f"told {address}")
+        say(context.said("told %(address)s", address=address))
 
 
 _states = click.option(
@@ -196,7 +196,9 @@ def _change(name: str, help_text: str, states: tuple[str, ...], change: Callable
         if as_json:
             say_json({"asked": len(chosen), "changed": changed})
         else:
-            say_changed(context, f"{changed} of {len(chosen)} mails")
+            say_changed(
+                context, context.said("%(changed)s of %(asked)s mails", changed=changed, asked=len(chosen))
+            )
         if changed < len(chosen):
             raise click.ClickException(f"the others are not {' or '.join(states)}; see `tocsin mail outbox`")
 

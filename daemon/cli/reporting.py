@@ -35,7 +35,8 @@ def report(context: Context, out: Path | None) -> None:
             )
     else:
         written = writer.write(clock.now())
-    say(f"{written} pages written; open {config.report_dir / 'admin' / 'index.html'}")
+    page = config.report_dir / "admin" / "index.html"
+    say(context.said("%(count)s pages written; open %(page)s", count=written, page=page))
 
 
 @click.command()

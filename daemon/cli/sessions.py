@@ -61,7 +61,11 @@ def list_(context: Context, selection: Selection, as_json: bool) -> None:
 def gone(context: Context, session_id: str) -> None:
     """Write off the process ID: it never comes back, so its silence holds no ticket open."""
     session = write_off(context.store, session_id, clock.now())
-    said = f"pid {session.pid} on {session.host} is written off; what it still held is lost"
+    said = context.said(
+        "pid %(pid)s on %(host)s is written off; what it still held is lost",
+        pid=session.pid,
+        host=session.host,
+    )
     say_changed(context, said, session.service)
 
 

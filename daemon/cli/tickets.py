@@ -179,10 +179,12 @@ def open_(context: Context, /, subject: str, message: str, by: str, from_client:
     """Open a ticket by hand. Its client reads SUBJECT and the message."""
     if from_client:
         made = _open_for_client(context, subject, message, by, **given)
-        say_changed(context, f"ticket {made} is open", ticket_name(context, made))
+        say_changed(
+            context, context.said("ticket %(ticket)s is open", ticket=made), ticket_name(context, made)
+        )
         return
     made = Manual(context.store, context.config).open(subject, message or subject, by, clock.now(), **given)
-    say_changed(context, f"ticket {made} is open", ticket_name(context, made))
+    say_changed(context, context.said("ticket %(ticket)s is open", ticket=made), ticket_name(context, made))
 
 
 def _open_for_client(
@@ -212,7 +214,11 @@ def _open_for_client(
 def close(context: Context, ticket_id: int, note: str, by: str) -> None:
     """Close a ticket by hand."""
     Manual(context.store, context.config).close(ticket_id, by, clock.now(), note)
-    say_changed(context, f"ticket {ticket_id} is closed", ticket_name(context, ticket_id))
+    say_changed(
+        context,
+        context.said("ticket %(ticket)s is closed", ticket=ticket_id),
+        ticket_name(context, ticket_id),
+    )
 
 
 @ticket.command()
@@ -223,7 +229,9 @@ def close(context: Context, ticket_id: int, note: str, by: str) -> None:
 def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
     """Open a closed ticket again."""
     Manual(context.store, context.config).reopen(ticket_id, by, clock.now(), note)
-    say_changed(context, f"ticket {ticket_id} is open", ticket_name(context, ticket_id))
+    say_changed(
+        context, context.said("ticket %(ticket)s is open", ticket=ticket_id), ticket_name(context, ticket_id)
+    )
 
 
 @ticket.command("set")
@@ -245,7 +253,8 @@ def set_(context: Context, /, ticket_id: int, status: str | None, by: str, **giv
     if status is not None:
         manual.set_status(ticket_id, status, by, clock.now())
         columns["status"] = status
-    said = f"ticket {ticket_id}: " + ", ".join(f"{k} {v}" for k, v in columns.items())
+    changes = ", ".join(f"{name} {value}" for name, value in columns.items())
+    said = context.said("ticket %(ticket)s: %(changes)s", ticket=ticket_id, changes=changes)
     say_changed(context, said, ticket_name(context, ticket_id))
 
 
@@ -257,7 +266,9 @@ def set_(context: Context, /, ticket_id: int, status: str | None, by: str, **giv
 def note(context: Context, ticket_id: int, text: str, by: str) -> None:
     """Add a note to a ticket's history."""
     Manual(context.store, context.config).note(ticket_id, text, by, clock.now())
-    say_changed(context, f"noted on ticket {ticket_id}", ticket_name(context, ticket_id))
+    say_changed(
+        context, context.said("noted on ticket %(ticket)s", ticket=ticket_id), ticket_name(context, ticket_id)
+    )
 
 
 @ticket.command()
@@ -270,8 +281,12 @@ def message(context: Context, ticket_id: int, text: str, from_client: bool, by: 
     """Write to the client of a ticket: TEXT is mailed to it."""
     conversation = Conversation(context.store, context.config)
     conversation.write(ticket_id, text, by, clock.now(), sender="client" if from_client else "team")
-    said = "kept as the client's" if from_client else "written to the client"
-    say_changed(context, f"{said} on ticket {ticket_id}", ticket_name(context, ticket_id))
+    said = (
+        context.said("kept as the client's on ticket %(ticket)s", ticket=ticket_id)
+        if from_client
+        else context.said("written to the client on ticket %(ticket)s", ticket=ticket_id)
+    )
+    say_changed(context, said, ticket_name(context, ticket_id))
 
 
 @ticket.command()
@@ -282,4 +297,9 @@ def message(context: Context, ticket_id: int, text: str, from_client: bool, by: 
 def assign(context: Context, ticket_id: int, name: str, by: str) -> None:
     """Say who sees to a ticket; '' for nobody."""
     Conversation(context.store, context.config).assign(ticket_id, name, by, clock.now())
-    say_changed(context, f"ticket {ticket_id} is {name or 'nobody'}'s", ticket_name(context, ticket_id))
+    said = (
+        context.said("ticket %(ticket)s is assigned to %(name)s", ticket=ticket_id, name=name)
+        if name
+        else context.said("ticket %(ticket)s is assigned to nobody", ticket=ticket_id)
+    )
+    say_changed(context, said, ticket_name(context, ticket_id))

@@ -140,6 +140,16 @@ def test_every_text_has_its_french_and_is_compiled() -> None:
     assert not [one.id for one in known if one.id and french.gettext(str(one.id)) != one.string]
 
 
+@pytest.mark.parametrize(
+    ("language", "answer"),
+    [("en", "clients read no text of its own"), ("fr", "les clients ne lisent pas de texte propre")],
+)
+def test_a_change_is_answered_in_the_reader_s_language(
+    shops: dict[str, Shop], language: str, answer: str
+) -> None:
+    assert shops[language].run("describe", "3", "").stdout.startswith(answer)
+
+
 def test_an_error_that_is_muted_is_marked(shop: Shop) -> None:
     [line] = [line for line in shop.run("errors").stdout.splitlines() if "voucher" in line]
     assert line.split()[:2] == ["2", "muted"]
@@ -166,9 +176,9 @@ def test_a_title_above_no_moment_names_no_zone() -> None:
 
 
 def test_a_listing_has_the_organisation_s_zone(shop: Shop) -> None:
-    settings = shop.file.read_text()
-    shop.file.write_text(f'{settings}[organisation]\ntimezone = "America/New_York"\n')
-    assert "last seen (New York)" in shop.run("errors").stdout
+    file = shop.directory / "new_york.toml"
+    file.write_text(f'{shop.file.read_text()}[organisation]\ntimezone = "America/New_York"\n')
+    assert "last seen (New York)" in CliRunner().invoke(tocsin, ["--config", str(file), "errors"]).stdout
 
 
 def test_elsewhere_than_on_a_terminal_each_row_is_one_line(shop: Shop) -> None:

@@ -111,7 +111,7 @@ def test_a_reader_walks_from_nothing_to_a_closed_ticket(empty: ReaderMachine, sm
 
     (walk.shop / "shop.py").write_text(SHOP.replace(OLD, NEW))
     said = walk.types(f"correct 1 --project {walk.shop} --file shop.py --old '{OLD}' --new '{NEW}' --by vous")
-    assert f"configuration {empty.home}/tocsin/tocsin.toml, of your daemon" in said
+    assert f"configuration {empty.home}/tocsin/tocsin.toml, celle de votre service" in said
     assert "en cours de correction" in walk.types("ticket 1")
     [correction] = walk.json("corrections 1")
     assert correction["applied_by"] == "vous"

@@ -21,7 +21,8 @@ PO = COMMANDS / "locale" / "fr" / "LC_MESSAGES" / "command.po"
 
 def texts() -> set[str]:
     """Message ids."""
-    return {text for _, _, text, _, _ in extract_from_dir(COMMANDS, keywords={"_": None, "gettext": None})}
+    keywords = {"_": None, "gettext": None, "said": None}
+    return {text for _, _, text, _, _ in extract_from_dir(COMMANDS, keywords=keywords)}
 
 
 def catalogue() -> Catalog:
