@@ -31,7 +31,7 @@ TEMPLATE = ROOT / "daemon" / "cli" / "templates" / "init" / "tocsin.toml"
 HEAD = """\
 # Tocsin's configuration. Every line is optional: what is commented out shows the default, or an example where
 # there is none. Durations are written "90s", "15m", "1h", "24h", "7d". The mail server is set in .env beside
-# this file. A running daemon reads it anew when it is restarted.
+# this file. A running daemon reads it again when it is restarted.
 """
 _LISTED = ("client", "service", "channel")
 """Sections that may stand there several times: `[[client]]`."""

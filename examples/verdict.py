@@ -162,7 +162,7 @@ def open_watches(stage: Stage, now: datetime) -> list[Row]:
     silence = (now - moment(silent["watch"]["quiet_since"])).total_seconds()
     return [
         Row(
-            "one came back: in its history, watched anew",
+            "one came back: in its history, watched again",
             [True, True],
             ["reappeared" in actions, quiet < required],
         ),

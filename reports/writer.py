@@ -238,9 +238,7 @@ class ReportWriter:
 
 
 def _shown_state(error: ErrorDetail, now: float) -> str:
-    statuses = [ticket.status for ticket in error.tickets]
-    urgent = next((status for status in monitor.URGENCY if status in statuses), "")
-    return monitor.state(error, urgent, now)
+    return monitor.state(error, monitor.most_urgent(ticket.status for ticket in error.tickets), now)
 
 
 def _batches(numbers: list[int]) -> Iterator[list[int]]:

@@ -96,7 +96,7 @@ def change_role(store: Store, user_id: int, role: str, client_id: str | None) ->
 
 
 def set_password(store: Store, user_id: int, password_hash: str) -> None:
-    """Gives the user this password (argon2id); every browser of the user must sign in anew."""
+    """Gives the user this password (argon2id); every browser of the user must sign in again."""
     with store.transaction():
         rows.set_user(user_id, password_hash=password_hash)
         rows.end_sessions_of(user_id)

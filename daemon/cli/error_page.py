@@ -9,9 +9,8 @@ import click
 from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, say, say_facts, say_table
 from tocsin.daemon.cli.tables import Column, brief, printable
-from tocsin.daemon.corrections.handoff.markdown import breadcrumb_line
 from tocsin.daemon.queries.details import SampleFacts
-from tocsin.daemon.queries.monitor import state
+from tocsin.daemon.queries.monitor import most_urgent, state
 from tocsin.daemon.queries.samples import EventFacts, FrameFacts, RaisedFacts
 from tocsin.daemon.runtime import clock
 
@@ -51,8 +50,7 @@ def _heading(text: str) -> None:
 
 def _show_facts(context: Context, error: queries.ErrorDetail) -> None:
     _, said = context.words.gettext, context.page_words
-    urgent = next((t.status for status in ("open", "in_progress", "monitoring") for t in error.tickets
-                   if t.status == status), "")  # fmt: skip
+    urgent = most_urgent(ticket.status for ticket in error.tickets)
     rate = error.muted_rate
     say_facts(
         context,
@@ -100,7 +98,7 @@ def _show_sample(context: Context, sample: SampleFacts, event: EventFacts) -> No
     if event.breadcrumbs:
         _heading(_("Logged before it"))
         for one in event.breadcrumbs:
-            say(f"  {breadcrumb_line(one)}")
+            say(f"  {one.line}")
     if event.stack:
         _heading(_("Stack of the logging call"))
         _say_lines(event.stack)

@@ -26,7 +26,7 @@ from tocsin.daemon.cli.context import (
 )
 from tocsin.daemon.cli.options import invoke_narrowed, narrowing
 from tocsin.daemon.cli.tables import Column
-from tocsin.daemon.outgoing import mail as letters
+from tocsin.daemon.outgoing import mail as kinds_of_mail
 from tocsin.daemon.outgoing.alarm import raise_alarm, whom_to_tell
 from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose, example, sample
 from tocsin.daemon.outgoing.templating import Templates
@@ -70,7 +70,7 @@ def _say_steps(
 
 
 @mail.command()
-@click.argument("name", type=click.Choice(sorted(letters.KINDS)))
+@click.argument("name", type=click.Choice(sorted(kinds_of_mail.KINDS)))
 @click.option("--ticket", "ticket_id", type=int, help="Of this ticket's mails; default: made-up facts.")
 @click.option("--for", "audience", type=click.Choice(["client", "admin"]), help="Whom it speaks to.")
 @click.option("--to", "address", help="Send it to this address.")
@@ -92,17 +92,19 @@ def preview(context: Context, name: str, ticket_id: int | None, audience: str | 
         _say_steps(context, address, as_json, example(name, facts, audience=audience, language=language))
         return
     templates = Templates(context.config.mail.templates, context.config.organisation)
-    letter = letters.write(name, facts, audience=audience, spoken=language, templates=templates)
+    rendered = kinds_of_mail.write(name, facts, audience=audience, spoken=language, templates=templates)
     problems = check_templates(context.config.mail.templates)
     if as_json:
-        say_json({"subject": letter.subject, "text": letter.text, "html": letter.html, "problems": problems})
+        say_json(
+            {"subject": rendered.subject, "text": rendered.text, "html": rendered.html, "problems": problems}
+        )
     else:
-        say(letter.html if as_html else f"{letter.subject}\n\n{letter.text}")
+        say(rendered.html if as_html else f"{rendered.subject}\n\n{rendered.text}")
         for problem in problems:
             click.echo(problem, err=True)
     if open_it:
         page = Path(tempfile.mkdtemp(prefix="tocsin-")) / f"{name}.html"
-        page.write_text(letter.page, "utf-8")
+        page.write_text(rendered.page, "utf-8")
         webbrowser.open(page.as_uri())
 
 

@@ -49,6 +49,11 @@ def read(text: str) -> Printed | None:
     return None
 
 
+def printed(message: str) -> Printed | None:
+    """The traceback that a message holds, as it is or in a value of the JSON object that it is."""
+    return read(traceback_text.with_traceback(message)) if may_hold(message) else None
+
+
 def _plain(text: str) -> list[str]:
     """The text in `traceback_text`'s own form, likeliest first."""
     text = _unescaped(text)

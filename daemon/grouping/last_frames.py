@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import NamedTuple
 
 from tocsin.daemon.grouping import forms
-from tocsin.daemon.grouping.traceback_text import Printed
 from tocsin.handler.capture.inapp import in_app
 from tocsin.handler.protocol.event import CodeLocation, Event, Frame
 
@@ -24,21 +22,13 @@ def last_frames(event: Event, locations: Sequence[CodeLocation], most: int) -> l
     """At most so many calls, the innermost last, of the exception or of the traceback that the text holds."""
     exception = event.exception
     lines: dict[tuple[str, int], str] = {}
-    if exception is None and (found := printed_in(event)):
+    if exception is None and (found := forms.printed(event.message)):
         exception, lines = found.raised, found.lines
     if exception is None:
         return []
     known = {(one.path, one.line): one for one in locations}
     own = [frame for frame in exception.frames if is_own(frame, known.get((frame.path, frame.line)))]
     return [_call(frame, known.get((frame.path, frame.line)), lines) for frame in own[-most:]]
-
-
-def printed_in(event: Event) -> Printed | None:
-    """The traceback in the event's text as the grouping reads it; the rules are loaded for that alone."""
-    if not forms.may_hold(event.message):
-        return None
-    found: Printed | None = import_module("tocsin.daemon.grouping.rule2").printed(event)
-    return found
 
 
 def is_own(frame: Frame, location: CodeLocation | None) -> bool:

@@ -135,7 +135,7 @@ def key_of(event: Event, code: Code) -> Key:
     if event.exception is not None:
         return exception_key(event.exception, code)
     if traceback_text.MARKER in event.message:
-        printed = traceback_text.read(with_traceback(event.message))
+        printed = traceback_text.read(traceback_text.with_traceback(event.message))
         if printed is not None:
             return exception_key(printed.raised, code._replace(printed=printed.lines))
     return message_key(event, code)
@@ -404,29 +404,12 @@ def first_line(text: str) -> str:
     return ""
 
 
-def _json(text: str) -> dict[str, Any] | None:
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _json_event(message: str) -> str:
     """The `event`, `message` or `msg` of a message that is JSON, or such a dict's repr; '' without one."""
-    value = _json(message)
+    value = traceback_text.json_object(message)
     if value is not None:
         return next(
             (value[key] for key in ("event", "message", "msg") if isinstance(value.get(key), str)), ""
         )
     found = _DICT_EVENT.search(message)
     return found[2] if found else ""
-
-
-def with_traceback(message: str) -> str:
-    """The text that holds the traceback: of a JSON message the value it stands in."""
-    value = _json(message) if message[:1] == "{" else None
-    for text in (value or {}).values():
-        if isinstance(text, str) and traceback_text.MARKER in text:
-            return text
-    return message

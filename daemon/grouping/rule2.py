@@ -26,10 +26,8 @@ from tocsin.daemon.grouping.rule1 import (
     message_cache_key,
     message_key,
     own_frames,
-    with_traceback,
 )
 from tocsin.daemon.grouping.speakers import Speakers
-from tocsin.daemon.grouping.traceback_text import Printed
 from tocsin.handler.capture.code_locations import NOTEBOOK
 from tocsin.handler.capture.source import STATEMENT_LIMIT
 from tocsin.handler.protocol.event import Event, Frame, Raised
@@ -102,7 +100,7 @@ class Code2(Code):
 def key_of(event: Event, code: Code, speakers: Speakers) -> Key:
     """What the event is under version 2."""
     raised = event.exception
-    if raised is None and (found := printed(event)):
+    if raised is None and (found := forms.printed(event.message)):
         raised, code = found.raised, code._replace(printed=found.lines)
     if raised is None:
         key = _worded(message_key(_led(event), code), event, code)
@@ -133,11 +131,6 @@ def cache_key(event: Event, code: Code | None, speakers: Speakers) -> Hashable |
 def carries(raised: Raised) -> bool:
     """Whether an exception is of those that hand over another process's."""
     return _TRANSPORTS.search(raised.type) is not None
-
-
-def printed(event: Event) -> Printed | None:
-    """The traceback that the event's text holds in any known form, None where it holds none."""
-    return forms.read(with_traceback(event.message)) if forms.may_hold(event.message) else None
 
 
 def _spoken(key: Key, parts: list[str]) -> Key:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from tocsin.handler.protocol.event import Frame, Raised, Syntax
@@ -132,3 +133,21 @@ def _raised(
 ) -> Raised:
     broken = next((line for (path, _), line in lines.items() if path == syntax), "") if syntax else ""
     return Raised(name, text, tuple(frames), syntax=Syntax(syntax, text, broken) if syntax else None)
+
+
+def with_traceback(message: str) -> str:
+    """The text that holds the traceback: of a JSON message the value it stands in."""
+    value = json_object(message) if message[:1] == "{" else None
+    for text in (value or {}).values():
+        if isinstance(text, str) and MARKER in text:
+            return text
+    return message
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """The object that the text is, None where it is none."""
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+    return value if isinstance(value, dict) else None

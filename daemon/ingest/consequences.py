@@ -140,7 +140,7 @@ class Consequences:
         tickets = [ticket for ticket in tickets if ticket.resolution != DUPLICATE]
         active = [ticket for ticket in tickets if ticket.status != State.CLOSED]
         last_at = max(part.last_at for part in parts)
-        if mute.is_muted(error) and not _heard(error, parts):
+        if mute.may_be_muted(error) and not _heard(error, parts):
             if active:
                 self._restarts[error.id] = last_at
             return

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from peewee import fn
-
 from tocsin.daemon.config import Config
 from tocsin.daemon.ingest.tally import Sum
 from tocsin.daemon.store import errors, signatures
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key
-from tocsin.daemon.store.models import ErrorLog, KeyValue, Signature
+from tocsin.daemon.store.models import ErrorLog, KeyValue
 from tocsin.daemon.tickets.merge import merge
 
 BOTH_FOR = 30 * 86400.0
@@ -92,7 +90,7 @@ def _since(now: float) -> float:
 
 def _named_under_version_1(now: float) -> float:
     """`now` where a signature of version 1 is known, else 0."""
-    return now if Signature.select().where(fn.SUBSTR(Signature.signature, 1, 2) == "1:").exists() else 0.0
+    return now if signatures.has_version("1:") else 0.0
 
 
 def _adopted(key: Key, before: ErrorLog, total: Sum, *, with_tickets: bool) -> ErrorLog | None:

@@ -131,7 +131,7 @@ def event(kind: str) -> str:
 
 def chat_message(row: Mail, templates: Templates) -> ChatMessage:
     """A title and a few lines. Raises MailError."""
-    letter = _letter(row, templates)
+    rendered = _rendered(row, templates)
     spoken = language(row.language)
     context = RenderContext(spoken, templates, admin=True)
     facts = view(row.facts, context)
@@ -145,26 +145,26 @@ def chat_message(row: Mail, templates: Templates) -> ChatMessage:
     filled = templates.render("chat.txt", spoken, facts).strip()
     lines = [_unmentioned(text(filled, TEXT_LIMIT)), facts["ticket_url"] or ""]
     return ChatMessage(
-        _unmentioned(letter.subject),
-        "\n".join(filter(None, lines)) or letter.subject,
+        _unmentioned(rendered.subject),
+        "\n".join(filter(None, lines)) or rendered.subject,
         TONES.get(row.kind, "info"),
     )
 
 
 def webhook_body(row: Mail, templates: Templates) -> bytes:
     """JSON: what became known (`type`), when, and the facts. Raises MailError."""
-    letter = _letter(row, templates)
+    rendered = _rendered(row, templates)
     said = {
         "type": event(row.kind),
         "id": row.message_id,
         "timestamp": _moment(row.created_at),
-        "subject": letter.subject,
+        "subject": rendered.subject,
         "data": _data(row.facts),
     }
     return json.dumps(said, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
-def _letter(row: Mail, templates: Templates) -> RenderedMail:
+def _rendered(row: Mail, templates: Templates) -> RenderedMail:
     return mail.write(row.kind, row.facts, audience="admin", spoken=row.language, templates=templates)
 
 

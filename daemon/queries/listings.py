@@ -16,6 +16,7 @@ from tocsin.daemon.queries.rows import tuples
 from tocsin.daemon.queries.selection import client_ids
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Mail, Session, Ticket
+from tocsin.daemon.store.muting import muted
 
 TEXT_LIMIT = 200
 WORDS = 8
@@ -138,17 +139,14 @@ def _of_errors(query: Any, asked: Asked) -> Any:
 
 def _state(state: str, now: float) -> Any:
     """The same states as `monitor.state`, as a condition."""
-    muted = ErrorLog.muted_rate.is_null(False) | (
-        ErrorLog.muted_until.is_null(False) & (ErrorLog.muted_until > now)
-    )
     if state == "resolved":
         return ErrorLog.resolved
     if state == "muted":
-        return ~ErrorLog.resolved & muted
+        return ~ErrorLog.resolved & muted(now)
     if state not in URGENCY:
-        return ~ErrorLog.resolved & ~muted & ErrorLog.id.not_in(_errors_with(URGENCY))
+        return ~ErrorLog.resolved & ~muted(now) & ErrorLog.id.not_in(_errors_with(URGENCY))
     more_urgent = URGENCY[: URGENCY.index(state)]
-    found = ~ErrorLog.resolved & ~muted & ErrorLog.id.in_(_errors_with((state,)))
+    found = ~ErrorLog.resolved & ~muted(now) & ErrorLog.id.in_(_errors_with((state,)))
     return found & ErrorLog.id.not_in(_errors_with(more_urgent)) if more_urgent else found
 
 

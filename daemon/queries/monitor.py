@@ -12,6 +12,7 @@ from tocsin.daemon.queries.rows import tuples
 from tocsin.daemon.queries.tickets import WatchFacts, watches
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
+from tocsin.daemon.store.muting import is_muted
 
 HOURS = 24
 WEEK = 168
@@ -66,15 +67,19 @@ def rows(store: Store, config: Config, error_ids: Iterable[int], now: float) -> 
 
 def state(one: ErrorFacts, ticket_status: str, now: float) -> str:
     """In one word, what an error needs. `ticket_status` is the most urgent of its tickets, '' without."""
-    return _state(one.resolved, one.muted_until, one.muted_rate, ticket_status, now)
+    return _state(one.resolved, is_muted(one.muted_until, one.muted_rate, now), ticket_status)
 
 
-def _state(
-    resolved: bool, muted_until: float | None, muted_rate: float | None, ticket_status: str, now: float
-) -> str:
+def most_urgent(ticket_statuses: Iterable[str]) -> str:
+    """The most urgent state of some tickets, '' where none is open."""
+    found = set(ticket_statuses)
+    return next((status for status in URGENCY if status in found), "")
+
+
+def _state(resolved: bool, muted: bool, ticket_status: str) -> str:
     if resolved:
         return "resolved"
-    if muted_rate is not None or (muted_until is not None and muted_until > now):
+    if muted:
         return "muted"
     return ticket_status if ticket_status in URGENCY else "new"
 
@@ -114,7 +119,7 @@ def titles(store: Store, now: float) -> list[tuple[int, str, str, str, str]]:
             number,
             title[:160],
             service,
-            _state(resolved, until, rate, statuses.get(number, ("", 0))[0], now),
+            _state(resolved, is_muted(until, rate, now), statuses.get(number, ("", 0))[0]),
             source[-80:],
         )
         for number, title, service, resolved, until, rate, source in ordered

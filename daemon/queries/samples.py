@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.daemon.grouping.last_frames import printed_in
+from tocsin.daemon.grouping import forms
 from tocsin.daemon.grouping.traceback_text import Printed
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.store.bodies import SampleBody
@@ -74,6 +74,14 @@ class BreadcrumbFacts(Struct, frozen=True):
     logger: str
     message: str
 
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        message = " ".join(self.message.split())
+        return (
+            f"-{self.before:.3f} s {self.level_name} {self.logger}: {message}" if self.level_name else message
+        )
+
 
 class EventFacts(Struct, frozen=True):
     """What was logged, where and with what."""
@@ -109,7 +117,7 @@ def event_facts(body: SampleBody) -> EventFacts:
     places = {(place.path, place.line): place for place in body.places}
     call = Frame(event.path, event.module, event.function, event.line)
     exception = event.exception
-    if exception is None and (found := printed_in(event)):
+    if exception is None and (found := forms.printed(event.message)):
         exception = found.raised
         places |= _printed_places(found, places)
     raised = _chain(exception, "raised", 0, places) if exception else iter(())

@@ -8,7 +8,7 @@ from tocsin.daemon.ingest.error_text import error_text
 from tocsin.daemon.ingest.new_errors import columns_of
 from tocsin.daemon.regrouping.plan import Part, Plan, SampleKey
 from tocsin.daemon.regrouping.samples import OLDER, Samples
-from tocsin.daemon.store import errors, regrouping, signatures
+from tocsin.daemon.store import errors, merging, regrouping, signatures
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key
@@ -128,14 +128,14 @@ class PlanWriter:
                     rows.record(ticket, SPLIT, self._now, facts, self._by)
                 continue
             into = ErrorLog.get_by_id(into_id)
-            regrouping.move_ticket(ticket, into)
+            merging.move_ticket(ticket, into)
             rows.record(ticket, SPLIT, self._now, {"error": error.id, "into": into_id}, self._by)
             errors.set_recent(into, [])
             if open_:
                 errors.unresolve(into)
                 rows.restart_watch(into, watch.quiet_since if watch is not None else error.last_seen)
         if not stays:
-            regrouping.end_watch(error.id)
+            rows.end_watch(error)
 
 
 def _new_home(

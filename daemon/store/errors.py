@@ -250,9 +250,10 @@ def seen_by_client(error_id: int, client_id: str) -> tuple[int, float | None, fl
     counted = HourCount.select(fn.SUM(HourCount.count)).where(
         HourCount.error == error_id, HourCount.client_id == client_id
     )
-    samples = Sample.select(Sample.occurred_at).where(Sample.error == error_id, Sample.client_id == client_id)
-    moments = [row.occurred_at for row in samples.order_by(Sample.occurred_at)]
-    return int(counted.scalar() or 0), *((moments[0], moments[-1]) if moments else (None, None))
+    ends = Sample.select(fn.MIN(Sample.occurred_at), fn.MAX(Sample.occurred_at))
+    first, last = ends.where(Sample.error == error_id, Sample.client_id == client_id).tuples().get()
+    moment_of = Sample.occurred_at.python_value
+    return int(counted.scalar() or 0), moment_of(first), moment_of(last)
 
 
 def newest_sample(error_id: int) -> SampleBody | None:

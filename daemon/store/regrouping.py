@@ -11,7 +11,8 @@ from peewee import fn
 from tocsin.daemon.store import errors
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key, chunks
-from tocsin.daemon.store.models import ErrorLog, HourCount, Sample, Signature, Ticket, Watch
+from tocsin.daemon.store.models import ErrorLog, HourCount, Sample, Signature
+from tocsin.daemon.store.signatures import version_of
 from tocsin.daemon.store.table import among
 
 HOUR = 3600.0
@@ -50,19 +51,18 @@ def bodies_of(sample_ids: Collection[int]) -> Iterator[tuple[int, bytes]]:
 
 
 def named_under(version: str, error_ids: Collection[int]) -> set[int]:
-    """Those of the errors that a signature beginning with `version` means."""
+    """Those of the errors that a signature of this version (`1:`) means."""
     query = Signature.select(Signature.error).where(_under(version, error_ids))
     return {error_id for (error_id,) in query.distinct().tuples()}
 
 
 def unpoint_under(version: str, error_ids: Collection[int]) -> None:
-    """Lets no signature beginning with `version` mean these errors any more."""
+    """Lets no signature of this version mean these errors any more."""
     Signature.delete().where(_under(version, error_ids)).execute()
 
 
 def _under(version: str, error_ids: Collection[int]) -> Any:
-    begins = fn.SUBSTR(Signature.signature, 1, len(version)) == version
-    return among(Signature.error, error_ids) & begins
+    return among(Signature.error, error_ids) & (version_of(Signature.signature) == version)
 
 
 def move_samples(store: Store, samples: Sequence[StoredSample], into: ErrorLog) -> None:
@@ -141,21 +141,10 @@ def clients_of_samples(error_ids: Collection[int], known: Collection[str]) -> di
     return found
 
 
-def move_ticket(ticket: Ticket, into: ErrorLog) -> None:
-    """Makes the ticket the other error's."""
-    ticket.error, ticket.error_signature = into, into.signature
-    ticket.save(only=[Ticket.error, Ticket.error_signature])
-
-
-def end_watch(error_id: int) -> None:
-    """Ends the watch over an error without open tickets."""
-    Watch.delete().where(Watch.error == error_id).execute()
-
-
 def note_alias(error_id: int, key: Key) -> None:
     """Remembers of an error that it is the one which `key` means, though each has a ticket of its own."""
     Signature.update({Signature.counterpart: key.signature}).where(
-        (Signature.error == error_id) & (fn.SUBSTR(Signature.signature, 1, 2) == key.signature[:2])
+        (Signature.error == error_id) & (version_of(Signature.signature) == version_of(key.signature))
     ).execute()
 
 
@@ -177,7 +166,7 @@ def last_seen_as_another(error_ids: Collection[int]) -> Mapping[int, float]:
         .where(
             among(Signature.error, error_ids)
             & (Signature.counterpart != "")
-            & (fn.SUBSTR(Signature.signature, 1, 2) == fn.SUBSTR(Signature.counterpart, 1, 2))
+            & (version_of(Signature.signature) == version_of(Signature.counterpart))
         )
         .group_by(Signature.error)
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from peewee import JOIN, fn
 
 from tocsin.daemon.store.models import ErrorLog, History, HourCount, Mail, Reminder, Ticket, Watch
-from tocsin.daemon.store.table import among
+from tocsin.daemon.store.muting import muted
+from tocsin.daemon.store.table import among, moment
 
 Fact = tuple[str, str]
 """(kind, subject) of a `Reminder`."""
@@ -26,18 +27,19 @@ def untouched(before: float, now: float) -> list[Waiting]:
     """Open tickets that no person touched since `before`, those of muted errors aside; the oldest first."""
     touched = fn.MAX(History.created_at)
     query = (
-        Ticket.select(Ticket, touched.alias("touched"))
+        Ticket.select(Ticket, ErrorLog, touched.alias("touched"))
         .join(History, JOIN.LEFT_OUTER, on=(History.ticket == Ticket.id) & (History.created_by != "system"))
-        .where(Ticket.status << ["open", "in_progress"], Ticket.created_at <= before)
-        .group_by(Ticket.id)
+        .switch(Ticket)
+        .join(ErrorLog, JOIN.LEFT_OUTER)
+        .where(Ticket.status << ["open", "in_progress"], Ticket.created_at <= before, _heard(now))
+        .group_by(Ticket.id, ErrorLog.id)
+        .having(touched.is_null() | (touched <= moment(before)))
         .order_by(Ticket.created_at, Ticket.id)
     )
-    found = []
-    for ticket in query:
-        since = max(float(ticket.created_at), _moment(ticket.touched))
-        if since <= before and not _is_muted(ticket.error, now):
-            found.append(Waiting(ticket, ticket.error, since))
-    return found
+    return [
+        Waiting(ticket, ticket.error, max(float(ticket.created_at), _moment(ticket.touched)))
+        for ticket in query
+    ]
 
 
 def held(before: float) -> list[Mail]:
@@ -47,14 +49,10 @@ def held(before: float) -> list[Mail]:
 
 def inconclusive(before: float, now: float) -> list[Waiting]:
     """The oldest open ticket of each error whose watch proves nothing, the admins told of it before."""
-    query = Watch.select().where(Watch.inconclusive_at <= before).order_by(Watch.inconclusive_at, Watch.error)
-    found = []
-    for watch in query:
-        tickets = Ticket.select().where(Ticket.error == watch.error, Ticket.status != "closed")
-        ticket = tickets.order_by(Ticket.id).first()
-        if ticket is not None and not _is_muted(watch.error, now):
-            found.append(Waiting(ticket, watch.error, watch.inconclusive_at))
-    return found
+    unclear = Watch.select(Watch.error, Watch.inconclusive_at).where(Watch.inconclusive_at <= before)
+    since: dict[int, float] = {watch.error_id: watch.inconclusive_at for watch in unclear}
+    waiting = [structs.replace(one, since=since[one.ticket.error_id]) for one in open_tickets([*since], now)]
+    return sorted(waiting, key=lambda one: (one.since, one.ticket.error_id))
 
 
 def busy_errors(hour: int, least: int) -> list[int]:
@@ -85,11 +83,15 @@ def hourly(error_ids: list[int], since: int) -> dict[int, dict[int, int]]:
 
 def open_tickets(error_ids: list[int], now: float) -> list[Waiting]:
     """The oldest open ticket of each of these errors, of those that are not muted."""
+    query = (
+        Ticket.select(Ticket, ErrorLog)
+        .join(ErrorLog)
+        .where(Ticket.status != "closed", among(Ticket.error, error_ids), _heard(now))
+        .order_by(Ticket.id)
+    )
     found: dict[int, Waiting] = {}
-    query = Ticket.select().where(Ticket.status != "closed", among(Ticket.error, error_ids))
-    for ticket in query.order_by(Ticket.id):
-        if ticket.error_id not in found and not _is_muted(ticket.error, now):
-            found[ticket.error_id] = Waiting(ticket, ticket.error, ticket.created_at)
+    for ticket in query:
+        found.setdefault(ticket.error_id, Waiting(ticket, ticket.error, ticket.created_at))
     return list(found.values())
 
 
@@ -110,10 +112,9 @@ def drop_before(moment: float) -> int:
     return int(Reminder.delete().where(Reminder.said_at < moment).execute())
 
 
-def _is_muted(error: ErrorLog | None, now: float) -> bool:
-    if error is None:
-        return False
-    return error.muted_rate is not None or (error.muted_until is not None and error.muted_until > now)
+def _heard(now: float) -> Any:
+    """Tickets of errors that are not muted, and those of no error."""
+    return Ticket.error.is_null() | ~muted(now)
 
 
 def _moment(value: Any) -> float:

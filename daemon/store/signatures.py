@@ -42,13 +42,23 @@ def note_alias(key: Key) -> None:
     Signature.update({Signature.counterpart: key.signature}).where(_is(key.before)).execute()
 
 
+def has_version(version: str) -> bool:
+    """Whether a signature of this version of the rule (`1:`) is known."""
+    return bool(Signature.select().where(version_of(Signature.signature) == version).exists())
+
+
+def version_of(signature: Any) -> Any:
+    """`12:` of `12:0a9f...`, as a condition: the rest is hexadecimal digits."""
+    return fn.RTRIM(signature, "0123456789abcdef")
+
+
 def has_open_aliases() -> bool:
     """Whether an error that the newer version calls another's still has an open ticket."""
     return bool(
         Signature.select()
         .join(Ticket, on=(Ticket.error == Signature.error))
         .where(
-            (fn.SUBSTR(Signature.signature, 1, 2) == "1:")
+            (version_of(Signature.signature) == "1:")
             & (Signature.counterpart != "")
             & (Ticket.status != "closed")
         )

@@ -12,6 +12,7 @@ from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
+from tocsin.daemon.store.muting import is_muted
 from tocsin.daemon.ticket_wording import Facts
 from tocsin.daemon.tickets.lifecycle import EventType, LifecycleError, State, TicketEvent
 from tocsin.daemon.tickets.steps import MANUAL, NewTicket, Tickets
@@ -93,7 +94,7 @@ class Manual:
         """Ends a mute: what happens from now on is heard. Raises ManualError."""
         with self._store.transaction():
             error = self._error(error_id)
-            if error.muted_rate is None and (error.muted_until is None or error.muted_until <= now):
+            if not is_muted(error.muted_until, error.muted_rate, now):
                 raise AlreadySo(f"error {error_id} is not muted")
             errors.set_mute(error, now, None)
             self._record(error, "unmuted", now, None, by)

@@ -30,7 +30,7 @@ def parse_rate(text: str) -> int:
     return int(found[1])
 
 
-def is_muted(error: ErrorLog) -> bool:
+def may_be_muted(error: ErrorLog) -> bool:
     """Whether there is anything to ask `heard` about: a rate, or a moment, which may have passed."""
     return error.muted_until is not None or error.muted_rate is not None
 

@@ -42,8 +42,7 @@ def error(request: ConsoleRequest) -> Response:
     with site.store.reading():
         watch = queries.watches(site.store, site.config, [error_id], request.now).get(error_id)
         client_text = ErrorLog.get_by_id(error_id).client_text
-    statuses = [ticket.status for ticket in found.tickets]
-    urgent = next((status for status in monitor.URGENCY if status in statuses), "")
+    urgent = monitor.most_urgent(ticket.status for ticket in found.tickets)
     state = monitor.state(found, urgent, request.now)
     page, _ = answers.pages(request).error(found, state, watch, client_text)
     return answers.html(request, page)

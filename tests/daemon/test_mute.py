@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.world import World
 
+from tocsin.daemon.store import muting
 from tocsin.daemon.store.models import ErrorLog
 from tocsin.daemon.tickets import mute
 from tocsin.daemon.tickets.mute import parse_rate
@@ -60,3 +61,33 @@ def test_an_exceeded_rate_ends_its_mute_in_the_database(world: World):
 def test_what_is_no_rate_is_refused(text: str):
     with pytest.raises(ValueError, match="10/h"):
         parse_rate(text)
+
+
+class MutedContract:
+    """Holds on both databases."""
+
+    @pytest.mark.parametrize(
+        ("until", "rate"), [(None, None), (5.0, None), (15.0, None), (None, 3.0), (5.0, 3.0)]
+    )
+    def test_a_query_and_a_row_agree_on_what_is_muted(self, world: World, until: float, rate: float) -> None:
+        world.app().fail(3)
+        with world.store.transaction():
+            ErrorLog.update(muted_until=until, muted_rate=rate).execute()
+            found = ErrorLog.select().where(muting.muted(10.0)).count() == 1
+            error = ErrorLog.get()
+        assert (
+            found
+            is muting.is_muted(error.muted_until, error.muted_rate, 10.0)
+            is ((until, rate) not in QUIET)
+        )
+
+
+QUIET = [(None, None), (5.0, None)]
+
+
+class TestMutedOnSqlite(MutedContract):
+    database = "sqlite"
+
+
+class TestMutedOnPostgres(MutedContract):
+    database = "postgres"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.world import SETTINGS, START, an_exception
 
+from tocsin.daemon.store import reminders
 from tocsin.daemon.store.models import ErrorLog, Mail, Reminder, Ticket, Watch
 from tocsin.daemon.tickets import admin
 from tocsin.daemon.tickets.manual import Manual
@@ -48,6 +49,31 @@ class ReminderContract:
             START,
         )
         assert remind(DAY) == remind(30 * DAY) == []
+
+    def test_many_waiting_tickets_cost_no_more_queries_than_one(self, world, remind, monkeypatch):
+        app = world.app()
+        asked = []
+        execute = type(world.store.database).execute_sql
+        monkeypatch.setattr(
+            type(world.store.database), "execute_sql",
+            lambda self, sql, *more: asked.append(sql) or execute(self, sql, *more),
+        )  # fmt: skip
+
+        def look(*functions):
+            for function in functions:
+                app.fail(3, function=function)
+            change(world, Watch, inconclusive_at=world.now)
+            world.now += 4 * DAY
+            del asked[:]
+            with world.store.reading():
+                found = (
+                    reminders.untouched(world.now - DAY, world.now),
+                    reminders.inconclusive(world.now, world.now),
+                )
+                names = [one.error.title for part in found for one in part]
+            return len(names), len(asked)
+
+        assert look("one") == (2, look("two", "three", "four")[1])
 
     def test_a_ticket_that_somebody_touched_is_called_to_mind_three_days_after_that(self, world, remind):
         world.app().fail(3)

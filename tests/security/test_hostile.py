@@ -42,7 +42,7 @@ def served(house: SecuredDaemon, endpoint: str, **options: object) -> bool:
     """A valid client gets its answer in time, on this connection or, where that was cut, on the next."""
     begun = time.monotonic()
     while time.monotonic() - begun < SERVED_WITHIN:
-        # As a handler does, it begins anew where its connection was cut and so no answer will come.
+        # As a handler does, it begins again where its connection was cut and so no answer will come.
         left = min(SERVED_WITHIN - (time.monotonic() - begun), 0.5)
         with peer(endpoint, **options) as client, contextlib.suppress(AssertionError):
             if isinstance(client.ask(wire.Hello(client.header, 0, 0, time.time(), True), left), wire.Welcome):

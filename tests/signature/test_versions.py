@@ -10,9 +10,10 @@ from support.world import HOUR, World, an_error, an_exception
 from tocsin.daemon.grouping.sign import sign
 from tocsin.daemon.ingest.versions import BOTH_FOR, SINCE
 from tocsin.daemon.regrouping.regroup import regroup
-from tocsin.daemon.store import errors
+from tocsin.daemon.store import errors, signatures
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import ErrorLog, History, KeyValue, Signature
+from tocsin.daemon.store.regrouping import named_under
 from tocsin.daemon.tickets.manual import Manual
 from tocsin.daemon.tickets.merge import merge
 from tocsin.handler.protocol.event import Event, Frame, Raised
@@ -179,6 +180,21 @@ class VersionsContract:
     def test_a_new_database_is_signed_under_one_version(self, settled: World) -> None:
         settled.app().log(one_kind(1, settled.now))
         assert not settled.digest._memory.signatures.both
+
+    @pytest.mark.parametrize("version", ["1", "2", "10", "100"])
+    def test_a_version_may_have_any_number_of_digits(self, world: World, version: str) -> None:
+        world.app().fail(3)
+        known = sign(one_kind(1, 0.0), {}).fine.partition(":")[2]
+        with world.store.transaction():
+            for number in ("1", "2", "10", "100"):
+                Signature.create(service="shop", signature=f"{number}:{known}", error=1)
+            Signature.delete().where(Signature.signature != f"{version}:{known}").execute()
+            found = [
+                one
+                for one in ("1:", "2:", "10:", "100:")
+                if signatures.has_version(one) and named_under(one, [1])
+            ]
+        assert found == [f"{version}:"]
 
 
 class TestSqlite(VersionsContract):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from tocsin.daemon.queries.corrections import CorrectionFacts
 from tocsin.daemon.queries.details import ErrorDetail
 from tocsin.daemon.queries.moment import to_json
-from tocsin.daemon.queries.samples import BreadcrumbFacts, EventFacts, FrameFacts, RaisedFacts
+from tocsin.daemon.queries.samples import EventFacts, FrameFacts, RaisedFacts
 from tocsin.daemon.visible_text import capped, fence, visible
 
 LOCALS = 21
@@ -162,14 +162,8 @@ def _breadcrumbs(event: EventFacts) -> list[str]:
     """What the thread or task had logged before, below the handler's level."""
     if not event.breadcrumbs:
         return []
-    text = "\n".join(breadcrumb_line(one)[:_LINE] for one in event.breadcrumbs)
+    text = "\n".join(one.line[:_LINE] for one in event.breadcrumbs)
     return ["", "Logged before it by the same thread or task:", "", *_fenced(text)]
-
-
-def breadcrumb_line(one: BreadcrumbFacts) -> str:
-    """A breadcrumb as one line."""
-    message = " ".join(one.message.split())
-    return f"-{one.before:.3f} s {one.level_name} {one.logger}: {message}" if one.level_name else message
 
 
 def _tried(error: ErrorDetail) -> list[str]:
