@@ -227,20 +227,13 @@ class Pages:
 
     def client_ticket(self, client: ClientFacts, ticket: TicketDetail) -> str:
         """One ticket as its client sees it: no description that could name somebody else."""
-        history = [
-            one
-            for one in ticket.history
-            if one.action in FOR_CLIENTS
-            # The mails to the admins are no news of the client's.
-            and (one.action != "email_sent" or not _to_admin(one))
-        ]
         return self._render(
             "client_ticket.html",
             "",
             "../",
             client=client,
             ticket=ticket,
-            history=history,
+            history=for_client(ticket.history),
             team=self.config.organisation.name,
             evidence=evidence(ticket.metadata),
         )
@@ -257,6 +250,15 @@ class Pages:
             tocsin=self.config.command,
             **values,
         )
+
+
+def for_client(history: Sequence[HistoryFacts]) -> list[HistoryFacts]:
+    """What of a ticket's history its client reads; the mails to the admins are no news of the client's."""
+    return [
+        one
+        for one in history
+        if one.action in FOR_CLIENTS and (one.action != "email_sent" or not _to_admin(one))
+    ]
 
 
 def script(name: str, value: Any) -> str:

@@ -38,6 +38,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "clients": Entry(
             "clients", "clients", "The clients: whom errors concern, and where to write to them."
         ),
+        "tokens": Entry("tokens", "tokens", "The tokens of scripts and agents: what each may do by the API."),
         "completion": Entry(
             "completion", "completion", 'Print the completion for SHELL: eval "$(tocsin completion bash)".'
         ),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
 import click
 from msgspec import structs
 
+from tocsin.daemon.queries.moment import iso
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.settings import Duration
@@ -41,15 +41,6 @@ class Since(click.ParamType[float]):
                 f"{value!r} is no time; write how long ago, as 2h or 7d, or 2026-01-31T14:05:00Z", param, ctx
             )
         return found
-
-
-def iso(text: str) -> float | None:
-    """Epoch seconds of an ISO 8601 moment, None for any other text."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 _OPTIONS: dict[str, Callable[[str], Callable[..., Any]]] = {

@@ -302,7 +302,9 @@ def _relative(file_path: str, project: Path | None) -> str:
         return str(inside(project, file_path).relative_to(project.resolve()))
     path = PurePosixPath(file_path)
     if path.is_absolute() or ".." in path.parts or "\0" in file_path or not path.parts:
-        raise CorrectionError(f"{file_path!r} is no path below the project; write it relative to it")
+        raise CorrectionError(
+            f"file_path {file_path!r} is no path below the project; write it relative to it"
+        )
     return str(path)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, tuples
-from tocsin.daemon.queries.selection import EVERYTHING, Selection, of_errors
+from tocsin.daemon.queries.selection import EVERYTHING, Selection, following, of_errors
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, WithdrawnCorrection
 
@@ -52,7 +52,7 @@ def corrections(
     with store.reading():
         for table in tables:
             query = _chosen(table, error_id, selection).order_by(table.applied_at.desc(), table.id.desc())
-            query = query.limit(selection.limit)
+            query = following(query, selection, table.applied_at, table.id).limit(selection.limit)
             if error_ids is not None:
                 query = query.where(table.error.in_(list(error_ids)))
             if correction_ids is not None:

@@ -10,7 +10,7 @@ from peewee import fn
 
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, pairs, tuples
-from tocsin.daemon.queries.selection import EVERYTHING, Selection, of_errors
+from tocsin.daemon.queries.selection import EVERYTHING, Selection, following, of_errors
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Ticket
 
@@ -59,6 +59,7 @@ def errors(
     """Errors, newest occurrence first; `merged` ones only where asked: they live on in another error."""
     wanted = None if error_ids is None else list(error_ids)
     query = _chosen(open_only, wanted, merged, selection)
+    query = following(query, selection, ErrorLog.last_seen, ErrorLog.id)
     query = query.order_by(ErrorLog.last_seen.desc(), ErrorLog.id.desc()).limit(selection.limit)
     with store.reading():
         rows = dicts(query)

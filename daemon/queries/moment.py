@@ -41,6 +41,15 @@ def moment(epoch: float | None) -> Moment | None:
     return None if epoch is None else Moment(epoch)
 
 
+def iso(text: str) -> float | None:
+    """Epoch seconds of an ISO 8601 moment, UTC without a zone; None for any other text."""
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def _encode(value: Any) -> Any:
     if isinstance(value, Moment):
         return value.iso

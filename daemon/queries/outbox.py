@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -36,9 +36,19 @@ class OutboxMail(Struct, frozen=True):
     channel: str | None = None
 
 
-def outbox(store: Store, states: Sequence[str] = (), selection: Selection = EVERYTHING) -> list[OutboxMail]:
-    """Mails, newest first, of these states or of any."""
+def outbox(
+    store: Store,
+    states: Sequence[str] = (),
+    selection: Selection = EVERYTHING,
+    *,
+    mail_ids: Iterable[int] | None = None,
+) -> list[OutboxMail]:
+    """Mails, newest first, of these states or of any; all, or some of them."""
     query = _chosen(Mail.select(), states, selection).order_by(Mail.id.desc()).limit(selection.limit)
+    if mail_ids is not None:
+        query = query.where(Mail.id.in_(list(mail_ids)))
+    if selection.after is not None:
+        query = query.where(Mail.id < selection.after[1])
     with store.reading():
         return [_mail(row) for row in dicts(query)]
 

@@ -12,12 +12,16 @@ from tocsin.daemon.store.models import Client, ErrorLog, HourCount, Session, Tic
 
 
 class Selection(Struct, frozen=True):
-    """Only of this service, of this client, since then (epoch seconds), and at most so many; None: all."""
+    """Only of this service, of this client, since then (epoch seconds), and at most so many; None: all.
+
+    `after` is the last row of the page before, as (moment, number): of a listing only what comes after it.
+    """
 
     service: str | None = None
     client: str | None = None
     since: float | None = None
     limit: int | None = None
+    after: tuple[float, int] | None = None
 
 
 EVERYTHING = Selection()
@@ -39,6 +43,14 @@ def of_errors(query: Any, selection: Selection, *, since: Any) -> Any:
         met = HourCount.select(HourCount.error).where(HourCount.client_id == selection.client)
         query = query.where(ErrorLog.id.in_(met))
     return query if selection.since is None else query.where(since >= selection.since)
+
+
+def following(query: Any, selection: Selection, at: Any, number: Any) -> Any:
+    """Of a query that lists the newest first, by these columns: what comes after the page before."""
+    if selection.after is None:
+        return query
+    moment, last = selection.after
+    return query.where((at < moment) | ((at == moment) & (number < last)))
 
 
 def services(store: Store) -> list[str]:

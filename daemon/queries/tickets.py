@@ -12,7 +12,7 @@ from peewee import JOIN
 from tocsin.daemon.config import Config
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, tuples
-from tocsin.daemon.queries.selection import EVERYTHING, Selection, narrowed
+from tocsin.daemon.queries.selection import EVERYTHING, Selection, following, narrowed
 from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Message, Ticket, Watch
@@ -136,6 +136,7 @@ def tickets(
 ) -> list[TicketFacts]:
     """Tickets, newest first."""
     query = _chosen(_select(), open_only, selection)
+    query = following(query, selection, Ticket.created_at, Ticket.id)
     query = query.order_by(Ticket.created_at.desc(), Ticket.id.desc()).limit(selection.limit)
     if ticket_ids is not None:
         query = query.where(Ticket.id.in_(list(ticket_ids)))

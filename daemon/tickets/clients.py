@@ -79,7 +79,9 @@ def client(row: dict[str, Any], where: str = "client") -> Client:
         if made.email is not None:
             mail_address(made.email)
     except ValueError as error:
-        raise ManualError(f"{where}: {made.email!r} is not a mail address: {error}") from None
+        raise ManualError(f"{where}: email {made.email!r} is not a mail address: {error}") from None
     if made.timezone is not None and not is_time_zone(made.timezone):
-        raise ManualError(f"{where}: {made.timezone!r} is no time zone; write a name such as Europe/Paris")
+        raise ManualError(
+            f"{where}: timezone {made.timezone!r} is no time zone; write a name such as Europe/Paris"
+        )
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Session
-from tocsin.daemon.tickets.manual import ManualError
+from tocsin.daemon.tickets.manual import AlreadySo, ManualError, UnknownNumber
 
 
 def write_off(store: Store, session_id: str, now: float) -> Session:
@@ -13,13 +13,13 @@ def write_off(store: Store, session_id: str, now: float) -> Session:
     with store.transaction():
         found = sessions.named(session_id) if session_id else []
         if not found:
-            raise ManualError(f"there is no process {session_id!r}; `tocsin sessions` lists them")
+            raise UnknownNumber(f"there is no process {session_id!r}; `tocsin sessions` lists them")
         if len(found) > 1:
             raise ManualError(f"several processes' ids begin with {session_id!r}; write more of it")
         session = found[0]
         if session.gone_at is not None:
-            raise ManualError(f"process {session_id!r} is written off already")
+            raise AlreadySo(f"process {session_id!r} is written off already")
         if session.ended_at is not None and not session.backlog:
-            raise ManualError(f"process {session_id!r} ended in order and holds nothing back")
+            raise AlreadySo(f"process {session_id!r} ended in order and holds nothing back")
         sessions.write_off(session, now)
     return session

@@ -22,11 +22,12 @@ from tocsin.daemon.failure import Failed, Meanwhile, NotThere
 from tocsin.daemon.log import log
 from tocsin.daemon.store.database import StoreError
 from tocsin.daemon.store.models import Ticket
+from tocsin.reports.api.operation import LARGEST_NUMBER
 from tocsin.reports.console import answers, cookies, identity
 from tocsin.reports.console.authorisation import NOBODY, Of, Owned, Verdict, Who, decide
 from tocsin.reports.console.guard import Guard
 from tocsin.reports.console.request import ConsoleRequest
-from tocsin.reports.console.routes import ROUTES, Route
+from tocsin.reports.console.routes import API_ROUTES, ROUTES, Route
 from tocsin.reports.console.site import LANGUAGES, Site
 
 BODY_LIMIT = 1_000_000
@@ -44,7 +45,7 @@ class Refused(Exception):
         self.status = status
 
 
-def make_app(site: Site, routes: tuple[Route, ...] = ROUTES) -> Starlette:
+def make_app(site: Site, routes: tuple[Route, ...] = (*ROUTES, *API_ROUTES)) -> Starlette:
     """The ASGI application. Its threads end with it."""
 
     @asynccontextmanager
@@ -100,6 +101,8 @@ async def _body(request: Request) -> bytes:
 def _answer(site: Site, route: Route, request: Request, body: bytes) -> Response:
     """Decides and answers. In a thread of the workers."""
     now = site.now()
+    if any(isinstance(value, int) and value > LARGEST_NUMBER for value in request.path_params.values()):
+        return _refuse(site, request, 404, route.api)
     try:
         who, token = _sender(site, route, request, now)
     except (PeeweeException, StoreError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tocsin.daemon.accounts import browser_sessions
+from tocsin.daemon.accounts import browser_sessions, tokens
 from tocsin.daemon.accounts.browser_sessions import SignedIn
 from tocsin.daemon.store.database import Store
 from tocsin.reports.console import cookies
@@ -24,7 +24,11 @@ def signed_in(store: Store, given: Mapping[str, str], https: bool, now: float) -
 
 def by_token(store: Store, headers: Mapping[str, str], now: float) -> Who:
     """Whom `Authorization: Bearer TOKEN` stands for."""
-    return NOBODY
+    kind, _, text = headers.get("authorization", "").partition(" ")
+    found = tokens.bearer(store, text.strip(), now) if kind.lower() == "bearer" else None
+    if found is None:
+        return NOBODY
+    return Who(Role.TOKEN, found.name, found.client_id, scopes=found.scopes)
 
 
 def _who(someone: SignedIn) -> Who:

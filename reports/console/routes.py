@@ -7,7 +7,9 @@ from collections.abc import Callable
 from msgspec import Struct
 from starlette.responses import Response
 
-from tocsin.reports.console import error_actions, error_pages, other_pages, sign_in, static, ticket_pages
+from tocsin.reports.api.openapi import PREFIX
+from tocsin.reports.api.operations import OPERATIONS
+from tocsin.reports.console import api, error_actions, error_pages, other_pages, sign_in, static, ticket_pages
 from tocsin.reports.console.authorisation import Of, Right
 from tocsin.reports.console.request import ConsoleRequest
 
@@ -72,4 +74,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/corrections", Right.READ, other_pages.corrections),
     Route("GET", "/metrics", Right.READ, other_pages.metrics),
     Route("GET", "/metrics.{kind}", Right.READ, other_pages.metrics_file),
+)
+
+API_ROUTES: tuple[Route, ...] = (
+    Route("GET", f"{PREFIX}/openapi.json", Right.EVERYBODY, api.document, api=True),
+    *(
+        Route(one.method, PREFIX + one.path, Right(one.scope), api.answering(one), Of(one.of), api=True)
+        for one in OPERATIONS
+    ),
 )

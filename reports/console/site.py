@@ -32,6 +32,9 @@ class Site:
         self.mailed_links = Throttle(3, MINUTES * 60)
         """By recipient."""
 
+        self.calls = Throttle(600, 60.0)
+        """By token: calls of the API."""
+
     @cached_property
     def address(self) -> str:
         """Where people find it, without a slash at the end."""

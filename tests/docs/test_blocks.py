@@ -25,6 +25,10 @@ REHEARSAL = ROOT / "tests" / "operations" / "rehearsal.py"
 REHEARSED = [ROOT / "docs" / name for name in ("operations.md", "postgres.md")]
 """The pages whose blocks marked `systemd` the rehearsal types, all of them: they need root and systemd."""
 
+API = ROOT / "docs" / "api.md"
+"""Its blocks marked `api` are run by tests/api/test_docs.py, against a console."""
+MARKED = {"systemd": REHEARSED, "api": [API]}
+
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
@@ -58,7 +62,7 @@ def test_no_block_is_left_out(page: Path) -> None:
     for block in blocks(page):
         where = f"{name(page)}:{block.line}"
         assert block.language in (*RUN, *READ, *DRAWN), f"{where}: nothing runs {block.language!r}"
-        assert not block.mark or (block.mark == "systemd" and page in REHEARSED), f"{where}: {block.mark!r}?"
+        assert not block.mark or page in MARKED.get(block.mark, ()), f"{where}: {block.mark!r}?"
 
 
 def test_the_rehearsal_types_the_pages_that_have_blocks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def test_a_json_file_and_a_csv_with_semicolons_say_the_same(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("id,email\na,a@b.example\nb,nowhere\n", r"line 3: 'nowhere' is not a mail address"),
+        ("id,email\na,a@b.example\nb,nowhere\n", r"line 3: email 'nowhere' is not a mail address"),
         ("id,language\na,de\n", r"line 2: .*'de'"),
         ("id,phone\na,12\n", r"line 2: unknown column 'phone'"),
         ("id,name\n,Ana\n", r"line 2: .*id"),

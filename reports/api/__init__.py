@@ -1,0 +1,1 @@
+"""What programs may ask and do: each operation declared once, checked, carried out and documented from that."""
