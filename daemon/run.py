@@ -27,6 +27,7 @@ from tocsin.daemon.outgoing.courier import Courier
 from tocsin.daemon.outgoing.delivery_loop import DeliveryLoop
 from tocsin.daemon.runtime import clock, leader, process
 from tocsin.daemon.runtime.clock import Job
+from tocsin.daemon.runtime.console_process import ConsoleProcess, command, is_installed
 from tocsin.daemon.runtime.liveness import ThreadLiveness
 from tocsin.daemon.runtime.notify import notify, watchdog_interval
 from tocsin.daemon.runtime.watchdog import Watchdog
@@ -75,8 +76,8 @@ class _Life:
             sessions.end_run(self._run, now)
 
 
-def run(config: Config, up: Callable[[Store], None]) -> None:
-    """Runs the daemon until SIGTERM or SIGINT. `up` is called once when it listens.
+def run(config: Config, up: Callable[[Store], None], *, console: bool = True) -> None:
+    """Runs the daemon until SIGTERM or SIGINT. `up` is called once when it listens; `console`: with one beside it.
 
     Raises ConfigError, StoreError or IntakeError when it cannot start; IntakeError when it has become deaf.
     """
@@ -90,19 +91,23 @@ def run(config: Config, up: Callable[[Store], None]) -> None:
     try:
         upgrade(store, config.state_dir / BACKUPS, clock.now())
         intake = Intake(config.daemon.listen, config.daemon.socket_group, gate)
-        _serve(config, store, intake, up)
+        _serve(config, store, intake, up, console and bool(config.console.listen) and is_installed())
     finally:
         store.close()
         os.close(lock)
 
 
-def _serve(config: Config, store: Store, intake: Intake, up: Callable[[Store], None]) -> None:
+def _serve(config: Config, store: Store, intake: Intake, up: Callable[[Store], None], console: bool) -> None:
     try:
         _introduce(store, config)
         life = _Life(store, intake, clock.now())
         stop = threading.Event()
         signals = _Signals()
         threads = _start(store, config, intake, life, stop)
+        if console:
+            beside = ConsoleProcess(command(config.file))
+            threads.append(threading.Thread(target=beside.serve, args=(stop,), name="console"))
+            threads[-1].start()
         log.info("daemon_up", listen=config.daemon.listen, database=store.identity, pid=os.getpid())
         noted = _note_configuration(config)
         _remember_whom_to_tell(config)

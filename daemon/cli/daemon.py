@@ -7,19 +7,22 @@ from functools import partial
 
 import click
 
-from tocsin.daemon import queries
+from tocsin.daemon import config_console, queries
+from tocsin.daemon.cli.console import first_admin_link
 from tocsin.daemon.cli.context import Context, pass_context, terminal_width
 from tocsin.daemon.cli.tables import labelled, printable
 from tocsin.daemon.log import log
 from tocsin.daemon.run import run
+from tocsin.daemon.runtime.console_process import is_installed
 from tocsin.daemon.store.database import Store
 
 
 @click.command()
+@click.option("--no-console", is_flag=True, help="Start no console beside it: another unit does.")
 @pass_context
-def daemon(context: Context) -> None:
+def daemon(context: Context, no_console: bool) -> None:
     """Run the daemon in the foreground."""
-    run(context.config, partial(_introduce, context))
+    run(context.config, partial(_introduce, context), console=not no_console)
 
 
 def _introduce(context: Context, store: Store) -> None:
@@ -28,7 +31,7 @@ def _introduce(context: Context, store: Store) -> None:
     pages = str(config.report_dir / "admin" / "index.html")
     missing = not_set_up(context, store)
     if not sys.stderr.isatty():
-        log.info("pages", file=pages, url=config.report.url)
+        log.info("pages", file=pages, url=config.report.url, console=_console(context))
         for name, remedy in missing.items():
             log.info("not_set_up", what=name, remedy=remedy)
         return
@@ -36,12 +39,20 @@ def _introduce(context: Context, store: Store) -> None:
         (_("listens on"), ", ".join(config.daemon.listen)),
         (_("pages"), pages),
         (_("served at"), config.report.url),
+        (_("console"), _console(context)),
+        (_("first admin"), first_admin_link(store, config) if _console(context) else None),
         (_("configuration"), config.file or _("built-in defaults")),
     ]
     for line in labelled(known, terminal_width(), context.zone):
         click.echo(line, err=True)
     for remedy in missing.values():
         click.echo(printable(f"! {remedy}"), err=True)
+
+
+def _console(context: Context) -> str | None:
+    """Where the console is, None where there is none."""
+    served = context.config.console.listen and is_installed()
+    return config_console.address(context.config.console) if served else None
 
 
 def not_set_up(context: Context, store: Store) -> dict[str, str]:
@@ -61,6 +72,8 @@ def not_set_up(context: Context, store: Store) -> dict[str, str]:
         "organisation": bool(clients)
         and not config.organisation.name
         and _("The clients' mails are not signed: set [organisation] name."),
+        "console": bool(config.console.listen and not is_installed())
+        and _("There is no console: pip install 'tocsin[console]', or set [console] listen = \"\"."),
         "application": not queries.services(store)
         and _(
             "No application has been heard yet: give one the handler, or try python -m tocsin.handler test."

@@ -146,7 +146,12 @@ class Rehearsal:
         self.record("the notice went out: STARTTLS, a verified certificate, the typed password", True)
 
     def exposure(self) -> None:
-        names = ["tocsin.service", "tocsin-backup.service", "tocsin-failed@tocsin.service"]
+        names = [
+            "tocsin.service",
+            "tocsin-console.service",
+            "tocsin-backup.service",
+            "tocsin-failed@tocsin.service",
+        ]
         said = self.box.run(["systemd-analyze", "verify", "--man=no", *names, "tocsin-backup.timer"])
         silent = said.returncode == 0 and not said.stderr
         self.record("`systemd-analyze verify` is silent", silent, said.stderr)

@@ -34,6 +34,7 @@ def analyze(*arguments: str, units: Path) -> str:
 def test_systemd_understands_every_unit_without_a_word(units: Path) -> None:
     names = [
         "./tocsin.service",
+        "./tocsin-console.service",
         "./tocsin-backup.service",
         "./tocsin-backup.timer",
         "./tocsin-failed@x.service",
@@ -42,7 +43,10 @@ def test_systemd_understands_every_unit_without_a_word(units: Path) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", ["tocsin.service", "tocsin-backup.service", "tocsin-failed@.service"])
+@pytest.mark.parametrize(
+    "unit",
+    ["tocsin.service", "tocsin-console.service", "tocsin-backup.service", "tocsin-failed@.service"],
+)
 def test_the_exposure_is_at_most_1_0(units: Path, unit: str) -> None:
     said = analyze("security", "--offline=true", "--no-pager", f"./{unit}", units=units)
     level = re.search(r"Overall exposure level for \S+: (\d+\.\d)", said)
@@ -52,7 +56,7 @@ def test_the_exposure_is_at_most_1_0(units: Path, unit: str) -> None:
 
 def test_all_units_run_the_same_program_as_the_same_user() -> None:
     texts = [path.read_text() for path in UNITS.glob("*.service")]
-    assert len(texts) == 3
+    assert len(texts) == 4
     for text in texts:
         assert "ExecStart=/opt/tocsin/bin/tocsin --config /etc/tocsin/tocsin.toml " in text
         assert "User=tocsin" in text

@@ -42,7 +42,9 @@ class DaemonProcess:
         """Open, for the output of other processes too."""
         self.process: subprocess.Popen[bytes] | None = None
         if config:
-            self.config.write_text(config)
+            # Many run beside each other: a console is there where a test asks for one.
+            console = "" if "[console]" in config else '\n[console]\nlisten = ""\n'
+            self.config.write_text(config + console)
 
     def __enter__(self) -> Self:
         return self.up()

@@ -1,0 +1,103 @@
+"""The console as a process: beside a real daemon, watched by it, gone with it; slow connections in nobody's way."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.daemon_process import DaemonProcess
+from support.waiting import short_place, until
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class WithConsole(DaemonProcess):
+    """A daemon with its console on a free port."""
+
+    def __init__(self, place: Path) -> None:
+        self.port = free_port()
+        super().__init__(
+            place,
+            f'[daemon]\nlisten = ["ipc://{place}/s"]\nstate_dir = "{place}/state"\n[report]\nevery = "1h"\n'
+            f'[console]\nlisten = "127.0.0.1:{self.port}"\n',
+        )
+
+    def status(self, path: str = "/sign-in") -> int:
+        """What the console answers; 0 while nobody does."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def console(self) -> psutil.Process:
+        """The process that the daemon started."""
+        assert self.process is not None
+        children = psutil.Process(self.process.pid).children()
+        return next(one for one in children if "console" in one.cmdline())
+
+
+@pytest.fixture
+def daemon() -> Iterator[WithConsole]:
+    with short_place() as place, WithConsole(place) as started:
+        assert until(lambda: started.status() == 200), started.written()
+        yield started
+
+
+def test_a_console_that_dies_is_started_again(daemon: WithConsole) -> None:
+    first = daemon.console()
+    first.send_signal(signal.SIGKILL)
+    assert until(lambda: daemon.said("console_died") == 1)
+    assert until(lambda: daemon.status() == 200)
+    assert daemon.console().pid != first.pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_console_ends_with_its_daemon(daemon: WithConsole, number: int) -> None:
+    console = daemon.console()
+    daemon.kill(number)
+    assert until(lambda: not console.is_running())
+
+
+def test_the_first_admin_s_link_is_not_written_to_a_log(daemon: WithConsole) -> None:
+    assert "one-time" not in daemon.written()
+
+
+def test_a_user_s_command_prints_its_link(daemon: WithConsole) -> None:
+    done = daemon.tocsin("users", "add", "ada@example.org")
+    link = done.stdout.splitlines()[-1]
+    assert link.startswith(f"http://127.0.0.1:{daemon.port}/one-time/")
+    assert daemon.status(link.partition(str(daemon.port))[2]) == 200
+    assert "ada@example.org" in daemon.tocsin("users", "list").stdout
+    assert daemon.tocsin("users", "add", "ada@example.org").returncode == 1
+
+
+def test_connections_that_ask_nothing_do_not_keep_others_waiting(daemon: WithConsole) -> None:
+    opened = []
+    try:
+        for number in range(500):
+            one = socket.create_connection(("127.0.0.1", daemon.port), timeout=10)
+            one.sendall(b"GET /sign-in HTTP/1.1\r\nHost: x" if number % 2 else b"")
+            opened.append(one)
+        assert daemon.status() == 200
+    finally:
+        for one in opened:
+            one.close()
+
+
+def test_a_connection_that_asks_nothing_is_closed(daemon: WithConsole) -> None:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=30) as silent:
+        silent.sendall(b"GET /sign-in HT")
+        assert silent.recv(1) == b""
