@@ -53,6 +53,8 @@ WORDS = {
     "email_failed": _("Mail not delivered"),
     "channel_sent": _("Channel notified"),
     "channel_failed": _("Channel not notified"),
+    "role_admin": _("admin"),
+    "role_client": _("client"),
     "client_not_told": _("Client not told: no mail address is known"),
     "status_changed": _("State changed"),
     "reappeared": _("Came back"),

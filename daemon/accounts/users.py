@@ -55,7 +55,7 @@ def add(
 
 def link(store: Store, user_id: int, now: float) -> str:
     """The token of a one-time link by which the user sets a password. Raises UserError."""
-    user = _user(store, user_id)
+    user = known(store, user_id)
     return one_time_links.make(store, one_time_links.PASSWORD, now, user_id=user.id, email=user.email)
 
 
@@ -65,7 +65,7 @@ def disable(store: Store, user_id: int, now: float) -> None:
     The last admin stays: nobody could let the next one in.
     """
     with store.transaction():
-        user = _user(store, user_id)
+        user = known(store, user_id)
         if user.disabled_at is not None:
             raise UserError(f"{user.email} is disabled already")
         _keep_an_admin(user)
@@ -77,8 +77,8 @@ def disable(store: Store, user_id: int, now: float) -> None:
 def enable(store: Store, user_id: int) -> None:
     """Lets a disabled user sign in again. Raises UserError."""
     with store.transaction():
-        if _user(store, user_id).disabled_at is None:
-            raise UserError(f"{_user(store, user_id).email} is not disabled")
+        if known(store, user_id).disabled_at is None:
+            raise UserError(f"{known(store, user_id).email} is not disabled")
         rows.set_user(user_id, disabled_at=None)
 
 
@@ -86,7 +86,7 @@ def change_role(store: Store, user_id: int, role: str, client_id: str | None) ->
     """Makes a user an admin, or a client's; its sessions end. Raises UserError."""
     _check(role, "", client_id, None)
     with store.transaction():
-        user = _user(store, user_id)
+        user = known(store, user_id)
         if role != ADMIN:
             _keep_an_admin(user)
         if client_id is not None and Client.get_or_none(Client.id == client_id) is None:
@@ -127,7 +127,8 @@ def address(email: str) -> str:
         raise UserError(f"{email!r} is not a mail address: {error}") from None
 
 
-def _user(store: Store, user_id: int) -> User:
+def known(store: Store, user_id: int) -> User:
+    """The user, disabled or not. Raises UserError."""
     with store.reading():
         user = User.get_or_none(User.id == user_id)
     if user is None:

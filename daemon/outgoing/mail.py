@@ -10,6 +10,7 @@ from typing import Any
 
 from tocsin.daemon.language import language
 from tocsin.daemon.outgoing import overviews
+from tocsin.daemon.outgoing.edited import edited
 from tocsin.daemon.outgoing.rendering import (
     SUBJECT_LIMIT,
     Facts,
@@ -226,7 +227,7 @@ def write(kind: str, facts: Facts, *, audience: str, spoken: str, templates: Tem
     zone = facts.get("timezone") or templates.organisation.timezone
     context = RenderContext(language(spoken, zone), templates, admin=audience == "admin")
     try:
-        return KINDS[kind](facts, context)
+        return edited(facts, context) or KINDS[kind](facts, context)
     except Exception as error:  # facts are data: whatever they hold, only this mail is lost, and visibly
         reason = Reason("the mail cannot be written: %(error)s", error=f"{type(error).__name__}: {error}")
         raise MailError(reason) from error

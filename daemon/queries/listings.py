@@ -52,6 +52,7 @@ class Choices(Struct, frozen=True):
     environments: list[str] = []
     releases: list[str] = []
     clients: list[str] = []
+    channels: list[str] = []
 
 
 def errors(store: Store, asked: Asked, now: float, page: int, size: int) -> Part:

@@ -53,6 +53,13 @@ def outbox(
         return [_mail(row) for row in dicts(query)]
 
 
+def mails_by_id(store: Store, mail_ids: Sequence[int]) -> dict[int, OutboxMail]:
+    """Some mails, by number."""
+    with store.reading():
+        rows = dicts(Mail.select().where(Mail.id.in_(list(mail_ids))))
+        return {row["id"]: _mail(row) for row in rows}
+
+
 def outbox_count(store: Store, states: Sequence[str], selection: Selection) -> int:
     """How many mails `outbox` would list without a limit."""
     with store.reading():

@@ -53,10 +53,10 @@ def html(request: ConsoleRequest, text: str, status: int = 200) -> Response:
 
 
 def page(
-    request: ConsoleRequest, template: str, section: str = "", status: int = 200, **values: Any
+    request: ConsoleRequest, template: str, section: str = "", http_status: int = 200, **values: Any
 ) -> Response:
     """A page that only the console has, in the reader's language."""
-    return html(request, pages(request).page(template, section, **values), status)
+    return html(request, pages(request).page(template, section, **values), http_status)
 
 
 def _said(request: ConsoleRequest) -> str:

@@ -26,6 +26,14 @@ def send(site: Site, email: str, language: str, now: float) -> None:
         _queue(site, SIGN_IN, token, client.email, client.language or language, "client", now)
 
 
+def invite(site: Site, user_id: int, language: str, now: float) -> str:
+    """The address of a link by which a user sets its password; it is mailed too."""
+    token = users.link(site.store, user_id, now)
+    user = users.known(site.store, user_id)
+    _queue(site, PASSWORD, token, user.email, user.language or language, user.role, now)
+    return f"{site.address}/one-time/{token}"
+
+
 def _clients(site: Site, email: str) -> list[Client]:
     """Those that are mailed at this address."""
     with site.store.reading():

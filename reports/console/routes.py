@@ -9,7 +9,18 @@ from starlette.responses import Response
 
 from tocsin.reports.api.openapi import PREFIX
 from tocsin.reports.api.operations import OPERATIONS
-from tocsin.reports.console import api, error_actions, error_pages, other_pages, sign_in, static, ticket_pages
+from tocsin.reports.console import (
+    api,
+    error_actions,
+    error_pages,
+    mail_pages,
+    other_pages,
+    people_pages,
+    sign_in,
+    static,
+    system_pages,
+    ticket_pages,
+)
 from tocsin.reports.console.authorisation import Of, Right
 from tocsin.reports.console.request import ConsoleRequest
 
@@ -69,6 +80,25 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/tickets/{ticket_id:int}/assign", Right.ACT, ticket_pages.assign),
     Route("POST", "/my/tickets", Right.OWN, ticket_pages.open_own_ticket, Of.LISTING),
     Route("POST", "/my/tickets/{ticket_id:int}/messages", Right.OWN, ticket_pages.write, Of.TICKET),
+    Route("GET", "/mails", Right.READ, mail_pages.mails),
+    Route("GET", "/mails/{mail_id:int}", Right.READ, mail_pages.mail),
+    Route("GET", "/mails/{mail_id:int}/html", Right.READ, mail_pages.as_html),
+    Route("POST", "/mails/{mail_id:int}/release", Right.ACT, mail_pages.release),
+    Route("POST", "/mails/{mail_id:int}/retry", Right.ACT, mail_pages.retry),
+    Route("POST", "/mails/{mail_id:int}/drop", Right.ACT, mail_pages.drop),
+    Route("POST", "/mails/{mail_id:int}/rewrite", Right.ACT, mail_pages.rewrite),
+    Route("GET", "/clients", Right.READ, people_pages.clients),
+    Route("POST", "/clients", Right.ACT, people_pages.save_client),
+    Route("POST", "/clients/revoke", Right.ACT, people_pages.revoke_links),
+    Route("GET", "/users", Right.READ, people_pages.user_list),
+    Route("POST", "/users", Right.ACT, people_pages.invite),
+    Route("POST", "/users/{user_id:int}/link", Right.ACT, people_pages.new_link),
+    Route("POST", "/users/{user_id:int}/disable", Right.ACT, people_pages.disable),
+    Route("POST", "/users/{user_id:int}/enable", Right.ACT, people_pages.enable),
+    Route("POST", "/users/{user_id:int}/role", Right.ACT, people_pages.change_role),
+    Route("GET", "/system", Right.READ, system_pages.system),
+    Route("POST", "/system/doctor", Right.ACT, system_pages.examine),
+    Route("POST", "/system/gone", Right.ACT, system_pages.gone),
     Route("GET", "/my/tickets", Right.OWN, ticket_pages.own_tickets, Of.LISTING),
     Route("GET", "/my/tickets/{ticket_id:int}", Right.OWN, ticket_pages.own_ticket, Of.TICKET),
     Route("GET", "/corrections", Right.READ, other_pages.corrections),

@@ -24,10 +24,10 @@ def make_console(store: Store, tmp_path: Path) -> Iterator[Callable[..., Console
     """Makes consoles on the test's database, with sections of the configuration changed."""
     made: list[Console] = []
 
-    def make(**sections: dict[str, Any]) -> Console:
+    def make(**sections: Any) -> Console:
         data: dict[str, Any] = write_config(tmp_path / "site")
         for section, values in sections.items():
-            data[section] = {**data.get(section, {}), **values}
+            data[section] = values if isinstance(values, list) else {**data.get(section, {}), **values}
         made.append(Console(store, configuration.parse(data, {}), NOW))
         return made[-1]
 

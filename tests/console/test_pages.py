@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
-from support.console import Browser, Console
+from msgspec import structs
+from support.console import PASSWORD, Browser, Console
 
 from tocsin.daemon.queries import listings, monitor
+from tocsin.daemon.settings import Smtp
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.models import Client, ErrorLog, Ticket
+from tocsin.daemon.store.models import Client, ErrorLog, Mail, Session, Ticket, User
 
 
 @pytest.fixture
@@ -105,3 +110,108 @@ class TestListingsOnSqlite(Listings):
 
 class TestListingsOnPostgres(Listings):
     database = "postgres"
+
+
+@pytest.mark.parametrize("path", ["/mails", "/clients", "/users", "/system"])
+def test_an_admin_looks_after_people_mails_and_the_system(console: Console, path: str) -> None:
+    for language in ("en", "fr"):
+        answer = console.signed_in(f"{language}@example.org", language=language).get(path)
+        assert answer.status_code == 200
+        assert f'<html lang="{language}"' in answer.text
+
+
+def test_no_secret_of_the_configuration_is_shown(
+    make_console: Callable[..., Console], tmp_path: Path
+) -> None:
+    (tmp_path / "hook").write_text("whsec_" + "a" * 40)
+    hook = {"name": "team", "webhook": "https://hook.example/s3cret", "secret_file": str(tmp_path / "hook")}
+    console = make_console(channel=[hook])
+    smtp = {"host": "m.example", "port": 25, "user": "u", "password": "s3cret"}
+    console.site.config = structs.replace(console.config, smtp=msgspec.convert(smtp, Smtp))
+    page = console.signed_in().get("/system").text
+    assert "m.example" in page
+    assert "team" in page
+    assert "s3cret" not in page
+
+
+def held(console: Console, **facts: object) -> Mail:
+    ticket = Ticket.select().where(Ticket.client_id.is_null(False)).get()
+    return Mail.create(
+        kind="closing", ticket=ticket, audience="client", recipient="it@acme.example", language="en",
+        message_id=f"m{Mail.select().count()}", state="held", created_at=console.now, due_at=console.now,
+        facts={"ticket_id": ticket.id, "title": "x", **facts},
+    )  # fmt: skip
+
+
+def test_a_held_mail_is_read_rewritten_and_released(console: Console, admin: Browser) -> None:
+    mail = held(console)
+    page = f"/mails/{mail.id}"
+    assert "it@acme.example" in admin.get(page).text
+    assert (
+        admin.press(page, f"{page}/rewrite", subject="All well", text="The printer\n\nworks.").status_code
+        == 303
+    )
+    assert "The printer" in admin.get(page).text
+    shown = admin.get(f"{page}/html")
+    assert "All well" in shown.text
+    assert "sandbox" in shown.headers["content-security-policy"]
+    assert admin.press(page, f"{page}/release").status_code == 303
+    assert Mail.get_by_id(mail.id).state == "waiting"
+    assert admin.press(page, f"{page}/release").status_code == 409
+
+
+def test_a_failed_mail_is_tried_again(console: Console, admin: Browser) -> None:
+    mail = held(console)
+    Mail.update(state="failed", last_error="550 no such user").where(Mail.id == mail.id).execute()
+    assert "550 no such user" in admin.get(f"/mails/{mail.id}").text
+    assert admin.press(f"/mails/{mail.id}", f"/mails/{mail.id}/retry").status_code == 303
+    assert Mail.get_by_id(mail.id).state == "waiting"
+    admin.press(f"/mails/{mail.id}", f"/mails/{mail.id}/drop")
+    assert Mail.get_by_id(mail.id).state == "dropped"
+
+
+def test_nobody_reads_a_link_that_lets_somebody_else_in(console: Console, admin: Browser) -> None:
+    mail = held(console, url="https://x.example/one-time/s3cret")
+    Mail.update(kind="access").where(Mail.id == mail.id).execute()
+    assert "s3cret" not in admin.get(f"/mails/{mail.id}").text
+    assert admin.get(f"/mails/{mail.id}/html").status_code == 404
+
+
+def test_a_client_is_added_changed_and_its_links_revoked(console: Console, admin: Browser) -> None:
+    admin.press("/clients", id="harbour", name="Harbour", email="it@harbour.example", language="fr")
+    client = console.as_client("harbour", "it@harbour.example")
+    assert client.get("/my/tickets").status_code == 200
+    admin.press("/clients", "/clients/revoke", id="harbour")
+    assert client.get("/my/tickets").status_code == 303
+    assert admin.press("/clients", id="harbour", email="no address").status_code == 422
+    assert Client.get_by_id("harbour").language == "fr"
+
+
+def test_a_user_is_invited_given_another_role_and_disabled(console: Console, admin: Browser) -> None:
+    shown = admin.press("/users", email="bob@example.org", role="admin").text
+    link = re.search(r"/one-time/[\w-]+", shown)
+    assert link
+    bob = console.browser()
+    assert bob.press(link[0], password=PASSWORD).status_code == 303
+    assert bob.get("/errors").status_code == 200
+    user = User.get(User.email == "bob@example.org")
+    client = Client.select().get().id
+    admin.press("/users", f"/users/{user.id}/role", role="client", client=client)
+    assert bob.get("/errors").status_code == 303
+    bob.sign_in("bob@example.org")
+    assert [bob.get(page).status_code for page in ("/errors", "/my/tickets")] == [404, 200]
+    admin.press("/users", f"/users/{user.id}/disable")
+    assert bob.get("/my/tickets").status_code == 303
+    assert bob.sign_in("bob@example.org").status_code == 403
+
+
+def test_the_last_admin_stays(console: Console, admin: Browser) -> None:
+    user = User.get(User.email == "ada@example.org")
+    assert admin.press("/users", f"/users/{user.id}/disable").status_code == 422
+    assert admin.get("/errors").status_code == 200
+
+
+def test_a_process_that_never_comes_back_is_written_off(console: Console, admin: Browser) -> None:
+    session = Session.select().where(Session.ended_at.is_null(), Session.backlog > 0).get()
+    assert admin.press("/system", "/system/gone", id=session.id).status_code == 303
+    assert Session.get_by_id(session.id).gone_at == console.now
