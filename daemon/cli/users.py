@@ -58,7 +58,9 @@ def add(context: Context, /, email: str, **given: str | None) -> None:
     """Add a user; print a link, good once and for a day, by which it sets its password."""
     now = clock.now()
     user_id = accounts.add(context.store, email, now, **given)  # type: ignore[arg-type]
-    say_changed(context, f"user {user_id} is added; it sets a password here, within a day:")
+    say_changed(
+        context, context.said("user %(user)s is added; it sets a password here, within a day:", user=user_id)
+    )
     _say_link(context, user_id, now)
 
 
@@ -76,7 +78,7 @@ def link(context: Context, user: str) -> None:
 def disable(context: Context, user: str) -> None:
     """End all that USER (id or address) can do, at once."""
     accounts.disable(context.store, _id(context, user), clock.now())
-    say_changed(context, f"user {user} is disabled")
+    say_changed(context, context.said("user %(user)s is disabled", user=user))
 
 
 @users.command()
@@ -85,7 +87,7 @@ def disable(context: Context, user: str) -> None:
 def enable(context: Context, user: str) -> None:
     """Let a disabled USER (id or address) sign in again."""
     accounts.enable(context.store, _id(context, user))
-    say_changed(context, f"user {user} may sign in again")
+    say_changed(context, context.said("user %(user)s may sign in again", user=user))
 
 
 def _say_link(context: Context, user_id: int, now: float) -> None:
