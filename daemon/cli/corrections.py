@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 
@@ -25,8 +26,10 @@ from tocsin.daemon.cli.context import (
 from tocsin.daemon.cli.naming import error_name
 from tocsin.daemon.cli.options import Moment, narrowing
 from tocsin.daemon.cli.tables import printable
+from tocsin.daemon.corrections import git
+from tocsin.daemon.corrections.diff import read_diff
 from tocsin.daemon.corrections.handoff import report
-from tocsin.daemon.corrections.recording import NewCorrection, read_batch, record
+from tocsin.daemon.corrections.recording import FILE_LIMIT, NewCorrection, read_batch, record
 from tocsin.daemon.corrections.withdrawal import withdraw as withdraw_correction
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
@@ -37,8 +40,12 @@ from tocsin.daemon.runtime import clock
 @click.option("--file", "file_path", help="The corrected file, relative to the project.")
 @click.option("--old", help="The code that was there.")
 @click.option("--new", help="The code that is there now; '' for a deletion.")
-@click.option("--by", help="Who applied it.")
-@click.option("--description", default="", help="What was wrong, and what was done.")
+@click.option("--commit", "revision", metavar="REV", help="What this commit of the project changed.")
+@click.option(
+    "--diff", type=click.File("rb"), help="What a unified diff changed; '-' reads it from standard input."
+)
+@click.option("--by", help="Who applied it; default: the commit's author, else git's user.name.")
+@click.option("--description", help="What was wrong, and what was done; default: the commit's subject.")
 @click.option(
     "--project",
     default=".",
@@ -60,26 +67,16 @@ from tocsin.daemon.runtime import clock
 @pass_context_to_change
 def correct(
     context: Context,
-    error_id: int | None,
-    file_path: str | None,
-    old: str | None,
-    new: str | None,
-    by: str | None,
-    description: str,
+    /,
     project: Path,
     applied_at: float | None,
     batch: Path | None,
     bundle: Path | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
-    """Record a correction of ERROR_ID, or a batch of them, all or nothing."""
-    if batch is not None:
-        changes = read_batch(batch)
-    elif error_id is None or file_path is None or old is None or new is None or by is None:
-        given = {"ERROR_ID": error_id, "--file": file_path, "--old": old, "--new": new, "--by": by}
-        raise click.UsageError(_missing([name for name, value in given.items() if value is None]))
-    else:
-        changes = [NewCorrection(error_id, file_path, old, new, description, by)]
+    """Record a correction of ERROR_ID: what a commit or a diff changed, or one change; or a batch, all or nothing."""
+    changes = read_batch(batch) if batch is not None else _changes(project, **given)
     if bundle is not None:
         path = report.keep(bundle, changes, project)
         command = f"tocsin validate --bundle {bundle} --project {project}"
@@ -118,10 +115,50 @@ def withdraw(context: Context, correction_id: int, by: str) -> None:
     say_changed(context, said, error_name(context, error_id))
 
 
+def _changes(
+    project: Path,
+    *,
+    error_id: int | None,
+    file_path: str | None,
+    old: str | None,
+    new: str | None,
+    revision: str | None,
+    diff: BinaryIO | None,
+    by: str | None,
+    description: str | None,
+) -> list[NewCorrection]:
+    """What the options name. Raises CorrectionError or UsageError."""
+    quoted = {"--file": file_path, "--old": old, "--new": new}
+    named = {"--commit": revision, "--diff": diff} | quoted
+    if error_id is None:
+        raise click.UsageError("ERROR_ID is missing; or give --batch FILE.json")
+    if revision is None and diff is None:
+        by = by or git.author(project)
+        if file_path is None or old is None or new is None or by is None:
+            wanted = {**quoted, "--by": by}
+            raise click.UsageError(_missing([name for name, value in wanted.items() if value is None]))
+        return [NewCorrection(error_id, file_path, old, new, description or "", by)]
+    if len(together := [name for name, value in named.items() if value is not None]) > 1:
+        raise click.UsageError(f"{' and '.join(together)} do not go together")
+    if diff is not None:
+        data, author, subject = diff.read(FILE_LIMIT + 1), git.author(project), ""
+    else:
+        assert revision is not None
+        commit = git.commit(project, revision)
+        data, author, subject = commit.diff, commit.author, commit.subject
+    by = by or author
+    if by is None:
+        raise click.UsageError(_missing(["--by"]))
+    found = read_diff(data, error_id, by, subject if description is None else description)
+    for text in found.passed_over:
+        click.echo(f"tocsin: {printable(text)}: not recorded", err=True)
+    return found.changes
+
+
 def _missing(names: list[str]) -> str:
     if len(names) == 1:
         return f"{names[0]} is missing"
-    return f"{', '.join(names[:-1])} and {names[-1]} are missing; or give --batch FILE.json"
+    return f"{', '.join(names[:-1])} and {names[-1]} are missing; or give --commit REV or --diff FILE"
 
 
 @click.command()

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from support.world import World
+from support.world import World, an_error
 
 from tocsin.daemon.cli import tocsin
 from tocsin.daemon.failure import Failed
 from tocsin.daemon.store.database import open_store
+from tocsin.handler.protocol.event import Frame, Raised
 
 
 class Command:
@@ -56,3 +57,12 @@ def project(tmp_path: Path) -> Path:
         "PRICES = {'A': 1}\n\n\ndef price(sku):\n    return PRICES.get(sku, 0)\n"
     )
     return root
+
+
+@pytest.fixture
+def failed(world: World) -> World:
+    """An error with a ticket, that can be reproduced."""
+    frame = Frame("/srv/app/shop/orders.py", "shop.orders", "price", 5, {"sku": "'B'"}, {"sku": "B"})
+    event = an_error(at=world.now, client="martin", exception=Raised("KeyError", "'B'", (frame,)))
+    world.app().log(event, event, event)
+    return world

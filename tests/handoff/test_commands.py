@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.world import World, an_error
+from support.world import World
 
 from tocsin.daemon.store.models import Watch
-from tocsin.handler.protocol.event import Frame, Raised
 
 OLD, NEW = "return PRICES[sku]", "return PRICES.get(sku, 0)"
 CORRECT = ("correct", 1, "--file", "shop/orders.py", "--old", OLD, "--new", NEW, "--by", "copilot")
@@ -25,15 +24,6 @@ def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(
             "tocsin.daemon.corrections.validation.run._versions", lambda python: {"python": python}
         )
-
-
-@pytest.fixture
-def failed(world: World) -> World:
-    """An error with a ticket, that can be reproduced."""
-    frame = Frame("/srv/app/shop/orders.py", "shop.orders", "price", 5, {"sku": "'B'"}, {"sku": "B"})
-    event = an_error(at=world.now, client="martin", exception=Raised("KeyError", "'B'", (frame,)))
-    world.app().log(event, event, event)
-    return world
 
 
 def test_a_passed_validation_moves_the_ticket_to_monitoring_and_restarts_the_watch(
