@@ -104,11 +104,11 @@ def _texts(words: list[str]) -> int:
 
 
 def _mails(client_id: str, words: list[str]) -> int:
-    """Mails to the client go, sent or not; of the admins' mails only what names the client."""
+    """Mails to the client and of what it wrote go, sent or not; of the admins' others only what names the client."""
 
     def own(mail: Mail) -> bool:
         meant = mail.facts.get("client_id") == client_id or mail.recipient in words
-        return bool(meant and mail.audience == "client")
+        return bool(meant and (mail.audience == "client" or mail.kind == "message"))
 
     return erasure.erase_mails(own, lambda facts: _blotted(facts, client_id, words))
 

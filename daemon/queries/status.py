@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from peewee import fn
 
 from tocsin.daemon.config import Config
@@ -83,8 +83,9 @@ class Outbox(Struct, frozen=True):
     sent: int
     failed: int
     held: int
-    why_waiting: Reason = NONE
-    why_failed: Reason = NONE
+    # By a factory, because a schema is drawn of these, and it can show no default but plain data.
+    why_waiting: Reason = field(default_factory=lambda: NONE)
+    why_failed: Reason = field(default_factory=lambda: NONE)
 
 
 class ChannelFacts(Struct, frozen=True):
@@ -95,8 +96,8 @@ class ChannelFacts(Struct, frozen=True):
     waiting: int
     sent: int
     failed: int
-    why_waiting: Reason = NONE
-    why_failed: Reason = NONE
+    why_waiting: Reason = field(default_factory=lambda: NONE)
+    why_failed: Reason = field(default_factory=lambda: NONE)
 
 
 class DaemonFacts(Struct, frozen=True):

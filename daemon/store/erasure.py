@@ -26,8 +26,8 @@ from tocsin.daemon.store.tokens import Token
 
 _TEXTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Ticket, ("subject", "message", "resolution")),
-    (History, ("description",)),
-    (ErrorHistory, ("description",)),
+    (History, ("description", "created_by")),
+    (ErrorHistory, ("description", "created_by")),
     (ErrorLog, ("title", "message", "client_text")),
 )
 """Columns that may name a client in words."""

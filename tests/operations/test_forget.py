@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from support.world import SETTINGS, START, World
 
+from tocsin.daemon.accounts import tokens
 from tocsin.daemon.config import Config, parse
 from tocsin.daemon.operations.forget import ForgetError, forget
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, HourCount, Mail, Sample, Ticket
 from tocsin.daemon.store.tables import MODELS
+from tocsin.daemon.tickets.conversation import Conversation
 from tocsin.daemon.tickets.manual import Manual
 from tocsin.reports.writer import ReportWriter
 
@@ -59,6 +61,17 @@ class Forgetting:
         Manual(known.store, known.config).describe(1, "The basket of Martin SA fails", "ada", known.now)
         forget(known.store, undeclared(tmp_path), "martin")
         assert rows_that_name("Martin SA") == []
+
+    def test_what_it_wrote_and_its_tokens_are_gone(self, known: World, tmp_path: Path) -> None:
+        conversation = Conversation(known.store, known.config)
+        made = conversation.open_for_client("martin", "Invoices", "of Martin SA", "Martin SA", known.now)
+        conversation.write(made, "Nothing has come.", "Martin SA", known.now, sender="client")
+        tokens.add(known.store, "portal", ["read"], "ana", known.now, client_id="martin")
+        forget(known.store, undeclared(tmp_path), "martin")
+        assert {needle: rows_that_name(needle) for needle in (*NEEDLES, "Nothing has come.")} == {
+            needle: [] for needle in (*NEEDLES, "Nothing has come.")
+        }
+        assert rows_that_name("portal") == []
 
     def test_the_sums_stay_as_nobodys(self, known: World, tmp_path: Path) -> None:
         before = sum(row.count for row in HourCount.select())
