@@ -45,13 +45,14 @@ _SQLITE_PRAGMAS = {
     "busy_timeout": 30_000,
     "journal_size_limit": 16 * 1024 * 1024,
 }
+_UTC = "-c timezone=UTC"
+"""Moments are written without a zone."""
 _POSTGRES_OPTIONS = " ".join(
     f"-c {name}={value}"
     for name, value in {
         "statement_timeout": "60s",
         "lock_timeout": "30s",
         "idle_in_transaction_session_timeout": "60s",
-        "timezone": "UTC",
         "tcp_keepalives_idle": 10,
         "tcp_keepalives_interval": 5,
         "tcp_keepalives_count": 2,
@@ -402,11 +403,12 @@ def _database(url: str) -> Database:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
-        "options": _POSTGRES_OPTIONS,
+        "options": f"{_POSTGRES_OPTIONS} {_UTC}",
     }
     for pair in filter(None, parts.query.split("&")):
         key, _, value = pair.partition("=")
-        options[key] = unquote(value)
+        # Ours stay, the time zone above all; of two of a name the user's is the later one.
+        options[key] = f"{_POSTGRES_OPTIONS} {unquote(value)} {_UTC}" if key == "options" else unquote(value)
     name = unquote(parts.path.lstrip("/"))
     return PostgresqlDatabase(name, **{key: value for key, value in options.items() if value is not None})
 

@@ -10,7 +10,12 @@ from peewee import SQL, DateTimeField, Model
 
 
 class MomentField(DateTimeField):
-    """A moment: epoch seconds in Python, a naive UTC timestamp in the database (EXTRACT works on it)."""
+    """A moment: epoch seconds in Python, TIMESTAMPTZ on Postgres and UTC text in SQLite (EXTRACT works on it).
+
+    What goes to Postgres bears no zone: our connections' own is UTC.
+    """
+
+    field_type = "TIMESTAMPTZ"
 
     if TYPE_CHECKING:
 
@@ -28,7 +33,9 @@ class MomentField(DateTimeField):
                 value = datetime.fromisoformat(value)  # ten times faster than Peewee's list of formats
             except ValueError:
                 value = super().python_value(value)
-        return value.replace(tzinfo=UTC).timestamp() if isinstance(value, datetime) else value
+        if not isinstance(value, datetime):
+            return value
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
 
 
 def moment(at: float | None) -> datetime | None:
