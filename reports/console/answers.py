@@ -34,12 +34,18 @@ class Served(Struct, frozen=True):
     asked: Asked | None = None
     """What a listing is narrowed to, and what it could be."""
     choices: Choices | None = None
+    stream: str = ""
+    """Where the page hears of changes, and what it is as new as."""
+    stamp: str = ""
 
 
 def pages(request: ConsoleRequest, asked: Asked | None = None, choices: Choices | None = None) -> Pages:
     """The pages in the reader's language; of a listing with what it is narrowed to."""
     who = request.who
-    served = Served(request.csrf, str(who.role), who.name, _said(request), who.timezone or "", asked, choices)
+    served = Served(
+        request.csrf, str(who.role), who.name, _said(request), who.timezone or "", asked, choices,
+        _stream(request), request.site.changes.stamp_for(who.client_id),
+    )  # fmt: skip
     at = listing.addresses(asked) if asked is not None else AT
     return request.site.pages(request.language).served(at, served)
 
@@ -57,6 +63,14 @@ def page(
 ) -> Response:
     """A page that only the console has, in the reader's language."""
     return html(request, pages(request).page(template, section, **values), http_status)
+
+
+def _stream(request: ConsoleRequest) -> str:
+    """Of an admin everything, of a client its tickets, of a mailed link its one."""
+    who = request.who
+    if who.ticket_id is not None:
+        return f"/my/tickets/{who.ticket_id}/live"
+    return {Role.ADMIN: "/live", Role.CLIENT: "/my/live"}.get(who.role, "")
 
 
 def _said(request: ConsoleRequest) -> str:

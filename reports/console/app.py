@@ -51,6 +51,7 @@ def make_app(site: Site, routes: tuple[Route, ...] = (*ROUTES, *API_ROUTES)) -> 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> Any:
         yield
+        site.changes.close()
         site.workers.close()
 
     async def not_found(request: Request, error: Exception) -> Response:

@@ -56,17 +56,28 @@ def settings(config: Config, app: Any) -> uvicorn.Config:
     )  # fmt: skip
 
 
+class Server(uvicorn.Server):
+    """Ends the streams of open pages when it is asked to stop: they never would by themselves."""
+
+    def __init__(self, config: uvicorn.Config, site: Site, up: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._site = site
+        self._up = up
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._up()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._site.changes.over = True
+        super().handle_exit(sig, frame)
+
+
 def serve(store: Store, config: Config, up: Callable[[], None]) -> None:
     """Serves until SIGTERM or SIGINT; `up` is called once when it listens. Raises ConsoleError."""
-    server = uvicorn.Server(settings(config, make_app(Site(store, config))))
-    started = server.startup
-
-    async def startup(*args: Any, **kwargs: Any) -> None:
-        await started(*args, **kwargs)
-        if server.started:
-            up()
-
-    server.startup = startup  # type: ignore[method-assign]
+    site = Site(store, config)
+    server = Server(settings(config, make_app(site)), site, up)
     try:
         server.run()
     except SystemExit:

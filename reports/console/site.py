@@ -9,6 +9,7 @@ from tocsin.daemon import config_console
 from tocsin.daemon.config import Config
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.store.database import Store
+from tocsin.reports.console.changes import Changes
 from tocsin.reports.console.throttle import Throttle
 from tocsin.reports.console.workers import Workers
 from tocsin.reports.pages import Pages
@@ -25,6 +26,7 @@ class Site:
         self.config = config
         self.now = now
         self.workers = Workers()
+        self.changes = Changes(store)
         self.wrong_passwords = Throttle(5, MINUTES * 60)
         """By address and user."""
         self.attempts = Throttle(30, MINUTES * 60)

@@ -253,6 +253,8 @@
     tellDaemon();
   }
 
+  document.addEventListener("tocsin:fresh", () => { tellTimes(); showSample(0); });
+
   function start() {
     tellTimes();
     restore();

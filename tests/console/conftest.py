@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,8 +38,20 @@ def make_console(store: Store, tmp_path: Path) -> Iterator[Callable[..., Console
 
 
 @pytest.fixture
-def console(make_console: Callable[..., Console], store: Store) -> Console:
-    """A console on a database with an error, tickets of two clients, mails and corrections."""
+def filled(store: Store) -> None:
+    """The database with an error, tickets of two clients, mails and corrections."""
     with store.transaction():
         fill_one(plain)
+
+
+@pytest.fixture
+def console(make_console: Callable[..., Console], filled: None) -> Console:
+    """A console on the filled database."""
     return make_console(mail={"admin": ["ops@example.org"]})
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,166 @@
+"""What changes shows on open pages by itself: in a real browser, on a real server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from support.console import Console
+from support.waiting import until
+
+from tocsin.daemon.accounts import browser_sessions
+from tocsin.daemon.queries import listings
+from tocsin.daemon.store.models import Client, ErrorLog, Ticket
+from tocsin.daemon.tickets.conversation import Conversation
+from tocsin.daemon.tickets.manual import Manual
+from tocsin.reports.console import cookies
+from tocsin.reports.console.server import Server, settings
+
+
+class Served:
+    """The test's console on a real port, in a thread."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.up = threading.Event()
+        self.server = Server(settings(console.config, console.app), console.site, self.up.set)
+        self.thread = threading.Thread(target=self.server.run)
+
+    def start(self) -> None:
+        self.thread.start()
+        assert self.up.wait(20)
+
+    def stop(self) -> None:
+        self.console.site.changes.over = True
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@pytest.fixture
+def served(make_console: Callable[..., Console], free_port: int, filled: None) -> Iterator[Served]:
+    console = make_console(console={"listen": f"127.0.0.1:{free_port}"}, mail={"admin": ["ops@example.org"]})
+    started = Served(console)
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def sign_in(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+    """Opens the console's pages as somebody: an admin, or a client by its id."""
+    contexts = []
+
+    def go(path: str, client: str = "", **options: object) -> Page:
+        console = served.console
+        if client:
+            email = Client.get_by_id(client).email
+            token = browser_sessions.begin_client(console.store, client, email, console.now)
+        else:
+            token = browser_sessions.begin_user(
+                console.store, console.add(f"{len(contexts)}@x.example"), console.now
+            )
+        context = browser.new_context(**options)  # type: ignore[arg-type]
+        contexts.append(context)
+        address = console.site.address
+        context.add_cookies([{"name": cookies.SESSION, "value": token, "url": address}])
+        page = context.new_page()
+        page.goto(address + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+
+
+def listens(served: Served, page: Page) -> Page:
+    """The page, once the console has looked for it."""
+    assert until(lambda: served.console.site.changes.stamp != "")
+    return page
+
+
+def manual(served: Served) -> Manual:
+    return Manual(served.console.store, served.console.config)
+
+
+@pytest.mark.browser
+def test_a_resolved_error_shows_on_the_open_list_within_two_seconds(
+    served: Served, sign_in: Callable[..., Page]
+) -> None:
+    error = ErrorLog.select().where(~ErrorLog.resolved).get()
+    page = listens(served, sign_in("/errors"))
+    expect(page.locator(f"#e{error.id} .badge")).not_to_have_text("resolved")
+    manual(served).resolve(error.id, "eve", served.console.now)
+    expect(page.locator(f"#e{error.id} .badge")).to_have_text("resolved", timeout=8000)
+
+
+@pytest.mark.browser
+def test_what_is_being_typed_stays_when_the_page_renews(served: Served, sign_in: Callable[..., Page]) -> None:
+    ticket = Ticket.select().where(Ticket.client_id.is_null(False), Ticket.status != "closed").get()
+    page = listens(served, sign_in(f"/tickets/{ticket.id}"))
+    answer = page.locator("form[action$='/messages'] textarea")
+    answer.fill("Dear baker,")
+    answer.press("End")
+    Conversation(served.console.store, served.console.config).write(
+        ticket.id, "Are you there?", "baker", served.console.now, sender="client"
+    )
+    expect(page.get_by_text("Are you there?")).to_be_visible(timeout=8000)
+    expect(answer).to_have_value("Dear baker,")
+    page.keyboard.type(" we are")
+    expect(answer).to_have_value("Dear baker, we are")
+
+
+@pytest.mark.browser
+def test_a_client_hears_of_its_own_tickets(served: Served, sign_in: Callable[..., Page]) -> None:
+    ticket = Ticket.select().where(Ticket.client_id.is_null(False), Ticket.status != "closed").get()
+    page = listens(served, sign_in("/my/tickets", ticket.client_id))
+    manual(served).close(ticket.id, "eve", served.console.now)
+    expect(
+        page.locator(f"a[href='/my/tickets/{ticket.id}']").locator("xpath=ancestor::li").locator(".badge")
+    ).to_have_text("closed", timeout=8000)
+
+
+@pytest.mark.browser
+def test_pages_of_one_browser_share_a_stream(served: Served, sign_in: Callable[..., Page]) -> None:
+    page = listens(served, sign_in("/errors"))
+    others = [page.context.new_page() for _ in range(3)]
+    for other in others:
+        other.goto(served.console.site.address + "/tickets")
+    error = ErrorLog.select().where(~ErrorLog.resolved).get()
+    manual(served).resolve(error.id, "eve", served.console.now)
+    expect(page.locator(f"#e{error.id} .badge")).to_have_text("resolved", timeout=8000)
+    assert served.console.site.changes.streams == 1
+
+
+@pytest.mark.browser
+def test_a_page_says_when_it_has_lost_the_console(served: Served, sign_in: Callable[..., Page]) -> None:
+    page = listens(served, sign_in("/errors"))
+    served.stop()
+    expect(page.locator(".note.lost")).to_be_visible(timeout=15000)
+
+
+@pytest.mark.browser
+def test_a_form_works_without_scripts(served: Served, sign_in: Callable[..., Page]) -> None:
+    error = ErrorLog.select().where(~ErrorLog.resolved).get()
+    page = sign_in(f"/errors/{error.id}", java_script_enabled=False)
+    page.get_by_role("button", name="Mark resolved").click()
+    expect(page.get_by_text(f"Error {error.id} is resolved.")).to_be_visible()
+    assert ErrorLog.get_by_id(error.id).resolved
+
+
+@pytest.mark.browser
+def test_keys_move_through_the_list_and_open(served: Served, sign_in: Callable[..., Page]) -> None:
+    page = sign_in("/errors")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("x")
+    expect(page.locator("[data-item]").first.locator("input[type=checkbox]")).to_be_checked()
+    page.locator("[data-item]").first.locator("a.title").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(served.console.site.address + "/errors/" + str(first_listed(served)))
+
+
+def first_listed(served: Served) -> int:
+    return listings.errors(served.console.store, listings.Asked(), served.console.now, 1, 1).ids[0]
