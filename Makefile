@@ -1,5 +1,6 @@
 # Everything a developer runs; `make help` lists it. Needs CPython 3.11 or newer, make and a package index.
-PYTHON ?= python3
+# 3.13 where it is found (on PATH, or of pyenv), else what `python3` is.
+PYTHON ?= $(or $(shell python3 tests/support/interpreters.py 2>/dev/null),python3)
 PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages mail-storm mail-parser test-pythons soak soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages mail-storm mail-parser test-pythons test-oldest soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -54,11 +55,21 @@ PYTHONS_TESTS ?= tests/mail tests/signature/test_live_libraries.py
 test-pythons: $(VENV)/.test  ## the tests of mails and of what libraries log on every CPython 3.11 to 3.13 found here
 	@for version in $(PYTHONS); do $(MAKE) --no-print-directory test-python-$$version || exit 1; done
 
+OLDEST := 3.11
+OLDEST_TESTS := tests/handler tests/running tests/mail tests/signature/test_live_libraries.py tests/life/test_watch.py \
+  tests/daemon/test_evidence.py tests/daemon/test_function_runs.py
+test-oldest: $(VENV)/.test  ## the handler's, the mails' and the evidence's tests on CPython 3.11 too, where it is found
+	@case " $$($(BIN)/python --version) $(PYTHONS) " in \
+	  " Python $(OLDEST)."*) echo "$(VENV) is $(OLDEST)";; \
+	  *" $(OLDEST) "*) $(MAKE) --no-print-directory test-python-$(OLDEST) PYTHONS_TESTS="$(OLDEST_TESTS)";; \
+	  *) echo "no CPython $(OLDEST) was found";; \
+	esac
+
 test-python-%: build/python-%/.done
-	@echo "== tests of mails and of what libraries log on Python $*"
+	@echo "== $(PYTHONS_TESTS) on Python $*"
 	@mkdir -p build/types/tocsin
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/tocsin/$$package; done
-	@PYTHONPATH=build/types build/python-$*/bin/python -m pytest -q -n 2 $(PYTHONS_TESTS) $(PYTEST_ARGS)
+	@PYTHONPATH=$(CURDIR)/build/types build/python-$*/bin/python -m pytest -q -n 2 $(PYTHONS_TESTS) $(PYTEST_ARGS)
 
 # The code comes from the checkout (build/types), the rest from the constraints.
 build/python-%/.done: $(INPUTS)

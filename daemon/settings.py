@@ -96,6 +96,10 @@ class Watch(_Section, frozen=True):
     """Share of the watch the application must have been seen alive."""
     max_chance: Share = 1.0
     """Close only when the chance of the same silence without any correction is at most this."""
+    min_runs: Annotated[int, Meta(ge=0)] = 1
+    """Runs without the error of the function in which it happens, at least, where every process counts them."""
+    longest: Duration = Duration(7 * 86400)
+    """How long a function may not have run before the admins are told that its ticket stays open."""
     unseen_after: Duration = Duration(72 * 3600)
     """So long unheard, an application makes its watches inconclusive, and a process of it is written off."""
 

@@ -28,7 +28,15 @@ _WAITING = {
     "backlog": _("errors that process %(pid)s on %(host)s may still hold back"),
     "run": _("a run that begins and ends in order without the error"),
     "seen_alive": _("the application to be seen alive long enough"),
+    "not_exercised": _("a run of %(name)s: not exercised yet"),
     "chance": _("a longer silence: this one is still likely without any correction"),
+}
+_UNKNOWN_RUNS = {
+    "no_monitoring": _("Python older than 3.12 cannot count them"),
+    "no_tool": _("other tools use all of sys.monitoring"),
+    "no_function": _("there is no such function any more, or it cannot be told which"),
+    "running": _("a call that began before goes on"),
+    "not_told": _("a process does not tell them"),
 }
 _STATES = {
     "open": _("open"),
@@ -91,7 +99,47 @@ def waiting(facts: Facts | None, reader: Language = ENGLISH) -> str:
     """What a closing waits for (`evidence.Waiting` as data), '' for nothing."""
     if not facts:
         return ""
-    return _said(reader, _WAITING[facts["kind"]], pid=facts.get("pid", 0), host=facts.get("host", ""))
+    known = {"pid": facts.get("pid", 0), "host": facts.get("host", ""), "name": facts.get("name", "")}
+    return _said(reader, _WAITING[facts["kind"]], **known)
+
+
+def runs(facts: Facts | None, reader: Language = ENGLISH) -> str:
+    """How often an error's function ran (`runs.Runs` as data, `corrected` where a correction began the silence)."""
+    if not facts:
+        return ""
+    why = reader.gettext(_UNKNOWN_RUNS.get(facts.get("unknown", ""), _UNKNOWN_RUNS["not_told"]))
+    if "function" not in facts:
+        return _said(reader, _("runs are not known: %(why)s"), why=why)
+    said = _ran(facts, reader)
+    before, failed = int(facts.get("before", 0)), int(facts.get("failed", 0))
+    if failed:
+        said += _said(
+            reader, _("; before: 1 in %(each)s"), each=reader.number(max(round(before / failed), 1))
+        )
+    elif before:
+        said += _said(reader, _("; before: %(before)s times"), before=reader.number(before))
+    if facts.get("estimated"):
+        said += reader.gettext(_("; partly an estimate"))
+    if facts.get("unknown"):
+        said += _said(reader, _("; not counted everywhere: %(why)s"), why=why)
+    return said
+
+
+def _ran(facts: Facts, reader: Language) -> str:
+    since = int(facts.get("since", 0))
+    if facts.get("corrected"):
+        text = reader.ngettext(
+            "%(function)s ran %(num)s time since the correction, failed 0",
+            "%(function)s ran %(num)s times since the correction, failed 0",
+            since,
+        )
+    else:
+        text = reader.ngettext(
+            "%(function)s ran %(num)s time since the error was last seen, failed 0",
+            "%(function)s ran %(num)s times since the error was last seen, failed 0",
+            since,
+        )
+    return text % {"function": facts["function"], "num": reader.number(since)}
 
 
 def history(action: str, facts: Facts | None, stored: str, reader: Language = ENGLISH) -> str:
@@ -178,6 +226,8 @@ def _quiet(facts: Facts, reader: Language) -> str:
     text = _("quiet for %(quiet)s, the application seen alive for %(seen)s of them")
     quiet, seen = (reader.duration(facts[key]) for key in ("quiet_seconds", "seen_seconds"))
     said = [_said(reader, text, quiet=quiet, seen=seen)]
+    if facts.get("runs"):
+        said.append(runs(facts["runs"], reader))
     if facts.get("gone"):
         said.append(may_be_missing(facts["gone"], reader))
     if facts.get("unverified"):

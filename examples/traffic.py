@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 from staging import Failed
@@ -40,7 +41,8 @@ FIGURES = Bug("figures of a day without orders", "shop", "ZeroDivisionError", ()
 PARCEL = Bug("parcel too heavy (f-string)", "shop", "could not be shipped", ("martin",), 7)
 PAYMENT = Bug("card declined (structlog)", "shop", "payment_declined", ("lopez",), 7)
 SCAN = Bug("scale with a decimal comma", "warehouse", "ValueError", ("martin",), 6)
-BUGS = (LABEL, STOCK, DELIVERY, FIGURES, PARCEL, PAYMENT, SCAN)
+VOUCHER = Bug("voucher that does not exist", "shop", "TypeError", ("lopez",), 5)
+BUGS = (LABEL, STOCK, DELIVERY, FIGURES, PARCEL, PAYMENT, SCAN, VOUCHER)
 
 
 class Visitors:
@@ -115,15 +117,29 @@ class Visitors:
             self.request("POST", f"/orders/{number}/payment", storefront, payment)
         elif bug is SCAN:
             self.scan(storefront, f"0,{self._random.randrange(100, 999)}")
+        elif bug is VOUCHER:
+            self.request("GET", f"/vouchers/TEA-{self._random.randrange(20, 99)}", storefront)
 
     def visit_well(self, storefront: str) -> None:
         """One visit without any trouble."""
+        self.buy(storefront)
+        self.scan(storefront, "0.120")
+
+    def buy(self, storefront: str) -> None:
+        """An order that is paid and shipped."""
         _, number = self.order(storefront)
         self.request("GET", "/products", storefront)
         self.request("GET", f"/orders/{number}/label", storefront)
         self.request("POST", f"/orders/{number}/payment", storefront, {"card": GOOD_CARD, "amount": 890})
         self.request("POST", f"/orders/{number}/ship", storefront)
-        self.scan(storefront, "0.120")
+
+    def shop_goes_on(self) -> Crowd:
+        """Visitors who buy once a second, and ask for the day's figures, until they are told to end."""
+        today = date.today().isoformat()
+        figures = partial(self.request, "POST", f"/figures/{today}", STOREFRONTS[0])
+        crowd = Crowd([partial(self.buy, STOREFRONTS[0]), figures], pace=0.5, forever=True)
+        crowd.start()
+        return crowd
 
     def again_and_again(self, bug: Bug) -> Crowd:
         """Visitors who hit the bug once a second, until they are told to end."""
@@ -131,9 +147,9 @@ class Visitors:
         crowd.start()
         return crowd
 
-    def day(self) -> list[Callable[[], None]]:
+    def day(self) -> list[Callable[[], object]]:
         """Every visit of the demo's main part, in an order that is the same in each run."""
-        visits: list[Callable[[], None]] = []
+        visits: list[Callable[[], object]] = []
         for bug in BUGS:
             fronts = bug.storefronts or STOREFRONTS
             visits += [partial(self.hit, bug, fronts[number % len(fronts)]) for number in range(bug.times)]
@@ -145,7 +161,7 @@ class Visitors:
 class Crowd(threading.Thread):
     """Sends visits in the background, `pace` seconds apart, until they are through or it is told to end."""
 
-    def __init__(self, visits: Sequence[Callable[[], None]], pace: float, *, forever: bool = False) -> None:
+    def __init__(self, visits: Sequence[Callable[[], object]], pace: float, *, forever: bool = False) -> None:
         super().__init__(name="crowd", daemon=True)
         self.done = 0
         self.total = len(visits)

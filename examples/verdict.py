@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import sys
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -17,9 +18,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from staging import Failed, Stage
-from traffic import BUGS, DELIVERY, FIGURES, LABEL, PARCEL, PAYMENT, SCAN, STOCK, Bug
+from traffic import BUGS, DELIVERY, FIGURES, LABEL, PARCEL, PAYMENT, SCAN, STOCK, VOUCHER, Bug
 
 THRESHOLD = 3
+RUNS_COUNTED = hasattr(sys, "monitoring")
+"""Since CPython 3.12 it is known which code has run."""
 ENDS = {
     LABEL: "closed (corrected)",
     STOCK: "not closed",
@@ -28,6 +31,7 @@ ENDS = {
     PARCEL: "closed (no_reappearance)",
     PAYMENT: "closed (no_reappearance)",
     SCAN: "not closed",
+    VOUCHER: "not closed" if RUNS_COUNTED else "closed (corrected)",
 }
 
 
@@ -174,6 +178,32 @@ def open_watches(stage: Stage, now: datetime) -> list[Row]:
     ]
 
 
+def runs(stage: Stage) -> list[Row]:
+    """Which code has run: that of a page nobody asked for since it was corrected, and of another one."""
+    errors, all_tickets = stage.tocsin("errors"), stage.tocsin("tickets")
+    idle, busy = (
+        stage.tocsin("ticket", str(tickets_of(error_of(bug, errors), all_tickets)[0]["id"]))
+        for bug in (VOUCHER, LABEL)
+    )
+    if not RUNS_COUNTED:
+        said = idle["metadata"]["watch"]["runs"].get("unknown")
+        return [Row("corrected, never called again: what Python 3.11 can know", "no_monitoring", said)]
+    ran = busy["metadata"]["watch"]["runs"]
+    waits = idle["watch"]["waiting"]
+    return [
+        Row(
+            "corrected, never called again: waits for a run of",
+            "not_exercised shop.vouchers.worth",
+            f"{waits.get('kind')} {waits.get('name')}",
+        ),
+        Row(
+            "corrected, and called again: has run since",
+            ["shop.shipping.label", True],
+            [ran.get("function"), ran.get("since", 0) > 0],
+        ),
+    ]
+
+
 def moment(text: str) -> datetime:
     """A moment of the command's JSON; without an offset it is UTC."""
     found = datetime.fromisoformat(text)
@@ -284,7 +314,7 @@ def metrics(stage: Stage) -> list[Row]:
     return [
         Row("metrics: automatic tickets", len(all_tickets), numbers["auto_tickets"]),
         Row("metrics: closed by itself, percent", round(share, 1), round(numbers["auto_closed_percent"], 1)),
-        Row("metrics: corrections of each corrected error", [1], top),
+        Row("metrics: corrections of each corrected error", [1, 1], top),
     ]
 
 

@@ -68,6 +68,8 @@ class Evidence(Struct, frozen=True):
     verified_by_tests: bool = False
     gone: list[dict[str, Any]] = []
     """Processes that were written off, with what they may still have held."""
+    runs: dict[str, Any] = {}
+    """How often the function ran in which the error happens."""
 
 
 class Pages:
@@ -357,5 +359,6 @@ def _environment(language: str) -> Environment:
         history_text=words.history, happening_text=words.happening,
         plain_state=words.plain_state, client_title=words.client_title,
         client_history=words.client_history, client_note=words.client_note, may_be_missing=words.may_be_missing,
+        runs=words.runs,
     )  # fmt: skip
     return made

@@ -183,6 +183,10 @@ class Words:
         """What a watch waits for."""
         return ticket_wording.waiting(watch.waiting, self._language) or watch.waiting_for
 
+    def runs(self, facts: Mapping[str, Any]) -> str:
+        """How often an error's function ran."""
+        return ticket_wording.runs(facts, self._language)
+
     def may_be_missing(self, gone: Sequence[Mapping[str, Any]]) -> str:
         """What a closing does not know of."""
         return ticket_wording.may_be_missing(gone, self._language)

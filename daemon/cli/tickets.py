@@ -161,6 +161,7 @@ def _show_watch(context: Context, watch: queries.WatchFacts) -> None:
         (_("watch since"), watch.started_at),
         (_("seen alive"), seen),
         (_("can close from"), watch.earliest_close or _("later")),
+        (_("runs"), said.runs(watch.runs)),
         (_("waits for"), said.waiting(watch)),
     )
 

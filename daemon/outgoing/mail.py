@@ -28,7 +28,7 @@ from tocsin.daemon.outgoing.rendering import (
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.models import Mail
-from tocsin.daemon.ticket_wording import may_be_missing
+from tocsin.daemon.ticket_wording import may_be_missing, runs
 
 DIGEST_LIMIT = 100
 """Mails a digest names; it says how many more there are."""
@@ -145,6 +145,7 @@ def closing(facts: Facts, context: RenderContext) -> RenderedMail:
         "chance": facts.get("chance"),
         "watched": _watched(facts, context),
         "note": text(facts.get("client_note") or ""),
+        "runs": line(runs(facts.get("runs"), context.language), 1000),
         "missing": line(may_be_missing(facts["gone"], context.language), 1000) if facts.get("gone") else "",
     }
     subject, heading, preheader = _closed(str(more["resolution"]), facts, context)
@@ -166,12 +167,21 @@ def _closed(resolution: str, facts: Facts, context: RenderContext) -> tuple[str,
 
 
 def inconclusive(facts: Facts, context: RenderContext) -> RenderedMail:
-    """To the admin: the application was not seen alive, so its silence proves nothing."""
+    """To the admin: the application was not seen alive, or the code has not run: the silence proves nothing."""
+    waits_for = facts.get("waiting") or {}
+    idle = line(waits_for.get("name", "")) if waits_for.get("kind") == "not_exercised" else ""
     more = {
+        "idle": idle,
+        "quiet_since": epoch(facts.get("quiet_since")) or epoch(facts.get("created_at")) or 0.0,
         "unseen_since": epoch(facts.get("unseen_since")) or epoch(facts.get("created_at")) or 0.0,
         "seen_seconds": float(facts.get("seen_seconds") or 0.0),
     }
-    subject = context.ticket(facts, context._("The watch proves nothing: application not seen"))
+    said = (
+        context._("Not exercised yet: the code has not run")
+        if idle
+        else context._("The watch proves nothing: application not seen")
+    )
+    subject = context.ticket(facts, said)
     return context.render("inconclusive", facts, subject, "caution", **more)
 
 

@@ -11,13 +11,18 @@ from peewee import JOIN
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.queries.moment import Moment, moment
-from tocsin.daemon.queries.rows import dicts, tuples
+from tocsin.daemon.queries.rows import dicts, pairs, tuples
 from tocsin.daemon.queries.selection import EVERYTHING, Selection, following, narrowed
 from tocsin.daemon.reason import Reason
+from tocsin.daemon.store import runs
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Message, Ticket, Watch
+from tocsin.daemon.store.table import among
+from tocsin.daemon.store.tickets import last_tests
 from tocsin.daemon.ticket_wording import waiting
-from tocsin.daemon.tickets import watch
+from tocsin.daemon.tickets import run_reports, watch
+from tocsin.daemon.tickets import runs as judged_runs
+from tocsin.daemon.tickets.runs import Runs
 
 
 class HistoryFacts(Struct, frozen=True):
@@ -48,6 +53,9 @@ class WatchFacts(Struct, frozen=True):
     checked_at: Moment | None = None
     min_seen: float = 0.9
     inconclusive_at: Moment | None = None
+    runs: dict[str, Any] = {}
+    """How often the error's function ran: `function`, `since` then, `before`, of which `failed`; `estimated`;
+    `unknown`: why some or all are not known (`ticket_wording.runs` says it)."""
 
 
 class MailFacts(Struct, frozen=True):
@@ -165,12 +173,15 @@ def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDe
     judged = watch.finding(store, config, found.error_id, now)
     if judged is None:
         return found
+    with store.reading():
+        corrected = _corrected({found.error_id: float(found.watch.quiet_since)})
     as_of_now = structs.replace(
         found.watch,
         seen_seconds=judged.seen_seconds,
         earliest_close=moment(judged.earliest_close),
         waiting_for=waiting(watch.facts(judged)),
         waiting=watch.facts(judged),
+        runs=_said(judged.runs, corrected=bool(corrected)),
     )
     return structs.replace(found, watch=as_of_now)
 
@@ -262,10 +273,36 @@ def watches(
     if error_ids is not None:
         query = query.where(Watch.error.in_(list(error_ids)))
     with store.reading():
-        return {row["error"]: _watch(row, config) for row in dicts(query)}
+        rows = dicts(query)
+        ran = _runs({row["error"]: row["quiet_since"] for row in rows})
+        return {row["error"]: _watch(row, config, ran.get(row["error"], {})) for row in rows}
 
 
-def _watch(row: dict[str, Any], config: Config) -> WatchFacts:
+def _runs(quiet_since: dict[int, float]) -> dict[int, dict[str, Any]]:
+    """What is counted of watched errors' functions, as data; why something is not, is judged for one ticket alone."""
+    corrected = _corrected(quiet_since)
+    found: dict[int, dict[str, Any]] = {}
+    for error_id, rows in runs.functions(quiet_since).items():
+        known = judged_runs.known([run_reports.counted(row) for row in rows], [])
+        if isinstance(known, Runs):
+            found[error_id] = _said(known, corrected=error_id in corrected)
+    return found
+
+
+def _corrected(quiet_since: dict[int, float]) -> set[int]:
+    """The errors whose silence began with a correction, not with an occurrence."""
+    changed = last_tests(quiet_since)
+    last_seen = pairs(ErrorLog.select(ErrorLog.id, ErrorLog.last_seen).where(among(ErrorLog.id, changed)))
+    return {error_id for error_id, at in last_seen.items() if quiet_since[error_id] > at}
+
+
+def _said(known: Runs | str, *, corrected: bool) -> dict[str, Any]:
+    if isinstance(known, Runs):
+        return known.facts | ({"corrected": True} if corrected else {})
+    return {"unknown": known} if known else {}
+
+
+def _watch(row: dict[str, Any], config: Config, ran: dict[str, Any]) -> WatchFacts:
     required = float(config.watch.duration)
     return WatchFacts(
         started_at=moment(row["quiet_since"]),
@@ -278,6 +315,7 @@ def _watch(row: dict[str, Any], config: Config) -> WatchFacts:
         checked_at=moment(row["checked_at"]),
         min_seen=config.watch.min_seen if config.watch.evidence == "seen" else 0.0,
         inconclusive_at=moment(row["inconclusive_at"]),
+        runs=ran,
     )
 
 

@@ -13,6 +13,9 @@ from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch
 from tocsin.daemon.store.run_models import ErrorFunction, RunCount
 from tocsin.daemon.store.table import among, moment
 
+SPEAKERS = 5_000
+"""Processes whose word on a service's functions is looked at, at most."""
+
 Counted = tuple[int, bool]
 """An error's id, and whether it is the caller of the function in which it happens."""
 
@@ -84,6 +87,28 @@ def newest_watched(service: str, environment: str, most: int) -> list[int]:
         .limit(4 * most)
     )
     return list(dict.fromkeys(error_id for (error_id,) in query.tuples()))[:most]
+
+
+def watched_functions(service: str, environment: str) -> dict[int, list[ErrorFunction]]:
+    """The functions of a service's watched errors, by error."""
+    query = (
+        Watch.select(Watch.error)
+        .join(ErrorLog)
+        .where((ErrorLog.service == service) & (ErrorLog.environment == environment))
+    )
+    return functions([error_id for (error_id,) in query.tuples()])
+
+
+def speakers(service: str, environment: str, since: float) -> list[Session]:
+    """The processes of a service that spoke for themselves since then, the newest `SPEAKERS`."""
+    query = Session.select().where(
+        (Session.service == service)
+        & (Session.environment == environment)
+        & (Session.last_heard >= since)
+        & Session.live
+        & Session.gone_at.is_null()
+    )
+    return list(query.order_by(Session.last_heard.desc()).limit(SPEAKERS))
 
 
 def functions(error_ids: Collection[int]) -> dict[int, list[ErrorFunction]]:

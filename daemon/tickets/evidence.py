@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, clipped, length
+from tocsin.daemon.tickets.runs import Runs, not_exercised
+from tocsin.daemon.tickets.runs import chance as chance_of_runs
 
 
 class Verdict(StrEnum):
@@ -31,6 +33,8 @@ class Rule(Struct, frozen=True):
     unseen_after: float
     by_clock: bool = False
     batch: bool = False
+    min_runs: int = 1
+    longest: float = 7 * 86400.0
 
 
 class WaitingFor(StrEnum):
@@ -42,6 +46,7 @@ class WaitingFor(StrEnum):
     RUN = "run"
     SEEN_ALIVE = "seen_alive"
     CHANCE = "chance"
+    NOT_EXERCISED = "not_exercised"
 
 
 class Waiting(Struct, frozen=True, omit_defaults=True):
@@ -51,6 +56,8 @@ class Waiting(Struct, frozen=True, omit_defaults=True):
     pid: int = 0
     """With BACKLOG: the process that may hold something back, on `host`."""
     host: str = ""
+    name: str = ""
+    """With NOT_EXERCISED: the function that has not run."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -94,6 +101,8 @@ class Silence(Struct, frozen=True):
     """Of a batch service: runs that began after `quiet_since` and said goodbye."""
     rate: float | None = None
     """Occurrences a second before the silence; None when it cannot be told."""
+    runs: Runs | str = ""
+    """How often the function ran in which the error happens, or why that is not known."""
 
 
 class Finding(Struct, frozen=True):
@@ -110,6 +119,8 @@ class Finding(Struct, frozen=True):
     """Probability of the same silence without any correction: e^(-rate * seen)."""
     earliest_close: float
     """Not before this moment, provided that nothing else is in the way."""
+    runs: Runs | str = ""
+    """How often the function ran in which the error happens, or why that is not known."""
 
 
 def judge(silence: Silence, rule: Rule, now: float) -> Finding:
@@ -118,15 +129,21 @@ def judge(silence: Silence, rule: Rule, now: float) -> Finding:
     seen = length(clipped(silence.seen, silence.quiet_since, now)) if silence.quiet_since < now else 0.0
     counted = quiet if rule.by_clock else seen
     chance = math.exp(-silence.rate * counted) if silence.rate is not None else None
+    by_runs = chance_of_runs(silence.runs)
+    chance = chance if by_runs is None else by_runs
     waiting = _waiting(silence, rule, quiet, seen, chance)
     verdict = Verdict.WAIT if waiting else Verdict.CLOSE
     if waiting and not rule.by_clock:
         alive = max(silence.quiet_since, silence.last_seen_alive or 0.0)
         unseen = length(clipped(silence.up, alive, now)) if alive < now else 0.0
-        if unseen >= rule.unseen_after or (silence.held_back and quiet >= rule.unseen_after):
+        if (
+            unseen >= rule.unseen_after
+            or (silence.held_back and quiet >= rule.unseen_after)
+            or (waiting.kind is WaitingFor.NOT_EXERCISED and quiet >= rule.longest)
+        ):
             verdict = Verdict.UNSEEN
     earliest = _earliest(silence, rule, quiet, seen, now)
-    return Finding(verdict, quiet, seen, waiting, chance, earliest)
+    return Finding(verdict, quiet, seen, waiting, chance, earliest, silence.runs)
 
 
 def _waiting(silence: Silence, rule: Rule, quiet: float, seen: float, chance: float | None) -> Waiting | None:
@@ -139,10 +156,14 @@ def _waiting(silence: Silence, rule: Rule, quiet: float, seen: float, chance: fl
         return None
     if silence.held_back is not None:
         return Waiting(WaitingFor.BACKLOG, silence.held_back.pid, silence.held_back.host)
-    if rule.batch:
-        return None if silence.runs_ended else Waiting(WaitingFor.RUN)
-    if seen < rule.min_seen * rule.duration:
+    if rule.batch and not silence.runs_ended:
+        return Waiting(WaitingFor.RUN)
+    if not rule.batch and seen < rule.min_seen * rule.duration:
         return Waiting(WaitingFor.SEEN_ALIVE)
+    if isinstance(silence.runs, Runs) and not_exercised(silence.runs, rule.min_runs):
+        return Waiting(WaitingFor.NOT_EXERCISED, name=silence.runs.function)
+    if rule.batch:
+        return None
     if rule.max_chance < 1 and (chance is None or chance > rule.max_chance):
         return Waiting(WaitingFor.CHANCE)
     return None

@@ -15,9 +15,11 @@ from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.intervals import Interval
 from tocsin.daemon.store.models import Correction, ErrorLog, Session, Ticket, Watch
-from tocsin.daemon.tickets import evidence
+from tocsin.daemon.tickets import evidence, run_reports
 from tocsin.daemon.tickets.evidence import Finding, Process, Rule, Silence, Verdict
 from tocsin.daemon.tickets.lifecycle import EventType, State, TicketEvent
+from tocsin.daemon.tickets.run_reports import RunReports
+from tocsin.daemon.tickets.runs import Runs
 from tocsin.daemon.tickets.steps import Tickets
 
 GONE_NAMED = 5
@@ -36,6 +38,8 @@ def rule_for(config: Config, service: str) -> Rule:
         unseen_after=config.unseen_after(service),
         by_clock=watch.evidence == "clock",
         batch=config.service_named(service).kind == "batch",
+        min_runs=watch.min_runs,
+        longest=watch.longest,
     )
 
 
@@ -46,6 +50,7 @@ class Known(Struct, frozen=True):
     up: Sequence[Interval]
     seen: Sequence[Interval]
     processes: Sequence[Process]
+    reports: RunReports
 
 
 def known(config: Config, service: str, environment: str, since: float, now: float) -> Known:
@@ -53,7 +58,8 @@ def known(config: Config, service: str, environment: str, since: float, now: flo
     rule = rule_for(config, service)
     up = sessions.runs(since, now)
     seen = intervals.intersection(sessions.seen(service, environment, since), up)
-    return Known(rule, up, seen, _processes(rule, service, environment, since))
+    reports = run_reports.gathered(service, environment, since)
+    return Known(rule, up, seen, _processes(rule, service, environment, since), reports)
 
 
 def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: Known) -> Silence:
@@ -73,7 +79,15 @@ def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: K
         failed_tests=last_test == "failed",
         runs_ended=evidence.runs_ended(of.processes, quiet_since),
         rate=evidence.rate_before(error.occurrences, error.first_seen, error.last_seen),
+        runs=of.reports.of(error.id, quiet_since),
     )
+
+
+def ran(finding: Finding, error: ErrorLog, quiet_since: float, *, corrected: bool) -> dict[str, Any]:
+    """How often the error's function ran, as closings and pages keep it; `corrected`: there is a correction."""
+    if not isinstance(finding.runs, Runs):
+        return {"unknown": finding.runs} if finding.runs else {}
+    return finding.runs.facts | ({"corrected": True} if corrected and quiet_since > error.last_seen else {})
 
 
 def facts(finding: Finding) -> dict[str, Any]:
@@ -190,7 +204,7 @@ class WatchSweep:
             return None
         corrections = rows.corrections(error_id)
         processes = _processes(of.rule, error.service, error.environment, watch.quiet_since)
-        of = Known(of.rule, of.up, of.seen, processes)
+        of = Known(of.rule, of.up, of.seen, processes, of.reports)
         last_test = corrections[-1].test_status if corrections else None
         silence = silence_of(error, watch.quiet_since, last_test, of)
         finding = evidence.judge(silence, of.rule, now)
@@ -220,6 +234,7 @@ class WatchSweep:
             "chance": finding.chance,
             "corrections": len(corrections),
             "verified_by_tests": verified,
+            "runs": ran(finding, error, watch.quiet_since, corrected=bool(corrections)),
         }
         resolution = "corrected" if corrections else "no_reappearance"
         gone = [{"pid": one.pid, "host": one.host, "last_heard": one.last_heard} for one in lost[:GONE_NAMED]]
@@ -230,6 +245,7 @@ class WatchSweep:
             "quiet_seconds": finding.quiet_seconds,
             "seen_seconds": finding.seen_seconds,
             "unverified": bool(corrections) and not verified,
+            "runs": details["runs"],
         }
         self._tickets.apply(
             error, tickets, TicketEvent(EventType.QUIET, now), now, happened=happened,
@@ -253,5 +269,11 @@ class WatchSweep:
             TicketEvent(EventType.UNSEEN, now),
             now,
             happened={"waiting": facts(finding)},
-            details={"unseen_since": unseen_since, "seen_seconds": finding.seen_seconds},
+            details={
+                "unseen_since": unseen_since,
+                "seen_seconds": finding.seen_seconds,
+                "waiting": facts(finding),
+                "quiet_since": watch.quiet_since,
+                "quiet_seconds": finding.quiet_seconds,
+            },
         )

@@ -50,8 +50,10 @@ BY_HAND = {"manual": True, "error_id": None, "occurrences": 0, "service": "", "e
            "source": "", "function": "",
            "subject": "Two invoices are missing", "title": "Two invoices are missing",
            "message": "We noticed that the invoices of Tuesday did not leave."}  # fmt: skip
-QUIET = {"resolution": "no_reappearance", "corrections": 0, "verified_by_tests": False}
-CLOSED_BY_HAND = {"resolution": "manual", "evidence": "manual", "corrections": 0, "chance": None,
+QUIET = {"resolution": "no_reappearance", "corrections": 0, "verified_by_tests": False,
+         "runs": {"unknown": "no_monitoring"}}  # fmt: skip
+IDLE = {"waiting": {"kind": "not_exercised", "name": "shop.orders.next_number"}}
+CLOSED_BY_HAND = {"resolution": "manual", "evidence": "manual", "corrections": 0, "chance": None, "runs": {},
                   "client_note": "The printer was off; it is on again."}  # fmt: skip
 REOPENED = {"by_hand": True, "client_note": "One invoice is still missing."}
 
@@ -76,6 +78,7 @@ SITUATIONS = (
     Situation("validation_failed", "a correction failed its tests", "validation_failed", "admin"),
     Situation("reappeared", "the error came back during the watch", "reappeared", "admin"),
     Situation("inconclusive", "the watch proves nothing", "inconclusive", "admin"),
+    Situation("inconclusive-idle", "the code has not run since", "inconclusive", "admin", IDLE),
     Situation("old_code", "old code still runs", "old_code", "admin"),
     Situation("closing-admin", "corrected, and quiet through the watch", "closing", "admin"),
     Situation("closing-quiet-admin", "merely quiet through the watch", "closing", "admin", QUIET),

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shop import orders, payments, shipping
+from shop import orders, payments, shipping, vouchers
 from shop.figures import Figures
 
 
@@ -65,6 +65,10 @@ def deliveries(request: Request) -> Answer:
     return 200, {"products": orders.restock(request.shop, delivery["lines"])}
 
 
+def voucher(request: Request, code: str) -> Answer:
+    return 200, {"cents": vouchers.worth(code)}
+
+
 def ask_figures(request: Request, day: str) -> Answer:
     request.figures.ask(day)
     return 202, {"day": day}
@@ -77,6 +81,7 @@ ROUTES: list[tuple[str, re.Pattern[str], View]] = [
     ("POST", re.compile(r"/orders/(\d+)/ship"), ship),
     ("POST", re.compile(r"/orders/(\d+)/payment"), pay),
     ("POST", re.compile(r"/deliveries"), deliveries),
+    ("GET", re.compile(r"/vouchers/([A-Z0-9-]+)"), voucher),
     ("POST", re.compile(r"/figures/(\d{4}-\d\d-\d\d)"), ask_figures),
 ]
 

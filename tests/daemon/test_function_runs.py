@@ -86,7 +86,7 @@ class RunsContract:
 
     def test_a_closed_tickets_function_is_not_counted_any_more(self, world: World):
         app = with_ticket(world)
-        ran(app, 3)
+        ran(app, 3, since=world.now)
         world.live(30 * 3600, app)
         world.check()
         assert world.tickets()[0].status == "closed"

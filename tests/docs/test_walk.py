@@ -19,6 +19,7 @@ SETTINGS = (
 )
 SHOP = """\
 import sys
+import threading
 
 from flask import Flask
 from tocsin.handler import TocsinHandler
@@ -36,6 +37,15 @@ def prix(article):
 client = app.test_client()
 for _ in range(3):
     client.get("/prix/café")
+closed = threading.Event()
+
+
+def visitors():
+    while not closed.wait(0.2):
+        client.get("/prix/thé")
+
+
+threading.Thread(target=visitors, daemon=True).start()
 sys.stdin.read()
 """
 OLD, NEW = "str(PRIX[article])", "str(PRIX.get(article, 0))"

@@ -129,7 +129,9 @@ if os.fork() == 0:
 os.wait()
 """
     with DaemonDouble(f"ipc://{place}/s") as daemon:
-        command = [sys.executable, "-c", code, f"ipc://{place}/s", str(place / "spool")]
+        # CPython 3.12 and newer warn of a fork beside threads.
+        command = [sys.executable, "-W", "ignore:This process", "-c", code, f"ipc://{place}/s"]
+        command.append(str(place / "spool"))
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert (ended.returncode, ended.stderr) == (0, "")
         assert until(lambda: daemon.memory.counted == 52)

@@ -1,6 +1,7 @@
 """An application under test: a real handler; logs its error when told to, on standard input.
 
-Lines: `one`, `on` (again and again from now on), `off`. It says `done` after each; the input's end ends it.
+Its code runs all the time. Lines: `one`, `on` (again and again from now on), `off`. It says `done` after each; the
+input's end ends it.
 """
 
 from __future__ import annotations
@@ -14,33 +15,33 @@ from tocsin.handler import TocsinHandler
 PAUSE = 0.2
 
 
-def fail(number: int) -> None:
+def sell(article: str) -> None:
     prices = {"tea": 3}
     try:
-        prices["coffee"]
+        prices[article]
     except KeyError:
-        logging.exception("no price for item %d", number)
+        logging.exception("no price for %s", article)
 
 
 def main() -> None:
     logging.getLogger().addHandler(TocsinHandler(service=sys.argv[1], heartbeat=0.2, uncaught=False))
-    stop = threading.Event()
+    failing, selling = threading.Event(), threading.Lock()
 
     def again_and_again() -> None:
-        while not stop.wait(PAUSE):
-            fail(1)
+        pause = threading.Event()
+        while not pause.wait(PAUSE):
+            with selling:
+                sell("coffee" if failing.is_set() else "tea")
 
-    thread: threading.Thread | None = None
+    threading.Thread(target=again_and_again, daemon=True).start()
     for line in sys.stdin:
-        if line.strip() == "one":
-            fail(1)
-        elif line.strip() == "on":
-            stop.clear()
-            thread = threading.Thread(target=again_and_again, daemon=True)
-            thread.start()
-        elif thread is not None:
-            stop.set()
-            thread.join()
+        with selling:
+            if line.strip() == "one":
+                sell("coffee")
+            elif line.strip() == "on":
+                failing.set()
+            else:
+                failing.clear()
         print("done", flush=True)
 
 

@@ -122,6 +122,8 @@ class App:
             written_at=world.now + clock, interval=interval, endpoints=(),
         )  # fmt: skip
         self.end = 0
+        self.runs: tuple[wire.FunctionRuns, ...] | None = None
+        """What it tells with each heartbeat of the functions it counts; None: its handler counts nothing."""
         assert isinstance(self.hello(), wire.Welcome)
 
     def say(self, message: wire.FromHandler) -> wire.FromDaemon | None:
@@ -132,7 +134,16 @@ class App:
         return self.say(wire.Hello(self.header, oldest, backlog, sent_at, self.live, before=before))
 
     def heartbeat(self, backlog: int = 0) -> None:
-        self.say(wire.Heartbeat(self.header.session, backlog, self.world.now + self.clock))
+        observed = None if self.runs is None else wire.Observed(runs=self.runs)
+        self.say(wire.Heartbeat(self.header.session, backlog, self.world.now + self.clock, observed))
+
+    def ran(self, begun: int, *, error: int = 1, unknown: str = "", since: float = START - HOUR) -> None:
+        """From now on it tells so many runs of the error's function, and none of its caller."""
+        self.runs = (
+            wire.FunctionRuns(error, False, begun, since, unknown=unknown),
+            wire.FunctionRuns(error, True, 0, since, unknown=unknown),
+        )
+        self.heartbeat()
 
     def goodbye(self, backlog: int = 0) -> None:
         self.say(wire.Goodbye(self.header.session, backlog, self.world.now + self.clock))

@@ -1,0 +1,181 @@
+"""A closing waits until the code has run in which the error happens; on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.world import HOUR, SETTINGS, START, App, World, an_exception
+
+from tocsin.daemon import queries
+from tocsin.daemon.corrections import recording
+from tocsin.daemon.corrections.recording import NewCorrection
+from tocsin.daemon.outgoing import mail
+from tocsin.daemon.outgoing.templating import Templates
+from tocsin.daemon.queries import WatchFacts
+from tocsin.daemon.store.models import Mail
+from tocsin.daemon.ticket_wording import runs
+from tocsin.handler.protocol.wire import FunctionRuns, Observed
+
+DAY = 24 * HOUR
+
+
+def status(world: World) -> str:
+    return str(world.tickets()[0].status)
+
+
+def watch_now(world: World) -> WatchFacts:
+    found = queries.ticket(world.store, 1, world.config, world.now)
+    assert found is not None
+    assert found.watch is not None
+    return found.watch
+
+
+def watched(world: World, begun: int = 40) -> App:
+    """An application that counts, with a ticket, and so many runs before the silence: the last one failed."""
+    app = world.app()
+    app.fail(3)
+    world.now += 60
+    app.ran(begun - 1)
+    world.now += 60
+    last = FunctionRuns(1, False, begun, START - HOUR)
+    app.log(an_exception(world.now), observed=Observed(runs=(last, FunctionRuns(1, True))))
+    app.ran(begun)
+    return app
+
+
+def told(world: World) -> list[str]:
+    return [kind for kind, _ in world.mails() if kind == "inconclusive"]
+
+
+class RunsContract:
+    def test_code_that_has_not_run_since_keeps_the_ticket_open(self, world: World):
+        app = watched(world)
+        world.live(5 * DAY, app)
+        world.check()
+        assert status(world) == "open"
+        assert watch_now(world).waiting == {"kind": "not_exercised", "name": "shop.orders.price"}
+
+    def test_it_closes_once_the_code_has_run(self, world: World):
+        app = watched(world)
+        world.live(2 * DAY, app)
+        app.ran(41)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_as_many_runs_are_waited_for_as_the_setting_says(self, world: World):
+        world.configure({**SETTINGS, "watch": {"min_runs": 10}})
+        app = watched(world)
+        app.ran(49)
+        world.live(2 * DAY, app)
+        world.check()
+        assert status(world) == "open"
+        app.ran(50)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_none_are_waited_for_where_the_setting_says_so(self, world: World):
+        world.configure({**SETTINGS, "watch": {"min_runs": 0}})
+        app = watched(world)
+        world.live(2 * DAY, app)
+        world.check()
+        assert status(world) == "closed"
+
+    @pytest.mark.parametrize("why", ["no_monitoring", "no_tool", "running", "no_function"])
+    def test_a_process_that_cannot_count_holds_nothing_open(self, world: World, why: str):
+        app, other = watched(world), world.app()
+        other.ran(0, unknown=why)
+        world.live(2 * DAY, app, other)
+        world.check()
+        assert status(world) == "closed"
+        assert world.tickets()[0].metadata["watch"]["runs"]["unknown"] == why
+
+    def test_a_process_of_an_older_handler_holds_nothing_open(self, world: World):
+        app, older = watched(world), world.app()
+        world.live(2 * DAY, app, older)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_a_command_that_ended_at_once_does_not_count_as_one_that_cannot_tell(self, world: World):
+        app = watched(world)
+        world.live(DAY, app)
+        world.app().goodbye()
+        world.live(DAY, app)
+        world.check()
+        assert status(world) == "open"
+
+    def test_code_whose_module_is_nowhere_loaded_has_not_run(self, world: World):
+        app, other = watched(world), world.app()
+        other.ran(0, unknown="not_loaded")
+        world.live(2 * DAY, app, other)
+        world.check()
+        assert status(world) == "open"
+
+    def test_after_the_longest_time_the_admin_is_told_once_and_the_ticket_stays(self, world: World):
+        app = watched(world)
+        world.live(7 * DAY - HOUR, app)
+        world.check()
+        assert told(world) == []
+        world.live(3 * HOUR, app)
+        world.check()
+        world.live(DAY, app)
+        world.check()
+        assert told(world) == ["inconclusive"]
+        assert status(world) == "open"
+
+    def test_the_closing_says_the_runs_and_the_chance_that_follows_from_them(self, world: World):
+        app = watched(world)
+        world.live(2 * DAY, app)
+        app.ran(80)
+        world.check()
+        evidence: dict[str, Any] = world.tickets()[0].metadata["watch"]
+        assert evidence["runs"] == {
+            "function": "shop.orders.price", "since": 40, "before": 40, "failed": 1,
+        }  # fmt: skip
+        assert evidence["chance"] == 0.5
+
+    def test_after_the_longest_time_the_admins_mail_says_what_has_not_run(self, world: World):
+        app = watched(world)
+        world.live(7 * DAY + HOUR, app)
+        world.check()
+        with world.store.reading():
+            row = Mail.select().where(Mail.kind == "inconclusive").get()
+        written = mail.write(row.kind, row.facts, audience="admin", spoken="en", templates=Templates())
+        assert "Not exercised yet" in written.subject
+        assert "shop.orders.price has not run since either" in " ".join(written.text.split())
+
+    def test_the_ticket_says_the_runs_since_the_correction(self, world: World, tmp_path: Path):
+        app = watched(world)
+        world.now += 60
+        (tmp_path / "orders.py").write_text("good\n")
+        change = NewCorrection(1, "orders.py", "bad", "good", "", "copilot")
+        recording.record(world.store, world.config, [change], project=tmp_path, now=world.now)
+        world.live(HOUR, app)
+        never = "shop.orders.price ran 0 times since the correction, failed 0; before: 1 in 40"
+        assert runs(watch_now(world).runs) == never
+        app.ran(41)
+        expected = "shop.orders.price ran 1 time since the correction, failed 0; before: 1 in 40"
+        assert runs(watch_now(world).runs) == expected
+
+    def test_the_ticket_says_why_runs_are_not_known(self, world: World):
+        app = world.app()
+        app.fail(3)
+        app.ran(0, unknown="no_monitoring")
+        world.live(DAY, app)
+        assert watch_now(world).runs == {"unknown": "no_monitoring"}
+
+    def test_by_the_clock_alone_no_runs_are_asked_for(self, world: World):
+        world.configure({**SETTINGS, "watch": {"evidence": "clock"}})
+        app = watched(world)
+        world.live(2 * DAY, app)
+        world.check()
+        assert status(world) == "closed"
+
+
+class TestSqlite(RunsContract):
+    database = "sqlite"
+
+
+class TestPostgres(RunsContract):
+    database = "postgres"
