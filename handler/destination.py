@@ -89,6 +89,8 @@ class Destination:
                 self._append(session, spool, summary, quota_level)
             except OSError as error:
                 self._put_elsewhere(summary, session, error)
+            if session.shipper.asleep:
+                session.shipper.wake()
         except Exception:
             self._failed.add()
 

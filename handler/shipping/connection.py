@@ -60,6 +60,11 @@ class Connection:
         """A daemon's end is there: what is sent now goes somewhere."""
         return self._socket is not None and bool(self._socket.poll(0, zmq.POLLOUT))
 
+    @property
+    def waiting(self) -> bool:
+        """There is a socket, which tells by itself when a daemon is there."""
+        return self._socket is not None
+
     def wait(self, seconds: float, wake: int, *, connecting: bool = False) -> None:
         """Sleeps until something arrives, on the descriptor `wake` too, or (`connecting`) a daemon is there.
 

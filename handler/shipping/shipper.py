@@ -30,6 +30,8 @@ from tocsin.handler.spool.stream import Stream
 ACTIVE = 0.05
 """Seconds between two looks at the spool while something happens."""
 IDLE = 0.25
+CALM = 4.0
+"""The same where nothing but a record or an answer is expected, which end the wait; a dead process's files do not."""
 REPORT = 5.0
 """Seconds between two reports of what only memory counts."""
 RENEW = 60.0
@@ -100,6 +102,11 @@ class Work:
         self.talk.adopt(now)
         return busy
 
+    @property
+    def calm(self) -> bool:
+        """Nothing is due, now or by itself: only a record, an answer or another process's death brings work."""
+        return self._upkeep.calm and self.talk.calm and self.in_use()
+
     def report(self) -> None:
         """Puts counts of lost events where they are shipped from."""
         for reason, count in self._losses.report():
@@ -151,6 +158,8 @@ class Shipper:
         self.running = False
         self.ended = False
         """The session is over; its spool takes no more writes."""
+        self.asleep = False
+        """The thread does not look by itself for a while: whoever has written a record wakes it."""
         self.renew: Callable[[], None] = lambda: None
         """Begins the destination's next session, when this one can be shipped nowhere any more."""
         self._alive = alive
@@ -184,6 +193,12 @@ class Shipper:
         if self._waker is not None:
             self._waker.wake()
         return self._asked
+
+    def wake(self) -> None:
+        """A record has been written while the thread was asleep."""
+        self.asleep = False
+        if (waker := self._waker) is not None:
+            waker.wake()
 
     def settled(self, ticket: int) -> bool:
         """Everything written before the ticket was drawn is acknowledged."""
@@ -257,12 +272,18 @@ class Shipper:
         return busy
 
     def _patience(self) -> float:
-        recently = monotonic() - self.work.talk.active_at < 1.0
-        return min(ACTIVE if recently else IDLE, self._pause)
+        if monotonic() - self.work.talk.active_at < 1.0:
+            return min(ACTIVE, self._pause)
+        if self._waker is None or self._waker.fd < 0 or not self.work.calm:
+            return min(IDLE, self._pause)
+        self.asleep = True
+        # Once more: who wrote a record before it could be seen that we sleep has not woken us.
+        return min(CALM if self.work.calm else 0, self._pause)
 
     def _wait(self, seconds: float) -> None:
         wake = self._waker.fd if self._waker is not None else -1
         self.work.talk.connection.wait(seconds, wake, connecting=not self.work.talk.connected)
+        self.asleep = False
         if self._waker is not None:
             self._waker.clear()
 

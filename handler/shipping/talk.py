@@ -62,6 +62,13 @@ class Talk:
         return all(one.done for one in self.own())
 
     @property
+    def calm(self) -> bool:
+        """Nobody owes an answer and nothing has to be said or tried before long."""
+        if self.connected:
+            return self.done and not self.adoptions.deliveries()
+        return len(self.connection.endpoints) == 1 and self.connection.waiting
+
+    @property
     def _speaker(self) -> Delivery:
         """The session that speaks for this process."""
         return self.spare if self.live is None else self.live

@@ -33,6 +33,11 @@ class Upkeep:
         self._repair_at, self._repair_after = 0.0, REPAIR
         self._quiet_at = 0.0
 
+    @property
+    def calm(self) -> bool:
+        """Nothing is to be done soon."""
+        return not self._spool.failed_writes and self._quota.level == 0
+
     def check(self, now: float) -> bool:
         """Does what is due. False when another process holds the session by now."""
         kept = self._kept(now)
@@ -91,6 +96,11 @@ class NoFiles:
         self._directory = directory
         self._memory = memory
         self._looked_at = monotonic()
+
+    @property
+    def calm(self) -> bool:
+        """Nothing wakes the thread for what memory takes."""
+        return False
 
     def check(self, now: float) -> bool:
         """False when the directory can be used by now, and nothing waits in memory."""
