@@ -6,7 +6,8 @@ No sockets.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 
 from msgspec.structs import replace
 
@@ -19,7 +20,7 @@ from tocsin.handler.shipping.delivery import Delivery
 from tocsin.handler.spool import dropped
 from tocsin.handler.spool.claim import Claim, State
 from tocsin.handler.spool.guards import guards
-from tocsin.handler.spool.segments import sessions, sweep
+from tocsin.handler.spool.segments import Segment, listing, sessions, sweep
 from tocsin.handler.spool.stream import Stream
 
 EVERY = 1.0
@@ -75,7 +76,10 @@ class Adoptions:
 
     def __init__(self, directory: str, mine: Header) -> None:
         self.directory = directory
+        self.taken = 0
+        """Sessions taken so far."""
         self._mine = mine
+        self._leftovers = Leftovers(directory)
         self._adopted: list[Adopted] = []
         self._passed: dict[str, float] = {}
         self._looked_at = -EVERY
@@ -105,11 +109,12 @@ class Adoptions:
                 adopted.finish()
                 self._adopted.remove(adopted)
                 self._looked_at = now - EVERY
-        if len(self._adopted) < AT_ONCE and now - self._looked_at >= EVERY:
-            self._looked_at = now
-            self._passed = {session: until for session, until in self._passed.items() if until > now}
+        if len(self._adopted) < AT_ONCE:
             with contextlib.suppress(OSError):
-                sweep(self.directory)
+                if not self._leftovers.sessions and now - self._looked_at >= EVERY:
+                    self._looked_at = now
+                    self._passed = {session: until for session, until in self._passed.items() if until > now}
+                    self._leftovers.look(self._passed)
                 self._adopt_more(endpoint, database)
 
     def give_back(self) -> None:
@@ -123,14 +128,15 @@ class Adoptions:
             adopted.detach()
 
     def _adopt_more(self, endpoint: str, database: str | None) -> None:
-        def wanted(adopted: Adopted) -> bool:
-            return self._leads(adopted, endpoint, database)
-
-        while len(self._adopted) < AT_ONCE:
-            found = adopt(self.directory, wanted=wanted, passed=self._passed)
-            if found is None:
-                return
-            self._adopted.append(found)
+        while len(self._adopted) < AT_ONCE and self._leftovers.sessions:
+            found = self._leftovers.claim()
+            if not isinstance(found, Adopted):
+                continue
+            if self._leads(found, endpoint, database):
+                self._adopted.append(found)
+                self.taken += 1
+            else:
+                found.give_back()
 
     def _leads(self, adopted: Adopted, endpoint: str, database: str | None) -> bool:
         """Whether this connection is one that the dead one would have used, or leads to its database."""
@@ -141,29 +147,44 @@ class Adoptions:
         return endpoint in theirs.endpoints or (meant is not None and meant == database)
 
 
-def adopt(
-    directory: str, *, wanted: Callable[[Adopted], bool], passed: Collection[str] = ()
-) -> Adopted | None:
-    """The next dead owner's session that is `wanted`, locked for us; None when there is none. Raises OSError.
+class Leftovers:
+    """What dead processes have left in a directory: looked for all at once, taken one by one.
 
-    Locks without any segment are cleared away. `passed`: sessions not to look at.
+    Who is dead begins no file any more. So one look at the directory after the locks were tried serves for all of
+    them; a session whose lock tells nothing is looked for by itself.
     """
-    for session in sorted(sessions(directory)):
-        taken = None if session in passed else claim_session(directory, session)
-        if isinstance(taken, Adopted):
-            if wanted(taken):
-                return taken
-            taken.give_back()
-    return None
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.sessions: deque[str] = deque()
+        """Those still to be taken."""
+        self._files: dict[str, list[Segment]] = {}
+
+    def look(self, passed: Collection[str] = ()) -> None:
+        """Looks for them; `passed`: sessions to leave alone. Raises OSError."""
+        sweep(self.directory)
+        names = [session for session in sorted(sessions(self.directory)) if session not in passed]
+        free = [session for session in names if Claim.free(self.directory, session)]
+        files = listing(self.directory) if guards(self.directory).locks else {}
+        self._files = {session: files[session] for session in free if session in files}
+        self.sessions = deque(names)
+
+    def claim(self) -> Adopted | str | None:
+        """The next one, as `claim_session` gives it. Raises OSError."""
+        session = self.sessions.popleft()
+        return claim_session(self.directory, session, self._files.pop(session, None))
 
 
-def claim_session(directory: str, session: str) -> Adopted | str | None:
-    """A dead owner's session in our hands; why it cannot be; or None: its owner lives, or nothing is left."""
+def claim_session(directory: str, session: str, known: list[Segment] | None = None) -> Adopted | str | None:
+    """A dead owner's session in our hands; why it cannot be; or None: its owner lives, or nothing is left.
+
+    Locks without any segment are cleared away. `known`: its files, where they are known already. Raises OSError.
+    """
     claim = Claim.acquire(directory, session)
     if claim is None:
         return None
     state = claim.read()
-    stream = Stream(directory, session, header=state.header if state else None)
+    stream = Stream(directory, session, header=state.header if state else None, known=known)
     header = stream.header
     owner = header and Identity(header.machine, header.boot, header.namespace, header.pid, header.born)
     if owner and not (state and state.ended_at) and not _gone(owner, directory):

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from tocsin.handler.process import monotonic, wall
 from tocsin.handler.protocol import wire
-from tocsin.handler.shipping.adoption import Adopted, claim_session
+from tocsin.handler.shipping.adoption import Adopted, Leftovers
 from tocsin.handler.shipping.connection import Connection
 from tocsin.handler.shipping.unanswered import no_answer
-from tocsin.handler.spool.segments import sessions, sweep
 
 WINDOW = 32
 """Batches on the way, at most: no application's memory is used here, so the daemon need not wait for us."""
@@ -37,10 +36,12 @@ def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None =
     `patience`: seconds without any progress after which a session is left as it is, per endpoint. Raises
     OSError when the directory cannot be read.
     """
-    sweep(directory)
-    for session in sorted(sessions(directory)):
+    leftovers = Leftovers(directory)
+    leftovers.look()
+    while leftovers.sessions:
+        session = leftovers.sessions[0]
         try:
-            taken = claim_session(directory, session)
+            taken = leftovers.claim()
             if isinstance(taken, str):
                 yield Outcome(session, "?", 0, 0, taken)
             elif taken is not None:

@@ -99,8 +99,7 @@ class Work:
         if self.talk.foreign_since and now - self.talk.foreign_since > RENEW:
             self.over = self.renewing = True
         busy = self.talk.say(now)
-        self.talk.adopt(now)
-        return busy
+        return self.talk.adopt(now) or busy
 
     @property
     def calm(self) -> bool:

@@ -128,11 +128,15 @@ class Talk:
             observer.end()
         self.connection.close()
 
-    def adopt(self, now: float) -> None:
-        """Ships what dead processes left, as far as this connection leads where they meant to go."""
+    def adopt(self, now: float) -> bool:
+        """Ships what dead processes left, as far as this connection leads where they meant to go. True when there are
+        more of them to speak for than before.
+        """
+        taken = self.adoptions.taken
         database = self.live.database if self.live is not None and self.live.welcomed else None
         for goodbye in self.adoptions.check(now, self.connection.endpoint, database):
             self.connection.send(goodbye)
+        return self.adoptions.taken > taken
 
     def next_endpoint(self, now: float) -> None:
         """Turns to the next endpoint; everybody says hello there."""

@@ -75,6 +75,21 @@ class Claim:
         os.close(fd)
         return None
 
+    @classmethod
+    def free(cls, directory: str, session: str) -> bool:
+        """Whether nobody holds the session's lock, which is there."""
+        try:
+            fd = os.open(os.path.join(directory, f"{session}.lock"), os.O_RDWR | _FLAGS)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+
     @property
     def held(self) -> bool:
         """The lock is ours and stands under its name."""

@@ -18,11 +18,15 @@ _CHUNK = 512 * 1024
 class SegmentFiles:
     """The files of one session, oldest first. One thread."""
 
-    def __init__(self, directory: str, session: str) -> None:
-        """Raises OSError."""
+    def __init__(self, directory: str, session: str, known: list[Segment] | None = None) -> None:
+        """`known`: the files as they were found in the directory, else they are looked for. Raises OSError."""
         self.directory = directory
         self.session = session
-        self.segments: list[Segment] = segments(directory, session)
+        self.segments: list[Segment] = (
+            segments(directory, session)
+            if known is None
+            else [segment for segment in known if os.path.lexists(segment.path)]
+        )
         self._open_files: dict[int, OwnFile] = {}
         self._chunk: tuple[int, int, bytes] = (-1, 0, b"")
         self._starts: dict[int, int] = {}

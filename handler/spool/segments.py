@@ -39,6 +39,14 @@ def sessions(directory: str) -> set[str]:
     return {match[1] for match in matches if match}
 
 
+def listing(directory: str) -> dict[str, list[Segment]]:
+    """The files of every session that has any here, oldest first. Raises OSError."""
+    found: dict[str, list[Segment]] = {}
+    for owner, segment in _listed(directory):
+        found.setdefault(owner, []).append(segment)
+    return {owner: sorted(files) for owner, files in found.items()}
+
+
 def sweep(directory: str) -> None:
     """Removes locks whose owner died before they had their name: nothing belongs to them. Raises OSError."""
     with os.scandir(directory) as entries:

@@ -38,10 +38,11 @@ class Stream:
         *,
         spool: Spool | None = None,
         header: Header | None = None,
+        known: list[Segment] | None = None,
     ) -> None:
-        """Raises OSError."""
+        """`known`: the session's files, where they are known already. Raises OSError."""
         self.session = session
-        self.files = SegmentFiles(directory, session)
+        self.files = SegmentFiles(directory, session, known)
         self.locations = KnownLocations(self.files, spool, places)
         self._spool = spool
         self._header = header

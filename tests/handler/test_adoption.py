@@ -15,10 +15,11 @@ from tocsin.handler.protocol.event import Header, Lost
 from tocsin.handler.session import describe
 from tocsin.handler.settings import Settings
 from tocsin.handler.shipping import adoption
-from tocsin.handler.shipping.adoption import Adopted, Adoptions, adopt, claim_session
+from tocsin.handler.shipping.adoption import Adopted, Adoptions, Leftovers, claim_session
 from tocsin.handler.spool import dropped
 from tocsin.handler.spool.claim import Claim
 from tocsin.handler.spool.files import Spool
+from tocsin.handler.spool.guards import guards
 from tocsin.handler.spool.segments import segments, sessions
 
 Leave = Callable[..., Spool]
@@ -188,13 +189,69 @@ def test_what_its_owner_only_counted_is_reported_once(leave: Leave) -> None:
         assert records[1:] == [Lost(dropped.REASON, 3)]
 
 
-def test_only_a_session_that_is_wanted_is_adopted(leave: Leave) -> None:
+def leftovers(spool: Spool) -> Leftovers:
+    found = Leftovers(spool.directory)
+    found.look()
+    return found
+
+
+def test_a_session_to_be_left_alone_is_not_looked_at(leave: Leave) -> None:
     spool = leave()
-    assert adopt(spool.directory, wanted=lambda one: False) is None
-    assert adopt(spool.directory, wanted=lambda one: True, passed=[spool.header.session]) is None
-    found = adopt(spool.directory, wanted=lambda one: True)
-    assert found is not None
-    found.give_back()
+    found = Leftovers(spool.directory)
+    found.look([spool.header.session])
+    assert not found.sessions
+
+
+def test_a_session_that_somebody_else_has_shipped_since_is_passed_over(leave: Leave) -> None:
+    spool = leave()
+    found = leftovers(spool)
+    one = adopted(spool)
+    one.finish()
+    assert found.claim() is None
+    assert sessions(spool.directory) == set()
+
+
+def test_a_file_that_somebody_else_has_shipped_since_is_not_looked_for(leave: Leave) -> None:
+    spool = leave(segment=7)
+    Path(spool.directory, f"{spool.header.session}.3.1.seg").write_bytes(b"")
+    found = leftovers(spool)
+    os.unlink(Path(spool.directory, f"{spool.header.session}.3.1.seg"))
+    one = found.claim()
+    assert isinstance(one, Adopted)
+    assert [segment.number for segment in one.stream.files.segments] == [7]
+    one.give_back()
+
+
+def test_what_a_living_owner_begins_after_the_look_is_shipped_when_it_has_died(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = leftovers(spool)
+    spool.append(event("first"))
+    spool.rotate(1.0)
+    dead(spool)
+    one = found.claim()
+    assert isinstance(one, Adopted)
+    assert [segment.number for segment in one.stream.files.segments] == [0, 1]
+    one.give_back()
+
+
+def test_however_many_sessions_there_are_the_directory_is_looked_at_three_times(
+    leave: Leave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[object] = []
+    scan = os.scandir
+    spools = [leave() for _ in range(20)]
+    spool = spools[0]
+    found = Leftovers(spool.directory)
+    guards(spool.directory)
+    monkeypatch.setattr(os, "scandir", lambda path: looks.append(path) or scan(path))
+    found.look()
+    taken = [found.claim() for _ in range(20)]
+    assert len(looks) == 3  # Unnamed locks, sessions, their files.
+    for one in taken:
+        assert isinstance(one, Adopted)
+        one.finish()
+    assert sessions(spool.directory) == set()
 
 
 def test_a_forked_child_leaves_the_session_to_its_parent(leave: Leave) -> None:
