@@ -10,21 +10,26 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cached_property, wraps
 from gettext import NullTranslations
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from tocsin.daemon import queries
 from tocsin.daemon.cli.commands import CONFIG
 from tocsin.daemon.cli.tables import Column, labelled, printable, table
 from tocsin.daemon.cli.wording import words
 from tocsin.daemon.config import Config, load_file
 from tocsin.daemon.config_file import SYSTEM, ConfigError, FoundFile, find
+from tocsin.daemon.failure import WrongUse
 from tocsin.daemon.queries.moment import to_json
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.time_zone import TimeZone
 from tocsin.reports.wording import Words
+
+if TYPE_CHECKING:
+    from tocsin.daemon.cli.remote import Remote
+    from tocsin.daemon.cli.source import Local
 
 
 class Context:
@@ -41,6 +46,8 @@ class Context:
         Raises ConfigError when a command that changes something could mean two running daemons.
         """
         found = find(self.config_file, os.environ)
+        if self.remote is not None:
+            return found
         if found.source == "none":
             click.echo(
                 "tocsin: no configuration found, so the built-in defaults hold; see --config", err=True
@@ -59,8 +66,30 @@ class Context:
 
     @cached_property
     def store(self) -> Store:
-        """The open database, its tables up to date. Raises StoreError."""
+        """The open database, its tables up to date. Raises StoreError, WrongUse."""
+        if self.remote is not None:
+            raise WrongUse(
+                "TOCSIN_URL is set, and this command needs the database itself: unset it, or name a configuration"
+                " with --config"
+            )
         return open_store(self.config.database.url)
+
+    @cached_property
+    def remote(self) -> Remote | None:
+        """The console that TOCSIN_URL names, unless a configuration is named. Raises WrongUse."""
+        if self.config_file or not os.environ.get("TOCSIN_URL", "").strip():
+            return None
+        # Loaded where it is used, as commands are.
+        made: Remote = import_module("tocsin.daemon.cli.remote").remote(os.environ)
+        return made
+
+    @cached_property
+    def source(self) -> Local | Remote:
+        """Where what is asked and done is: a database of this machine, or a console."""
+        if self.remote is not None:
+            return self.remote
+        local: Local = import_module("tocsin.daemon.cli.source").Local(self.store, self.config)
+        return local
 
     @cached_property
     def words(self) -> NullTranslations:
@@ -134,6 +163,9 @@ def say_changed(context: Context, text: str, *named: str) -> None:
     say(text)
     for name in named:
         say(f"  {name}")
+    if context.remote is not None:
+        say("  " + context.said("console %(url)s", url=context.remote.url))
+        return
     path, source = context.found.path, context.found.source
     if path is not None and path != SYSTEM:
         if source == "daemon":
@@ -173,10 +205,10 @@ def refuse_unknown(context: Context, selection: Selection) -> None:
     Raises UsageError.
     """
     for option, value, known in (
-        ("service", selection.service, queries.services),
-        ("client", selection.client, queries.client_ids),
+        ("service", selection.service, context.source.services),
+        ("client", selection.client, context.source.client_ids),
     ):
-        if value is not None and value not in (names := known(context.store)):
+        if value is not None and value not in (names := known()):
             near = get_close_matches(value, names, 5) or names[:20]
             raise click.UsageError(
                 f"--{option} {value!r}: there is none; known are {', '.join(near) or 'none'}"

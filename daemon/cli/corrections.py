@@ -29,10 +29,8 @@ from tocsin.daemon.cli.tables import printable
 from tocsin.daemon.corrections import git
 from tocsin.daemon.corrections.diff import read_diff
 from tocsin.daemon.corrections.handoff import report
-from tocsin.daemon.corrections.recording import FILE_LIMIT, NewCorrection, read_batch, record
-from tocsin.daemon.corrections.withdrawal import withdraw as withdraw_correction
+from tocsin.daemon.corrections.recording import FILE_LIMIT, NewCorrection, read_batch
 from tocsin.daemon.queries.selection import Selection
-from tocsin.daemon.runtime import clock
 
 
 @click.command()
@@ -82,11 +80,9 @@ def correct(
         command = f"tocsin validate --bundle {bundle} --project {project}"
         say(context.said("kept in %(file)s; next: %(command)s", file=path, command=command))
         return
-    kept = record(
-        context.store, context.config, changes, project=project, now=clock.now(), applied_at=applied_at
-    )
+    kept = context.source.record(changes, project, applied_at)
     if as_json:
-        say_json(queries.corrections(context.store, correction_ids=[one.id for one in kept]))
+        say_json(context.source.recorded([one.id for one in kept]))
         return
     for one in kept:
         of = {"correction": one.id, "error": one.error_id}
@@ -106,7 +102,7 @@ def correct(
 @pass_context_to_change
 def withdraw(context: Context, correction_id: int, by: str) -> None:
     """Take a correction back: it is kept as withdrawn and counts nowhere as applied."""
-    error_id = withdraw_correction(context.store, context.config, correction_id, by, clock.now())
+    error_id = context.source.withdraw(correction_id, by)
     said = context.said(
         "correction %(correction)s of error %(error)s is withdrawn; the error's watch has begun again",
         correction=correction_id,
@@ -168,16 +164,14 @@ def _missing(names: list[str]) -> str:
 @pass_context
 def corrections(context: Context, error_id: int | None, selection: Selection, as_json: bool) -> None:
     """List the corrections with their diffs and test status."""
-    found = queries.corrections(context.store, error_id, selection=selection, withdrawn=True)
+    found = context.source.corrections(error_id, selection)
     if as_json:
         say_json(found)
     else:
         _show_list(context, found)
     if not found:
         refuse_unknown(context, selection)
-    say_cut(
-        context, len(found), partial(queries.correction_count, context.store, error_id, selection), selection
-    )
+    say_cut(context, len(found), partial(context.source.correction_count, error_id, selection), selection)
 
 
 def _show_list(context: Context, found: list[queries.CorrectionFacts]) -> None:

@@ -46,14 +46,14 @@ TEXT_SHOWN = 120
 @pass_context
 def errors(context: Context, open_only: bool, selection: Selection, as_json: bool) -> None:
     """List the errors, newest first."""
-    found = queries.errors(context.store, open_only=open_only, selection=selection)
+    found = context.source.errors(open_only, selection)
     if as_json:
         say_json(found)
     else:
         _show_list(context, found)
     if not found:
         refuse_unknown(context, selection)
-    count = partial(queries.error_count, context.store, open_only=open_only, selection=selection)
+    count = partial(context.source.error_count, open_only, selection)
     say_cut(context, len(found), count, selection)
 
 
@@ -100,7 +100,7 @@ def _told_apart(error: queries.ErrorFacts) -> str:
 @pass_context
 def error(context: Context, error_id: int, sample_id: int | None, as_json: bool) -> None:
     """Everything known about one error."""
-    found = queries.error(context.store, error_id)
+    found = context.source.error(error_id)
     if found is None:
         raise click.ClickException(f"there is no error {error_id}; `tocsin errors` lists them")
     if as_json:
@@ -115,7 +115,7 @@ def error(context: Context, error_id: int, sample_id: int | None, as_json: bool)
 @pass_context_to_change
 def resolve(context: Context, error_id: int, by: str) -> None:
     """Mark an error resolved by hand; its open tickets close."""
-    closed = Manual(context.store, context.config).resolve(error_id, by, clock.now())
+    closed = context.source.resolve(error_id, by)
     said = context.said("error %(error)s is resolved", error=error_id) + _closed(context, closed)
     say_changed(context, said, error_name(context, error_id))
 
@@ -130,13 +130,12 @@ def mute(context: Context, error_id: int, duration: str | None, rate: str | None
     """Mute an error: it is counted, but nobody is told."""
     if (duration is None) == (rate is None):
         raise click.UsageError("say how long: --for 2d, or --until-rate 10/h")
-    now = clock.now()
     try:
-        until = None if duration is None else now + Duration.parse(duration)
+        seconds = None if duration is None else Duration.parse(duration)
         limit = None if rate is None else parse_rate(rate)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    Manual(context.store, context.config).mute(error_id, by, now, until=until, rate=limit)
+    context.source.mute(error_id, by, seconds=seconds, rate=limit)
     said = (
         context.said("error %(error)s is muted for %(duration)s", error=error_id, duration=duration)
         if duration
@@ -151,7 +150,7 @@ def mute(context: Context, error_id: int, duration: str | None, rate: str | None
 @pass_context_to_change
 def unmute(context: Context, error_id: int, by: str) -> None:
     """End a mute."""
-    Manual(context.store, context.config).unmute(error_id, by, clock.now())
+    context.source.unmute(error_id, by)
     say_changed(
         context, context.said("error %(error)s is heard again", error=error_id), error_name(context, error_id)
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from tocsin.daemon import queries
 from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_facts, say_json, say_table
 from tocsin.daemon.cli.tables import Column
 
@@ -14,7 +13,7 @@ from tocsin.daemon.cli.tables import Column
 @pass_context
 def metrics(context: Context, as_json: bool) -> None:
     """Tickets opened and closed automatically, time to resolution, and the honest numbers beside them."""
-    found = queries.metrics(context.store)
+    found = context.source.metrics()
     if as_json:
         say_json(found)
         return

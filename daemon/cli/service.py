@@ -24,7 +24,7 @@ from tocsin.daemon.cli.options import narrowing
 from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.language import language
 from tocsin.daemon.queries.selection import Selection
-from tocsin.daemon.queries.status import SessionFacts, problems
+from tocsin.daemon.queries.status import SessionFacts
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.ticket_wording import waiting
 from tocsin.daemon.tickets.evidence import Finding
@@ -37,7 +37,7 @@ from tocsin.daemon.tickets.watch import WatchSweep, facts
 @pass_context
 def status(context: Context, selection: Selection, as_json: bool) -> None:
     """Is it alive? Sessions, backlog, last check, mails, losses. Exit 1 when the daemon is not running."""
-    found = queries.status(context.store, context.config, clock.now())
+    found = context.source.status()
     of_service = [one for one in found.sessions if selection.service in (None, one.service)]
     shown = of_service[: selection.limit]
     if as_json:
@@ -90,7 +90,7 @@ def _show_status(context: Context, found: queries.StatusFacts, sessions: list[Se
     if rows:
         say()
         say_table(context, columns, rows, "")
-    for problem in problems(found, context.config, clock.now(), context.page_words.catalogue):
+    for problem in context.source.problems(found, context.page_words.catalogue):
         say(f"! {problem}")
 
 

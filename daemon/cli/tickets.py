@@ -27,11 +27,9 @@ from tocsin.daemon.cli.options import narrowing
 from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.language import language
 from tocsin.daemon.queries.selection import Selection
-from tocsin.daemon.runtime import clock
 from tocsin.daemon.ticket_wording import state_name
-from tocsin.daemon.tickets.conversation import Conversation
 from tocsin.daemon.tickets.lifecycle import State
-from tocsin.daemon.tickets.manual import PRIORITIES, Manual
+from tocsin.daemon.tickets.manual import PRIORITIES
 
 
 @click.command()
@@ -41,14 +39,14 @@ from tocsin.daemon.tickets.manual import PRIORITIES, Manual
 @pass_context
 def tickets(context: Context, open_only: bool, selection: Selection, as_json: bool) -> None:
     """List the tickets, newest first."""
-    found = queries.tickets(context.store, open_only=open_only, selection=selection)
+    found = context.source.tickets(open_only, selection)
     if as_json:
         say_json(found)
     else:
         _show_list(context, found)
     if not found:
         refuse_unknown(context, selection)
-    count = partial(queries.ticket_count, context.store, open_only=open_only, selection=selection)
+    count = partial(context.source.ticket_count, open_only, selection)
     say_cut(context, len(found), count, selection)
 
 
@@ -103,7 +101,7 @@ def ticket() -> None:
 @pass_context
 def show(context: Context, ticket_id: int, as_json: bool) -> None:
     """Show one ticket."""
-    found = queries.ticket(context.store, ticket_id, context.config, clock.now())
+    found = context.source.ticket(ticket_id)
     if found is None:
         raise click.ClickException(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")
     if as_json:
@@ -184,7 +182,7 @@ def open_(context: Context, /, subject: str, message: str, by: str, from_client:
             context, context.said("ticket %(ticket)s is open", ticket=made), ticket_name(context, made)
         )
         return
-    made = Manual(context.store, context.config).open(subject, message or subject, by, clock.now(), **given)
+    made = context.source.open_ticket(subject, message or subject, by, **given)
     say_changed(context, context.said("ticket %(ticket)s is open", ticket=made), ticket_name(context, made))
 
 
@@ -201,10 +199,7 @@ def _open_for_client(
 ) -> int:
     if client_id is None or error_id is not None or category is not None:
         raise click.UsageError("--from-client goes with --client, and without --error and --category")
-    conversation = Conversation(context.store, context.config)
-    return conversation.open_for_client(
-        client_id, subject, message or subject, by, clock.now(), priority=priority
-    )
+    return context.source.open_for_client(client_id, subject, message or subject, by, priority)
 
 
 @ticket.command()
@@ -214,7 +209,7 @@ def _open_for_client(
 @pass_context_to_change
 def close(context: Context, ticket_id: int, note: str, by: str) -> None:
     """Close a ticket by hand."""
-    Manual(context.store, context.config).close(ticket_id, by, clock.now(), note)
+    context.source.close(ticket_id, by, note)
     say_changed(
         context,
         context.said("ticket %(ticket)s is closed", ticket=ticket_id),
@@ -229,7 +224,7 @@ def close(context: Context, ticket_id: int, note: str, by: str) -> None:
 @pass_context_to_change
 def reopen(context: Context, ticket_id: int, note: str, by: str) -> None:
     """Open a closed ticket again."""
-    Manual(context.store, context.config).reopen(ticket_id, by, clock.now(), note)
+    context.source.reopen(ticket_id, by, note)
     say_changed(
         context, context.said("ticket %(ticket)s is open", ticket=ticket_id), ticket_name(context, ticket_id)
     )
@@ -248,11 +243,8 @@ def set_(context: Context, /, ticket_id: int, status: str | None, by: str, **giv
     columns = {name: value for name, value in given.items() if value is not None}
     if not columns and status is None:
         raise click.UsageError("say what to set: --priority, --category, --subject or --status")
-    manual = Manual(context.store, context.config)
-    if columns:
-        manual.change(ticket_id, by, clock.now(), **columns)
+    context.source.change_ticket(ticket_id, by, columns, status)
     if status is not None:
-        manual.set_status(ticket_id, status, by, clock.now())
         columns["status"] = status
     changes = ", ".join(f"{name} {value}" for name, value in columns.items())
     said = context.said("ticket %(ticket)s: %(changes)s", ticket=ticket_id, changes=changes)
@@ -266,7 +258,7 @@ def set_(context: Context, /, ticket_id: int, status: str | None, by: str, **giv
 @pass_context_to_change
 def note(context: Context, ticket_id: int, text: str, by: str) -> None:
     """Add a note to a ticket's history."""
-    Manual(context.store, context.config).note(ticket_id, text, by, clock.now())
+    context.source.note_ticket(ticket_id, text, by)
     say_changed(
         context, context.said("noted on ticket %(ticket)s", ticket=ticket_id), ticket_name(context, ticket_id)
     )
@@ -280,8 +272,7 @@ def note(context: Context, ticket_id: int, text: str, by: str) -> None:
 @pass_context_to_change
 def message(context: Context, ticket_id: int, text: str, from_client: bool, by: str) -> None:
     """Write to the client of a ticket: TEXT is mailed to it."""
-    conversation = Conversation(context.store, context.config)
-    conversation.write(ticket_id, text, by, clock.now(), sender="client" if from_client else "team")
+    context.source.write_message(ticket_id, text, by, "client" if from_client else "team")
     said = (
         context.said("kept as the client's on ticket %(ticket)s", ticket=ticket_id)
         if from_client
@@ -297,7 +288,7 @@ def message(context: Context, ticket_id: int, text: str, from_client: bool, by: 
 @pass_context_to_change
 def assign(context: Context, ticket_id: int, name: str, by: str) -> None:
     """Say who sees to a ticket; '' for nobody."""
-    Conversation(context.store, context.config).assign(ticket_id, name, by, clock.now())
+    context.source.assign_ticket(ticket_id, name, by)
     said = (
         context.said("ticket %(ticket)s is assigned to %(name)s", ticket=ticket_id, name=name)
         if name

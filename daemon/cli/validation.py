@@ -19,7 +19,7 @@ from tocsin.daemon.cli.context import (
 )
 from tocsin.daemon.cli.naming import error_name
 from tocsin.daemon.corrections.handoff import report
-from tocsin.daemon.corrections.recording import judged, read_batch, write_batch
+from tocsin.daemon.corrections.recording import read_batch, write_batch
 from tocsin.daemon.corrections.validation import Options, Outcome, case_of
 from tocsin.daemon.corrections.validation import validate as run_validation
 from tocsin.daemon.corrections.validation.outcome import PASSED, results
@@ -40,9 +40,10 @@ _BUNDLE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @pass_context
 def autofix(context: Context, error_ids: tuple[int, ...], bundle: Path | None) -> None:
     """Print one report (Markdown) over the open errors, or those given, for a coding agent."""
-    errors = report.chosen(context.store, error_ids)
+    errors = context.source.chosen(error_ids)
     if bundle is None:
-        click.echo(report.report(errors, command=context.config.command), nl=False)
+        command = context.config.command if context.remote is None else "tocsin"
+        click.echo(report.report(errors, command=command), nl=False)
         return
     report.write_bundle(bundle, report.bundle(errors, moment(clock.now()).iso))
     say(f"{len(errors)} error{'s' if len(errors) != 1 else ''} in {bundle}")
@@ -112,18 +113,9 @@ def validate(
 
 
 def _here(context: Context, error_id: int, project: Path, options: Options, by: str) -> Outcome:
-    case = case_of(report.chosen(context.store, [error_id])[0])
+    case = case_of(context.source.chosen([error_id])[0])
     outcome = run_validation(case, project, options, moment(clock.now()).iso)
-    judged(
-        context.store,
-        context.config,
-        error_id,
-        outcome.change_ids,
-        outcome.status,
-        results(outcome),
-        now=clock.now(),
-        by=by,
-    )
+    context.source.judge(error_id, outcome.change_ids, outcome.status, results(outcome), by)
     return outcome
 
 

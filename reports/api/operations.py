@@ -182,6 +182,7 @@ OPERATIONS: tuple[Operation, ...] = (
         writing.record_corrections,
         queries.CorrectionFacts | list[queries.CorrectionFacts],
         "Record one correction, or several, all or nothing",
+        query=shapes.RecordQuery,
         body=shapes.Corrections,
         status=201,
     ),

@@ -171,6 +171,12 @@ class CorrectionBody(_Given, frozen=True):
 Corrections = CorrectionBody | Annotated[list[CorrectionBody], Meta(min_length=1, max_length=500)]
 
 
+class RecordQuery(_Given, frozen=True):
+    """Since when the new code runs; from now on without it."""
+
+    applied_at: Annotated[str, Meta(max_length=40, description="ISO 8601, UTC without a zone.")] | None = None
+
+
 class ValidationBody(_Given, frozen=True):
     """What a validation of an error's corrections found, run where the code is."""
 

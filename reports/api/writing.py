@@ -11,6 +11,7 @@ from tocsin.daemon.corrections import claims
 from tocsin.daemon.corrections.recording import NewCorrection, judged, record
 from tocsin.daemon.corrections.withdrawal import withdraw as withdraw_correction
 from tocsin.daemon.failure import Meanwhile
+from tocsin.daemon.queries.moment import iso
 from tocsin.daemon.queries.status import SessionFacts
 from tocsin.daemon.settings import Duration
 from tocsin.daemon.store import outbox
@@ -157,10 +158,21 @@ def reopen(call: Call) -> queries.TicketDetail:
 def record_corrections(call: Call) -> queries.CorrectionFacts | list[queries.CorrectionFacts]:
     given = call.body if isinstance(call.body, list) else [call.body]
     changes = [_change(body, call.by) for body in given]
-    kept = record(call.store, call.config, changes, project=None, now=call.now)
+    kept = record(call.store, call.config, changes, project=None, now=call.now, applied_at=_applied_at(call))
     found = {one.id: one for one in _corrections(call, [one.id for one in kept])}
     answers = [found[one.id] for one in kept]
     return answers if isinstance(call.body, list) else answers[0]
+
+
+def _applied_at(call: Call) -> float | None:
+    if call.query.applied_at is None:
+        return None
+    found = iso(call.query.applied_at)
+    if found is None or not 0 <= found <= call.now:
+        raise InvalidValue(
+            "applied_at", "applied_at: write a moment that is past, such as 2026-01-31T14:05:00Z"
+        )
+    return found
 
 
 def _change(body: CorrectionBody, by: str) -> NewCorrection:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 import pytest
+import uvicorn
+from msgspec import structs
 from support.console import Browser, Console
+from support.waiting import until
 from support.world import SETTINGS, World
 
 from tocsin.daemon.accounts import tokens
+from tocsin.reports.console.app import make_app
+from tocsin.reports.console.server import settings
+from tocsin.reports.console.site import Site
 
 SCOPES = tokens.SCOPES
 
@@ -44,3 +52,22 @@ def api(world: World) -> Iterator[Api]:
     made = Api(world)
     yield made
     made.console.site.workers.close()
+
+
+@pytest.fixture
+def address(api) -> Iterator[str]:
+    """A console that listens, on the clock of the machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    config = structs.replace(
+        api.world.config, console=structs.replace(api.world.config.console, listen=listen)
+    )
+    app = make_app(Site(api.world.store, config))
+    server = uvicorn.Server(settings(config, app))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert until(lambda: server.started)
+    yield f"http://{listen}"
+    server.should_exit = True
+    thread.join(30)

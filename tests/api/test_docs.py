@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
-
-import pytest
-import uvicorn
-from msgspec import structs
 from support.markdown import ROOT, blocks
-from support.waiting import until
 
 from tocsin.daemon import queries
 from tocsin.daemon.accounts import tokens
 from tocsin.reports.api.operations import OPERATIONS
-from tocsin.reports.console.app import make_app
-from tocsin.reports.console.server import settings
-from tocsin.reports.console.site import Site
 
 PAGE = ROOT / "docs" / "api.md"
-
-
-@pytest.fixture
-def address(api) -> Iterator[str]:
-    """A console that listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
-    config = structs.replace(
-        api.world.config, console=structs.replace(api.world.config.console, listen=listen)
-    )
-    app = make_app(Site(api.world.store, config, lambda: api.world.now))
-    server = uvicorn.Server(settings(config, app))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert until(lambda: server.started)
-    yield f"http://{listen}"
-    server.should_exit = True
-    thread.join(30)
 
 
 def test_the_examples_do_what_they_say(api, address, monkeypatch, capsys):

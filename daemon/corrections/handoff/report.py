@@ -76,10 +76,15 @@ def chosen(store: Store, error_ids: Sequence[int] = ()) -> list[ErrorDetail]:
                 raise HandoffError(f"there is no error {error_id}; `tocsin errors` lists them")
         return [found[error_id] for error_id in dict.fromkeys(error_ids)]
     known = queries.errors(store, open_only=True)
-    known.sort(key=lambda one: (-min(one.open_tickets, 1), -one.occurrences, one.id))
+    known.sort(key=urgency)
     ids = [one.id for one in known]
     found = details(store, ids, samples=SAMPLES)
     return [found[error_id] for error_id in ids if error_id in found]
+
+
+def urgency(error: queries.ErrorFacts) -> tuple[int, int, int]:
+    """What is handed off first: with open tickets, with many occurrences."""
+    return -min(error.open_tickets, 1), -error.occurrences, error.id
 
 
 def report(errors: Sequence[ErrorDetail], *, away: bool = False, command: str = "tocsin") -> str:
