@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -127,9 +126,7 @@ class PageState:
 
     def save(self) -> None:
         """Writes it down for the next process. Raises OSError."""
-        passing = self._files.root / f"{_FILE}.new"
-        passing.write_bytes(msgspec.msgpack.encode((self.edition, self._hashes)))
-        os.replace(passing, self._files.root / _FILE)
+        self._files.keep(_FILE, msgspec.msgpack.encode((self.edition, self._hashes)))
 
     def _kept(self) -> dict[str, str]:
         try:

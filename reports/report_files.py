@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tocsin.daemon.ownership import give_back
 from tocsin.handler.failpoints import reach
 
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 STATIC = Path(__file__).parent / "static"
 
 
@@ -24,9 +26,10 @@ class ReportFiles:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other writers waiting, so that an older page never replaces a newer one. Raises OSError."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._make(self.root)
+        descriptor = os.open(self.root / ".lock", _LOCK, 0o600)
         try:
+            _give_back(descriptor, self.root)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
@@ -39,15 +42,27 @@ class ReportFiles:
         with suppress(FileNotFoundError):
             if path.stat().st_size == len(data) and path.read_bytes() == data:
                 return
+        self.keep(name, data)
+        self.written += 1
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Writes a file that is no page, whole. Raises OSError."""
+        path = self.root / name
         passing = path.with_name(f".{path.name}.new")
         try:
             _write(passing, data)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make(path.parent)
             _write(passing, data)
         reach("in_page")
         os.replace(passing, path)
-        self.written += 1
+
+    def _make(self, folder: Path) -> None:
+        """Makes a folder, with those that it lies in."""
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in reversed(missing):
+            give_back(one)
 
     def put_static(self, folder: str) -> None:
         """Writes what pages in this folder's parent need of style and script. Raises OSError."""
@@ -75,10 +90,18 @@ class ReportFiles:
         folder.rmdir() if folder.is_dir() else folder.unlink(missing_ok=True)
 
 
+def _give_back(descriptor: int, folder: Path) -> None:
+    """What root writes belongs to the folder's owner, else the daemon could never replace it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
 def _write(path: Path, data: bytes) -> None:
     """Without the questions that `open` asks of each new file: there are tens of thousands."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
+        _give_back(descriptor, path.parent)
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]

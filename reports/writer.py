@@ -11,6 +11,7 @@ from markupsafe import Markup
 from tocsin.daemon import queries
 from tocsin.daemon.config import Config
 from tocsin.daemon.failure import Failed
+from tocsin.daemon.ownership import remedy
 from tocsin.daemon.queries import listings, monitor
 from tocsin.daemon.queries.details import ErrorDetail
 from tocsin.daemon.queries.rows import first
@@ -88,9 +89,9 @@ class ReportWriter:
                 self._write(now, deadline, progress or (lambda done, of: None))
         except OSError as error:
             root = self.files.root
-            raise ReportError(
-                f"report.dir = {root}: cannot write {error.filename or root}: {error.strerror or error}"
-            ) from error
+            hint = remedy(Path(error.filename or root)) if isinstance(error, PermissionError) else ""
+            text = f"report.dir = {root}: cannot write {error.filename or root}: {error.strerror or error}"
+            raise ReportError(f"{text}; {hint}" if hint else text) from error
         return self.files.written - before
 
     def _write(self, now: float, deadline: float, progress: Progress) -> None:

@@ -18,6 +18,7 @@ import zmq
 from msgspec import Struct
 
 from tocsin.daemon.failure import Failed
+from tocsin.daemon.ownership import give_back
 from tocsin.handler.shipping.connection import read_key
 
 SUFFIX = ".pub"
@@ -157,3 +158,4 @@ def _write_new(file: Path, text: str, mode: int) -> None:
         # The umask may have taken rights away that the daemon needs.
         os.fchmod(descriptor, mode)
         out.write(text)
+    give_back(file)

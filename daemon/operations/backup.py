@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, json
 
+from tocsin.daemon.ownership import give_back
 from tocsin.daemon.store import copies
 from tocsin.daemon.store.copies import SUFFIX, BackupError, Contents, explained, inspect, stamp, sync
 from tocsin.daemon.store.database import Store, hold, open_store, upgrade
@@ -134,14 +135,11 @@ def _replace_sqlite(path: Path, database: Path, url: str, now: float) -> Path | 
 
 
 def _give_back(database: Path) -> None:
-    """What root restored belongs to the directory's owner, else the daemon could not open it."""
-    if os.geteuid():
-        return
-    owner = database.parent.stat()
+    """What root restored, with the files beside it."""
     beside = [database.with_suffix(suffix) for suffix in (".lock", ".migration")]
     for path in (database, *(Path(f"{database}{suffix}") for suffix in ("-wal", "-shm")), *beside):
         if path.exists():
-            os.chown(path, owner.st_uid, owner.st_gid)
+            give_back(path)
 
 
 def _set_aside(database: Path, now: float) -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import grp
 import os
-import pwd
 import shutil
 import socket
 import stat
@@ -18,6 +17,7 @@ import zmq
 from msgspec import Struct
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.ownership import user
 from tocsin.daemon.store.database import sqlite_path
 from tocsin.handler.protocol import wire
 from tocsin.handler.settings import resolve_settings
@@ -84,15 +84,15 @@ def directories(config: Config) -> Iterator[Finding]:
         if file.parent != state:
             yield from _private(file.parent, file)
         if file.stat().st_uid != file.parent.stat().st_uid:
-            owner = _user(file.parent)
-            yield problem("database", f"{file} belongs to {_user(file)}, its directory to {owner}",
+            owner = user(file.parent)
+            yield problem("database", f"{file} belongs to {user(file)}, its directory to {owner}",
                           f"chown {owner} {file}*")  # fmt: skip
     report = config.report_dir
     if report.exists() and not report.is_dir():
         yield problem("pages", f"report.dir {report} is no directory", "Name another, or move that file away")
     elif report.is_dir() and (report.stat().st_uid != state.stat().st_uid or not _writable(report)):
-        owner = _user(state)
-        yield problem("pages", f"{report} is not {owner}'s to write: it belongs to {_user(report)}",
+        owner = user(state)
+        yield problem("pages", f"{report} is not {owner}'s to write: it belongs to {user(report)}",
                       f"chown -R {owner} {report}; chmod u+rwx {report}")  # fmt: skip
     yield _room(state, file)
 
@@ -107,8 +107,8 @@ def _private(directory: Path, file: Path | None = None) -> Iterator[Finding]:
         )
         yield problem("state", text, f"chmod 700 {directory}")
     elif os.geteuid() and directory.stat().st_uid != os.geteuid():
-        text = f"{directory} belongs to {_user(directory)}, not to you"
-        yield problem("state", text, f"Run it as that user: sudo -u {_user(directory)} tocsin ...")
+        text = f"{directory} belongs to {user(directory)}, not to you"
+        yield problem("state", text, f"Run it as that user: sudo -u {user(directory)} tocsin ...")
     else:
         yield well("state", str(directory))
 
@@ -263,11 +263,3 @@ def _mode(path: Path) -> int:
 
 def _writable(directory: Path) -> bool:
     return bool(_mode(directory) & stat.S_IWUSR)
-
-
-def _user(path: Path) -> str:
-    uid = path.stat().st_uid
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.daemon.failure import Failed
+from tocsin.daemon.ownership import give_back
 from tocsin.daemon.store import schema
 from tocsin.daemon.store.url import sqlite_path
 
@@ -84,13 +85,6 @@ def keep_before(url: str, directory: Path, migration: str, now: float) -> Path:
         for old in former:
             old.unlink()
     return path
-
-
-def give_back(path: Path) -> None:
-    """What root makes belongs to its directory's owner, else the daemon could not use it."""
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def inspect(path: Path) -> Contents:

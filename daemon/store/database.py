@@ -26,6 +26,7 @@ from playhouse.migrations import Runner
 
 from tocsin.daemon.failure import Failed
 from tocsin.daemon.log import log
+from tocsin.daemon.ownership import give_back, remedy
 from tocsin.daemon.store import copies, schema
 from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.models import KeyValue
@@ -215,11 +216,26 @@ def open_store(url: str, *, migrate: bool = True, made: bool = True) -> Store:
         store.connect()
         if migrate:
             _ready(store)
+            _give_back(store)
         elif made and not KeyValue.table_exists():
             raise StoreError(f"{url}: no Tocsin database there yet; start `tocsin daemon`", permanent=True)
     except (PeeweeException, OSError) as error:
-        raise _unusable(store, str(error)) from error
+        hint = "" if store.postgres else remedy(sqlite_path(url))
+        raise _unusable(store, f"{error}; {hint}" if hint else str(error)) from error
     return store
+
+
+def _give_back(store: Store) -> None:
+    """A database that root's command has made is the daemon's."""
+    if not store.postgres and os.geteuid() == 0:
+        path = sqlite_path(store.url)
+        if path.stat().st_uid == 0:
+            for one in (
+                path,
+                *path.parent.glob(f"{path.stem}.migration"),
+                *path.parent.glob(f"{path.name}-*"),
+            ):
+                give_back(one)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
