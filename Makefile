@@ -9,7 +9,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages mail-storm mail-parser test-pythons test-oldest soak soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages bench-console mail-storm mail-parser test-pythons test-oldest soak soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -41,6 +41,9 @@ simulate: $(VENV)/.demo  ## false closings and reopenings of 10,000 errors, unde
 
 bench-pages: $(VENV)/.test  ## how fast the pages follow 10,000 errors: JSON
 	@PYTHONPATH=tests $(BIN)/python benchmarks/pages.py
+
+bench-console: $(VENV)/.test  ## how fast the console answers 20 readers of 10,000 errors: JSON
+	@PYTHONPATH=tests $(BIN)/python benchmarks/console.py $(BENCH_ARGS)
 
 mail-storm: $(VENV)/.test  ## 10,000 new errors on broken mail servers: delivery afterwards, and ingest not slowed (15 min)
 	@TOCSIN_STORM=10000 $(BIN)/python -m pytest -q tests/mail/test_storm.py tests/mail/test_kill.py tests/mail/test_browser.py

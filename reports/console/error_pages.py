@@ -24,7 +24,7 @@ def errors(request: ConsoleRequest) -> Response:
     part = listings.errors(site.store, asked, now, listing.page_number(request), ROWS)
     unresolved, open_tickets = listings.counts(site.store)
     pages = answers.pages(request, asked, choices)
-    rows = [pages.line(row) for row in monitor.rows(site.store, site.config, part.ids, now)]
+    rows = site.lines.of(monitor.rows(site.store, site.config, part.ids, now), pages)
     status = queries.status(site.store, site.config, now)
     text = pages.monitoring(
         rows, status, now, page=part.page, pages=part.pages, services=choices.services, unresolved=unresolved,

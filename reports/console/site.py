@@ -10,6 +10,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.store.database import Store
 from tocsin.reports.console.changes import Changes
+from tocsin.reports.console.lines import DrawnLines
 from tocsin.reports.console.throttle import Throttle
 from tocsin.reports.console.workers import Workers
 from tocsin.reports.pages import Pages
@@ -27,6 +28,7 @@ class Site:
         self.now = now
         self.workers = Workers()
         self.changes = Changes(store)
+        self.lines = DrawnLines()
         self.wrong_passwords = Throttle(5, MINUTES * 60)
         """By address and user."""
         self.attempts = Throttle(30, MINUTES * 60)

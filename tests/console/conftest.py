@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.console import Console
+from playwright.sync_api import Browser, Page
+from support.console import Console, Served
 
 from tocsin.daemon import config as configuration
+from tocsin.daemon.accounts import browser_sessions
 from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Client
+from tocsin.reports.console import cookies
 
 # Test modules are imported by path; what the pages' tests share is found beside them.
 sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
@@ -55,3 +59,39 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def served(make_console: Callable[..., Console], free_port: int, filled: None) -> Iterator[Served]:
+    console = make_console(console={"listen": f"127.0.0.1:{free_port}"}, mail={"admin": ["ops@example.org"]})
+    started = Served(console)
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def sign_in(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+    """Opens the console's pages as somebody: an admin, or a client by its id."""
+    contexts = []
+
+    def go(path: str, client: str = "", language: str = "en", **options: object) -> Page:
+        console = served.console
+        if client:
+            email = Client.get_by_id(client).email
+            token = browser_sessions.begin_client(console.store, client, email, console.now)
+        else:
+            token = browser_sessions.begin_user(
+                console.store, console.add(f"{len(contexts)}@x.example"), console.now
+            )
+        context = browser.new_context(**options)  # type: ignore[arg-type]
+        contexts.append(context)
+        address = console.site.address
+        context.add_cookies([{"name": cookies.SESSION, "value": token, "url": address}])
+        page = context.new_page()
+        page.goto(address + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()

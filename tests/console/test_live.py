@@ -2,76 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
-from support.console import Console
+from playwright.sync_api import Page, expect
+from support.console import Served
 from support.waiting import until
 
-from tocsin.daemon.accounts import browser_sessions
 from tocsin.daemon.queries import listings
-from tocsin.daemon.store.models import Client, ErrorLog, Ticket
+from tocsin.daemon.store.models import ErrorLog, Ticket
 from tocsin.daemon.tickets.conversation import Conversation
 from tocsin.daemon.tickets.manual import Manual
-from tocsin.reports.console import cookies
-from tocsin.reports.console.server import Server, settings
-
-
-class Served:
-    """The test's console on a real port, in a thread."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.up = threading.Event()
-        self.server = Server(settings(console.config, console.app), console.site, self.up.set)
-        self.thread = threading.Thread(target=self.server.run)
-
-    def start(self) -> None:
-        self.thread.start()
-        assert self.up.wait(20)
-
-    def stop(self) -> None:
-        self.console.site.changes.over = True
-        self.server.should_exit = True
-        self.thread.join()
-
-
-@pytest.fixture
-def served(make_console: Callable[..., Console], free_port: int, filled: None) -> Iterator[Served]:
-    console = make_console(console={"listen": f"127.0.0.1:{free_port}"}, mail={"admin": ["ops@example.org"]})
-    started = Served(console)
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def sign_in(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
-    """Opens the console's pages as somebody: an admin, or a client by its id."""
-    contexts = []
-
-    def go(path: str, client: str = "", **options: object) -> Page:
-        console = served.console
-        if client:
-            email = Client.get_by_id(client).email
-            token = browser_sessions.begin_client(console.store, client, email, console.now)
-        else:
-            token = browser_sessions.begin_user(
-                console.store, console.add(f"{len(contexts)}@x.example"), console.now
-            )
-        context = browser.new_context(**options)  # type: ignore[arg-type]
-        contexts.append(context)
-        address = console.site.address
-        context.add_cookies([{"name": cookies.SESSION, "value": token, "url": address}])
-        page = context.new_page()
-        page.goto(address + path)
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
 
 
 def listens(served: Served, page: Page) -> Page:

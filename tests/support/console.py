@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -12,6 +13,7 @@ from tocsin.daemon.config import Config
 from tocsin.daemon.store.database import Store
 from tocsin.reports.console import passwords
 from tocsin.reports.console.app import make_app
+from tocsin.reports.console.server import Server, settings
 from tocsin.reports.console.site import Site
 
 PASSWORD = "correct horse battery"
@@ -59,7 +61,11 @@ class Browser(TestClient):
 
     def __init__(self, console: Console, headers: dict[str, str]) -> None:
         super().__init__(
-            console.app, base_url=URL, headers=headers, follow_redirects=False, raise_server_exceptions=False
+            console.app,
+            base_url=f"http://{console.config.console.listen}",
+            headers=headers,
+            follow_redirects=False,
+            raise_server_exceptions=False,
         )
 
     def token(self, page: str) -> str:
@@ -74,3 +80,22 @@ class Browser(TestClient):
 
     def sign_in(self, email: str, password: str = PASSWORD) -> Any:
         return self.press("/sign-in", email=email, password=password)
+
+
+class Served:
+    """The test's console on a real port, in a thread."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.up = threading.Event()
+        self.server = Server(settings(console.config, console.app), console.site, self.up.set)
+        self.thread = threading.Thread(target=self.server.run)
+
+    def start(self) -> None:
+        self.thread.start()
+        assert self.up.wait(20)
+
+    def stop(self) -> None:
+        self.console.site.changes.over = True
+        self.server.should_exit = True
+        self.thread.join()
