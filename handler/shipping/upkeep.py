@@ -16,6 +16,8 @@ from tocsin.handler.spool.stream import Stream
 SEGMENT_BYTES = 4 * 1024 * 1024
 REPAIR = 1.0
 """Seconds between two tries to write again after a failure; doubles up to a minute."""
+QUIET = 1.0
+"""Seconds without a record after which the thread may sleep: so not each of many has to wake it."""
 LATER = 30.0
 """Seconds after which a directory that could not be used is looked at again."""
 TIDY = 30.0
@@ -32,11 +34,13 @@ class Upkeep:
         self._quota = quota
         self._repair_at, self._repair_after = 0.0, REPAIR
         self._quiet_at = 0.0
+        self._written, self._written_at = 0, monotonic()
 
     @property
     def calm(self) -> bool:
-        """Nothing is to be done soon."""
-        return not self._spool.failed_writes and self._quota.level == 0
+        """Nothing is to be done soon, and nothing has been written lately: where one record comes, others follow."""
+        quiet = monotonic() - self._written_at > QUIET
+        return quiet and not self._spool.failed_writes and self._quota.level == 0
 
     def check(self, now: float) -> bool:
         """Does what is due. False when another process holds the session by now."""
@@ -65,6 +69,8 @@ class Upkeep:
         This one is large, or all of it is acknowledged and only takes room.
         """
         written = self._stream.newest_size()
+        if written != self._written:
+            self._written, self._written_at = written, now
         if written >= min(SEGMENT_BYTES, self._quota.limit // 8):
             return True
         if self._live.waiting or self._live.backlog:

@@ -11,7 +11,7 @@ import pytest
 from daemon_double import DaemonDouble
 from support.running import until
 
-from tocsin.handler.shipping import shipper
+from tocsin.handler.shipping import shipper, upkeep
 from tocsin.handler.shipping.shipper import Shipper, Work
 
 Make = Callable[..., logging.Logger]
@@ -25,6 +25,20 @@ def address(place: Path) -> str:
 @pytest.fixture(autouse=True)
 def long_calm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipper, "CALM", 600.0)
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the thread looked at everything."""
+    taken: list[float] = []
+    turn = Work.turn
+
+    def counted(work: Work, now: float) -> bool:
+        taken.append(now)
+        return turn(work, now)
+
+    monkeypatch.setattr(Work, "turn", counted)
+    return taken
 
 
 def shipper_of(logger: logging.Logger) -> Shipper:
@@ -82,17 +96,33 @@ def test_the_end_of_a_program_does_not_wait_for_a_sleeping_thread(address: str, 
 
 
 def test_with_several_endpoints_and_no_daemon_the_thread_goes_on_looking(
-    address: str, logger_to: Make, monkeypatch: pytest.MonkeyPatch
+    address: str, logger_to: Make, turns: list[float]
 ) -> None:
-    turn, taken = Work.turn, []
-
-    def counted(work: Work, now: float) -> bool:
-        taken.append(now)
-        return turn(work, now)
-
-    monkeypatch.setattr(Work, "turn", counted)
     logger = logger_to(endpoint=[address, f"{address}2"], heartbeat=3600.0)
     logger.error("x")
-    assert until(lambda: len(taken) > 6)
+    assert until(lambda: len(turns) > 6)
     with DaemonDouble(f"{address}2") as daemon:
         assert until(lambda: daemon.memory.messages["x"] == 1)
+
+
+def test_many_records_do_not_wake_the_thread_one_by_one(
+    logger_to: Make, monkeypatch: pytest.MonkeyPatch, turns: list[float]
+) -> None:
+    woken: list[float] = []
+    wake = Shipper.wake
+
+    def counted(found: Shipper) -> None:
+        woken.append(0.0)
+        wake(found)
+
+    monkeypatch.setattr(Shipper, "wake", counted)
+    monkeypatch.setattr(upkeep, "QUIET", 0.0)
+    logger = logger_to(heartbeat=3600.0)
+    logger.error("first")
+    assert until(lambda: shipper_of(logger).asleep)
+    monkeypatch.setattr(upkeep, "QUIET", 600.0)
+    for _ in range(5):
+        taken = len(turns)
+        logger.error("one of many")
+        assert until(lambda taken=taken: len(turns) > taken + 1)  # type: ignore[misc]
+    assert len(woken) == 1
