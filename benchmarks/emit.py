@@ -298,8 +298,8 @@ def alone(part: str) -> dict[str, float]:
 
 
 def tails() -> dict[str, float]:
-    """The 99th percentile of a log call of an exception, by its median, in the thread's own time: the machine's pauses
-    are not ours.
+    """The 99th percentile of a log call of an exception, by its median, in the thread's own time: the machine's
+    pauses are not ours.
     """
     with tempfile.TemporaryDirectory() as directory:
         log = ours(directory)
