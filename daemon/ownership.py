@@ -14,6 +14,14 @@ def give_back(path: Path) -> None:
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """A directory, with those that it lies in; as `give_back`, each that is made. Raises OSError."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True, mode=mode)
+    for one in reversed(missing):
+        give_back(one)
+
+
 def user(path: Path) -> str:
     """The name of a file's owner, or its number. Raises OSError."""
     uid = path.stat().st_uid

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tocsin.daemon.ownership import give_back
+from tocsin.daemon.ownership import make_directory
 from tocsin.handler.failpoints import reach
 
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -26,7 +26,7 @@ class ReportFiles:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other writers waiting, so that an older page never replaces a newer one. Raises OSError."""
-        self._make(self.root)
+        make_directory(self.root)
         descriptor = os.open(self.root / ".lock", _LOCK, 0o600)
         try:
             _give_back(descriptor, self.root)
@@ -52,17 +52,10 @@ class ReportFiles:
         try:
             _write(passing, data)
         except FileNotFoundError:
-            self._make(path.parent)
+            make_directory(path.parent)
             _write(passing, data)
         reach("in_page")
         os.replace(passing, path)
-
-    def _make(self, folder: Path) -> None:
-        """Makes a folder, with those that it lies in."""
-        missing = [one for one in (folder, *folder.parents) if not one.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for one in reversed(missing):
-            give_back(one)
 
     def put_static(self, folder: str) -> None:
         """Writes what pages in this folder's parent need of style and script. Raises OSError."""

@@ -18,7 +18,7 @@ import zmq
 from msgspec import Struct
 
 from tocsin.daemon.failure import Failed
-from tocsin.daemon.ownership import give_back
+from tocsin.daemon.ownership import give_back, make_directory
 from tocsin.handler.shipping.connection import read_key
 
 SUFFIX = ".pub"
@@ -148,7 +148,7 @@ def _public_file(name: str, directory: Path) -> Path:
 def _write_new(file: Path, text: str, mode: int) -> None:
     """A file that is there already is left as it is: somebody may depend on its key."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        make_directory(file.parent, 0o755)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     except FileExistsError:
         raise KeysError(f"{file} is there already; it was left as it is") from None

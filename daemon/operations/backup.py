@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, json
 
-from tocsin.daemon.ownership import give_back
+from tocsin.daemon.ownership import give_back, make_directory
 from tocsin.daemon.store import copies
 from tocsin.daemon.store.copies import SUFFIX, BackupError, Contents, explained, inspect, stamp, sync
 from tocsin.daemon.store.database import Store, hold, open_store, upgrade
@@ -118,7 +118,7 @@ def _events(path: Path, identity: str) -> dict[str, int] | None:
 
 def _replace_sqlite(path: Path, database: Path, url: str, now: float) -> Path | None:
     with explained(database):
-        database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(database.parent, 0o700)
         lock = hold(database.with_suffix(".lock"), url)
         try:
             part = database.with_name(database.name + ".restoring")

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.daemon.failure import Failed
-from tocsin.daemon.ownership import give_back
+from tocsin.daemon.ownership import give_back, make_directory
 from tocsin.daemon.store import schema
 from tocsin.daemon.store.url import sqlite_path
 
@@ -53,17 +53,28 @@ def write(url: str, path: Path) -> Contents:
     """
     if path.exists():
         raise BackupError(f"{path} is there already; name another file, or a directory")
-    with explained(path), tempfile.TemporaryDirectory(prefix=".tocsin-", dir=path.parent) as made:
-        part = Path(made) / "part"
-        if urlsplit(url).scheme == "sqlite":
-            _copy_sqlite(sqlite_path(url), part)
-        else:
-            postgres("pg_dump", url, "--format=custom", f"--file={part}")
-        part.chmod(0o600)
-        found = inspect(part)
-        sync(part)
-        part.rename(path)
-        sync(path.parent)
+    if not path.parent.is_dir():
+        raise BackupError(f"{path}: there is no directory {path.parent}; make it, or name another file")
+    part = path
+    try:
+        with tempfile.TemporaryDirectory(prefix=".tocsin-", dir=path.parent) as made:
+            part = Path(made) / "part"
+            if urlsplit(url).scheme == "sqlite":
+                _copy_sqlite(sqlite_path(url), part)
+            else:
+                postgres("pg_dump", url, "--format=custom", f"--file={part}")
+            part.chmod(0o600)
+            found = inspect(part)
+            sync(part)
+            part.rename(path)
+            sync(path.parent)
+    except OSError as error:
+        # Not by `error.filename`: the file that could not be made has a name of the moment.
+        raise BackupError(f"{path}: {error.strerror or error}") from None
+    except sqlite3.Error as error:
+        raise BackupError(f"{path}: {error}") from None
+    except BackupError as error:
+        raise BackupError(str(error).replace(str(part), str(path))) from None
     return msgspec.structs.replace(found, path=str(path))
 
 
@@ -74,8 +85,7 @@ def keep_before(url: str, directory: Path, migration: str, now: float) -> Path:
     """
     stem = f"schema-{schema.number(migration)}-"
     with explained(directory):
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        give_back(directory)
+        make_directory(directory, 0o700)
         former = list(directory.glob(f"{stem}*{SUFFIX}"))
         path = directory / f"{stem}{stamp(now)}{SUFFIX}"
         if path in former:

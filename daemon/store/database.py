@@ -26,7 +26,7 @@ from playhouse.migrations import Runner
 
 from tocsin.daemon.failure import Failed
 from tocsin.daemon.log import log
-from tocsin.daemon.ownership import give_back, remedy
+from tocsin.daemon.ownership import give_back, make_directory, remedy
 from tocsin.daemon.store import copies, schema
 from tocsin.daemon.store.copies import BackupError
 from tocsin.daemon.store.models import KeyValue
@@ -402,7 +402,7 @@ def _database(url: str) -> Database:
     if parts.scheme == "sqlite":
         path = sqlite_path(url)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directory(path.parent, 0o700)
         except OSError as error:
             raise StoreError(
                 f"database.url = {url}: cannot make the directory {path.parent}: {error.strerror}",

@@ -21,7 +21,7 @@ from support.world import World, an_error
 from tocsin.daemon import queries
 from tocsin.daemon.operations import backup
 from tocsin.daemon.operations.backup import Gap
-from tocsin.daemon.store.copies import BackupError
+from tocsin.daemon.store.copies import BackupError, write
 from tocsin.daemon.store.database import Store, StoreError, hold, open_store
 from tocsin.daemon.store.models import ErrorLog, Loss, Session
 from tocsin.handler.protocol import wire
@@ -286,8 +286,26 @@ def test_a_backup_appears_whole_or_not_at_all_and_is_its_owners_alone(place: Pat
     assert Path(made.path).stat().st_mode & 0o777 == 0o600
     with pytest.raises(BackupError, match="there already"):
         backup.make(store, place, NOW)
-    with pytest.raises(BackupError, match="No such file"):
+    with pytest.raises(BackupError, match="there is no directory"):
         backup.make(store, place / "no" / "such", NOW)
+
+
+@pytest.mark.parametrize("directory", ["missing", "/proc"])
+def test_a_backup_that_cannot_be_written_names_the_file_that_was_asked_for(
+    place: Path, store: Store, directory: str
+) -> None:
+    wanted = place / directory / "b1"
+    with pytest.raises(BackupError, match=f"^{wanted}: ") as raised:
+        write(store.url, wanted)
+    assert ".tocsin-" not in str(raised.value)
+
+
+def test_a_backup_that_is_none_names_the_file_that_was_asked_for(place: Path) -> None:
+    with closing(sqlite3.connect(place / "other.db")) as database:
+        database.execute("CREATE TABLE other (id INTEGER)")
+    with pytest.raises(BackupError, match=str(place / "b1")) as raised:
+        write(f"sqlite:///{place}/other.db", place / "b1")
+    assert ".tocsin-" not in str(raised.value)
 
 
 def test_only_the_newest_backups_are_kept_and_other_files_left_alone(place: Path, store: Store) -> None:

@@ -56,6 +56,14 @@ def test_what_root_writes_is_the_daemons(service: Path) -> None:
     assert foreign(service / "state") + foreign(service / "report") == []
 
 
+def test_a_state_directory_in_the_daemons_own_that_root_makes_is_the_daemons(service: Path) -> None:
+    config = service / "tocsin.toml"
+    config.write_text(config.read_text().replace("/state", "/state/of/two"))
+    assert typed(service, "clients", "add", "bolt", "--email", "it@bolt.example").returncode == 0
+    assert (service / "state" / "of" / "two" / "tocsin.db").exists()
+    assert foreign(service / "state") == []
+
+
 def test_the_daemons_user_goes_on_where_root_has_written(service: Path) -> None:
     typed(service, "report")
     typed(service, "clients", "add", "bolt", "--email", "it@bolt.example", uid=DAEMON)
