@@ -90,6 +90,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "validation", "validate",
             "Generate the test of ERROR_ID's correction, run it on the old and the new code, record the result.",
         ),
+        "mcp": Entry(
+            "mcp", "mcp", "Answer a coding agent over the Model Context Protocol, on standard input and output."
+        ),
         "check": Entry("service", "check", "Run the hourly check now."),
     },
     "Reports": {

@@ -14,7 +14,7 @@ from tocsin.daemon.cli import tocsin
 from tocsin.daemon.failure import Failed
 from tocsin.daemon.store.database import open_store
 
-ENDLESS = {"console", "daemon"}
+ENDLESS = {"console", "daemon", "mcp"}
 """Run until they are told to stop; other tests start them."""
 
 

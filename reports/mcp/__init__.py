@@ -1,0 +1,1 @@
+"""What coding agents ask and tell, over the Model Context Protocol."""
