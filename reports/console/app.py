@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
@@ -14,7 +13,7 @@ from peewee import PeeweeException
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route as StarletteRoute
 
@@ -24,33 +23,26 @@ from tocsin.daemon.store.database import StoreError
 from tocsin.daemon.store.models import Ticket
 from tocsin.reports.api.operation import LARGEST_NUMBER
 from tocsin.reports.console import answers, cookies, identity
+from tocsin.reports.console.agents import PATH, Agents
 from tocsin.reports.console.authorisation import NOBODY, Of, Owned, Verdict, Who, decide
+from tocsin.reports.console.body import Refused, read_body
 from tocsin.reports.console.guard import Guard
 from tocsin.reports.console.request import ConsoleRequest
 from tocsin.reports.console.routes import API_ROUTES, ROUTES, Route
 from tocsin.reports.console.site import LANGUAGES, Site
 
-BODY_LIMIT = 1_000_000
-BODY_WITHIN = 20.0
-"""Seconds that a body may take to come in."""
 FIELDS = 200
 FORM = "application/x-www-form-urlencoded"
 
 
-class Refused(Exception):
-    """A request that is not read on."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 def make_app(site: Site, routes: tuple[Route, ...] = (*ROUTES, *API_ROUTES)) -> Starlette:
     """The ASGI application. Its threads end with it."""
+    agents = Agents(site)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> Any:
         yield
+        await agents.close()
         site.changes.close()
         site.workers.close()
 
@@ -60,7 +52,8 @@ def make_app(site: Site, routes: tuple[Route, ...] = (*ROUTES, *API_ROUTES)) -> 
 
     return Starlette(
         routes=[
-            StarletteRoute(route.path, _endpoint(site, route), methods=[route.method]) for route in routes
+            *(StarletteRoute(route.path, _endpoint(site, route), methods=[route.method]) for route in routes),
+            StarletteRoute(PATH, agents, methods=["POST"]),
         ],
         middleware=[Middleware(Guard, site=site)],
         exception_handlers={HTTPException: not_found},
@@ -71,32 +64,12 @@ def make_app(site: Site, routes: tuple[Route, ...] = (*ROUTES, *API_ROUTES)) -> 
 def _endpoint(site: Site, route: Route) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            body = await _body(request)
+            body = await read_body(request)
         except Refused as error:
             return await site.workers.run(_refuse, site, request, error.status, route.api)
         return await site.workers.run(_answer, site, route, request, body)
 
     return endpoint
-
-
-async def _body(request: Request) -> bytes:
-    """The whole body. Raises Refused when it is too large or comes too slowly."""
-    try:
-        announced = int(request.headers.get("content-length") or 0)
-    except ValueError:
-        raise Refused(400) from None
-    if announced > BODY_LIMIT:
-        raise Refused(413)
-    parts = bytearray()
-    try:
-        async with asyncio.timeout(BODY_WITHIN):
-            async for part in request.stream():
-                parts += part
-                if len(parts) > BODY_LIMIT:
-                    raise Refused(413)
-    except (TimeoutError, ClientDisconnect):
-        raise Refused(408) from None
-    return bytes(parts)
 
 
 def _answer(site: Site, route: Route, request: Request, body: bytes) -> Response:

@@ -9,7 +9,7 @@ from support.console import PASSWORD, Console
 from uvicorn.config import Config
 
 from tocsin.daemon.config import ConfigError, parse
-from tocsin.reports.console.app import BODY_LIMIT
+from tocsin.reports.console.body import BODY_LIMIT
 from tocsin.reports.console.server import settings
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
