@@ -153,7 +153,9 @@ def neighbours(call: Call) -> Neighbours:
 
 def record(call: Call) -> Any:
     """Records the changes, all or none."""
-    return writing.record_corrections(structs.replace(call, body=call.body.changes))
+    return writing.record_corrections(
+        structs.replace(call, query=shapes.RecordQuery(), body=call.body.changes)
+    )
 
 
 def _in_path(operation: Operation) -> list[str]:
