@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import running
 import sentry_sdk
 import zmq
 from sentry_sdk.integrations.logging import LoggingIntegration
@@ -359,6 +360,7 @@ def main(rounds: int) -> None:
         "microseconds": cost,
         "daemon_away": grown,
         "shipping_thread": shipped,
+        "counting_runs": alone("running"),
         "promises": verdicts(taken, cost, grown["grown_mb"], tail),
     }
     print(json.dumps(report, indent=2))
@@ -371,6 +373,8 @@ if __name__ == "__main__":
             print(json.dumps(line), flush=True)
     elif part == "acknowledge":
         acknowledge(sys.argv[2])
+    elif part == "running":
+        print(json.dumps(running.measured()))
     elif part in ("away", "shipping", "tails"):
         {"away": away, "shipping": shipping, "tails": tails}[part]()
     else:

@@ -55,7 +55,7 @@ def play(stage: Stage) -> int:
     visitors = open_house(stage)
     rows = errors_under_load(stage, visitors)
     # What has not been dealt with goes on, so that no ticket closes before its time on a slow machine.
-    crowds = {bug: visitors.again_and_again(bug) for bug in (LABEL, STOCK, SCAN)}
+    crowds = {bug: visitors.again_and_again(bug) for bug in (LABEL, STOCK, SCAN, VOUCHER)}
     stage.until("waiting for tickets and mails", lambda: verdict.tickets_opened(stage))
     opened, kept = stage.tocsin("tickets"), list((stage.directory / "mail").glob("*.eml"))
     stage.say(f"{len(opened)} tickets are open, {len(kept)} mails arrived")
@@ -122,7 +122,7 @@ def correct(stage: Stage, visitors: Visitors, crowds: dict[Bug, Crowd]) -> None:
     """Two files are changed, the shop restarted, the corrections recorded; one of the pages is used again."""
     for crowd in crowds.values():
         crowd.end()
-    del crowds[LABEL]
+    del crowds[LABEL], crowds[VOUCHER]
     change(stage, "shipping.py", WRONG, RIGHT)
     change(stage, "vouchers.py", WRONG_WORTH, RIGHT_WORTH)
     stage.stop("shop")

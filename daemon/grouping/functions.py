@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tocsin.daemon.grouping.last_frames import is_own
-from tocsin.daemon.grouping.rule1 import function_name
+from tocsin.daemon.grouping.rule1 import NAME_LIMIT, function_name
+from tocsin.handler.capture.values import clean
 from tocsin.handler.protocol.event import CodeLocation, Event
 
 ONLY = "*."
@@ -36,4 +37,8 @@ def functions_of(event: Event, locations: Sequence[CodeLocation]) -> list[Functi
 
 
 def _named(found: Sequence[tuple[bool, str, str]]) -> list[Function]:
-    return [Function(*one) for one in found if one[1] and one[2] and not one[2].endswith("<module>")]
+    return [
+        Function(caller, clean(module)[:NAME_LIMIT], clean(name)[:NAME_LIMIT])
+        for caller, module, name in found
+        if module and name and not name.endswith("<module>")
+    ]

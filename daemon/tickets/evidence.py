@@ -156,14 +156,13 @@ def _waiting(silence: Silence, rule: Rule, quiet: float, seen: float, chance: fl
         return None
     if silence.held_back is not None:
         return Waiting(WaitingFor.BACKLOG, silence.held_back.pid, silence.held_back.host)
-    if rule.batch and not silence.runs_ended:
-        return Waiting(WaitingFor.RUN)
-    if not rule.batch and seen < rule.min_seen * rule.duration:
+    if rule.batch:
+        # What a run calls at its start, before it is told what to count, would never be seen to run.
+        return None if silence.runs_ended else Waiting(WaitingFor.RUN)
+    if seen < rule.min_seen * rule.duration:
         return Waiting(WaitingFor.SEEN_ALIVE)
     if isinstance(silence.runs, Runs) and not_exercised(silence.runs, rule.min_runs):
         return Waiting(WaitingFor.NOT_EXERCISED, name=silence.runs.function)
-    if rule.batch:
-        return None
     if rule.max_chance < 1 and (chance is None or chance > rule.max_chance):
         return Waiting(WaitingFor.CHANCE)
     return None

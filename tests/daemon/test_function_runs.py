@@ -99,6 +99,13 @@ class RunsContract:
         world.now += 60
         assert asked(observing(app)) == (WatchedFunction(1, False, "shop.orders", "*.place"),)
 
+    def test_a_functions_name_that_no_database_takes_holds_nobody_back(self, world: World):
+        app = world.app()
+        app.fail(3, function="pri\x00ce\udcff" + "x" * 5000)
+        world.now += 60
+        found = asked(observing(app)) or ()
+        assert all("\x00" not in one.name and len(one.name) <= 500 for one in found)
+
     def test_a_total_that_is_told_twice_counts_once(self, world: World):
         app = with_ticket(world)
         for _ in range(3):

@@ -165,6 +165,17 @@ class RunsContract:
         world.live(DAY, app)
         assert watch_now(world).runs == {"unknown": "no_monitoring"}
 
+    def test_of_a_batch_service_a_run_that_ended_in_order_is_enough(self, world: World):
+        world.configure({**SETTINGS, "service": [{"name": "shop", "kind": "batch"}]})
+        watched(world).goodbye()
+        world.live(DAY)
+        run = world.app()
+        run.ran(0)
+        world.live(2 * HOUR, run)
+        run.goodbye()
+        world.check()
+        assert status(world) == "closed"
+
     def test_by_the_clock_alone_no_runs_are_asked_for(self, world: World):
         world.configure({**SETTINGS, "watch": {"evidence": "clock"}})
         app = watched(world)
