@@ -103,6 +103,7 @@ def _database(config: Config, store: Store | None, now: float) -> Iterator[Findi
     yield from _applications(config, store, status, now)
     yield from _outbox(store, status, now)
     yield from _kept(store, status)
+    yield from _for_clients(config, store)
 
 
 def _damage(store: Store) -> str:
@@ -237,6 +238,18 @@ def _kept(store: Store, status: StatusFacts) -> Iterator[Finding]:
         yield well("restored", text + missing)
 
 
+def _for_clients(config: Config, store: Store) -> Iterator[Finding]:
+    """What clients would miss in their mails; nothing while none is known."""
+    if not queries.clients(store):
+        return
+    if config.report.url is None and config.console.url is None:
+        text = "neither console.url nor report.url is set: mails leave without a link to their ticket"
+        yield problem("mail", text, "Set console.url to the address under which people reach the console")
+    if not config.organisation.name:
+        text = "organisation.name is not set: the clients' mails are not signed"
+        yield problem("mail", text, 'Write name = "..." under [organisation]')
+
+
 _NEVER_HEARD = (
     "Add the handler there under that name; in the application's environment, "
     "`python -m tocsin.handler test` says whether the daemon can be reached"
@@ -263,10 +276,6 @@ def _mail(config: Config, now: float) -> Iterator[Finding]:
             yield problem(
                 "mail", said, "Put a PNG, JPEG or GIF file there; until then mails leave without it"
             )
-    if config.client and config.report.url is None and config.console.url is None:
-        yield well(
-            "mail", "neither console.url nor report.url is set: mails leave without a link to their ticket"
-        )
     for line in check_templates(config.mail.templates):
         yield problem("mail", line, "Correct the template; `tocsin mail preview NAME` shows it")
     to = config.mail.admin[0] if config.mail.admin else (config.smtp.sender if config.smtp else "")

@@ -147,6 +147,15 @@ def test_a_right_password_is_no_problem(patient: Installation) -> None:
     assert [finding for finding in found if not finding.ok] == []
 
 
+def test_what_clients_would_miss_in_their_mails_is_found(stopped: Installation) -> None:
+    stopped.tocsin("clients", "add", "acme", "--email", "it@acme.example")
+    check(stopped, "mail", "mails leave without a link", "Set console.url")
+    check(stopped, "mail", "the clients' mails are not signed", "[organisation]")
+    stopped.configure(more='[organisation]\nname = "Us"\n[console]\nurl = "https://help.example.org"')
+    texts = [finding.text for finding in stopped.examine() if finding.part == "mail"]
+    assert not [text for text in texts if "link" in text or "signed" in text]
+
+
 def test_files_that_others_can_read_or_change_are_found(patient: Installation) -> None:
     with ExitStack() as broken:
         broken.enter_context(mode(patient.config, 0o666))
