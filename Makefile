@@ -155,7 +155,7 @@ $(VENV)/bin/python:
 # Where the tests' environment is there, the demo needs nothing more: one of the two stamps is enough.
 $(VENV)/.demo: $(INPUTS) | $(VENV)/bin/python
 	@echo "== installing what the demo needs"
-	@$(PIP) install -c constraints.txt -e '.[daemon]' aiosmtpd
+	@$(PIP) install -c constraints.txt -e '.[daemon,console]' aiosmtpd
 	@touch $@
 
 $(VENV)/.test: $(INPUTS) | $(VENV)/bin/python

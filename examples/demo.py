@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import termios
 import time
+import tty
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,7 +91,7 @@ def project(stage: Stage) -> Path:
 
 
 def start_daemon(stage: Stage) -> None:
-    stage.start("daemon", "-m", "tocsin.daemon", "daemon", listens=False)
+    stage.start("daemon", "-m", "tocsin.daemon", "daemon", "--no-console", listens=False)
     stage.until("waiting for the daemon", lambda: stage.tocsin("status")["alive"], patient=True)
     stage.say(f"the daemon runs as process {stage.pid('daemon')}")
 
@@ -188,7 +190,33 @@ def curtain(stage: Stage, rows: list[verdict.Row]) -> int:
         f"look on  {Path(sys.executable).with_name('tocsin')} --config {stage.configuration} errors",
         soft_wrap=True,
     )
+    leave_open(stage)
     return 1 if differ else 0
+
+
+def leave_open(stage: Stage) -> None:
+    """Where the console is: on a terminal it stays up until a key is pressed."""
+    address = f"http://127.0.0.1:{stage.console_port}"
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        command = f"{Path(sys.executable).with_name('tocsin')} --config {stage.configuration} console"
+        stage.console.print(f"console  {address}, after: {command}", soft_wrap=True)
+        return
+    stage.start("console", "-m", "tocsin.daemon", "console", listens=False)
+    link = stage.tocsin_plain("users", "add", "you@tea.example").split()
+    stage.console.print(f"console  {address}", soft_wrap=True)
+    stage.console.print(f"sign in  {next(word for word in link if word.startswith(address))}", soft_wrap=True)
+    stage.console.print("Press a key to end the demo.")
+    wait_for_key()
+
+
+def wait_for_key() -> None:
+    """The terminal's next key, whichever it is."""
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        sys.stdin.read(1)
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 if __name__ == "__main__":

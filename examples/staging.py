@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -56,6 +57,9 @@ dir = "{directory}/report"
 url = "file://{directory}/report"
 every = "1s"
 
+[console]
+listen = "127.0.0.1:{console_port}"
+
 [[client]]
 id = "martin"
 name = "Maison Martin"
@@ -89,6 +93,8 @@ class Stage:
         self.started_at = time.monotonic()
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._scratch: Path | None = None
+        self.console_port = 0
+        """Where the console listens, once configured."""
         self._clear()
 
     def __enter__(self) -> Stage:
@@ -120,7 +126,15 @@ class Stage:
 
     def configure(self, *, mail_port: int, watch: float) -> None:
         """Writes tocsin.toml and the .env beside it."""
-        values = {"endpoint": self.endpoint, "directory": self.directory, "watch": f"{watch:g}"}
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.console_port = int(probe.getsockname()[1])
+        values = {
+            "endpoint": self.endpoint,
+            "directory": self.directory,
+            "watch": f"{watch:g}",
+            "console_port": self.console_port,
+        }
         self.configuration.write_text(CONFIGURATION.format_map(values), "utf-8")
         (self.directory / ".env").write_text(MAIL_SERVER.format(port=mail_port), "utf-8")
 

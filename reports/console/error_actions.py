@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from tocsin.daemon.corrections import withdrawal
+from tocsin.daemon.corrections.diff import read_diff
 from tocsin.daemon.corrections.recording import NewCorrection, record
 from tocsin.daemon.settings import Duration
 from tocsin.daemon.tickets import merge as merging
@@ -104,12 +105,14 @@ def link(request: ConsoleRequest) -> Response:
 
 def record_correction(request: ConsoleRequest) -> Response:
     """Records a change that was made; the console sees no checkout, so no file is looked at."""
-    site, who = request.site, request.who.name
-    change = NewCorrection(
-        request.path["error_id"], request.field("file_path").strip(), request.field("old_code"),
-        request.field("new_code"), request.field("description").strip(), who,
-    )  # fmt: skip
-    record(site.store, site.config, [change], project=None, now=request.now)
+    site, who, error_id = request.site, request.who.name, request.path["error_id"]
+    description, diff = request.field("description").strip(), request.field("diff")
+    if diff.strip():
+        changes = read_diff(diff.encode("utf-8", "replace"), error_id, who, description).changes
+    else:
+        path, old, new = (request.field(name) for name in ("file_path", "old_code", "new_code"))
+        changes = [NewCorrection(error_id, path.strip(), old, new, description, who)]
+    record(site.store, site.config, changes, project=None, now=request.now)
     return _back(request, request.say("The correction is recorded."))
 
 

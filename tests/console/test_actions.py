@@ -156,6 +156,23 @@ def test_a_correction_is_recorded_and_withdrawn(admin: Browser) -> None:
     assert admin.press(page, f"/corrections/{kept.id}/withdraw").status_code == 409
 
 
+DIFF = """--- a/shop/views.py
++++ b/shop/views.py
+@@ -1,2 +1,2 @@
+ import os
+-a = 1
++a = 2
+"""
+
+
+def test_a_correction_is_recorded_from_a_pasted_diff(admin: Browser) -> None:
+    page = f"/errors/{open_error().id}"
+    assert admin.press(page, f"{page}/corrections", diff=DIFF.replace("\n", "\r\n")).status_code == 303
+    kept = Correction.select().order_by(Correction.id.desc()).get()
+    assert (kept.file_path, kept.new_code) == ("shop/views.py", "import os\na = 2\n")
+    assert admin.press(page, f"{page}/corrections", diff="no diff").status_code == 422
+
+
 def test_an_error_is_assigned_noted_and_linked(admin: Browser) -> None:
     error = open_error()
     page = f"/errors/{error.id}"
