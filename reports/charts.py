@@ -28,8 +28,8 @@ def series(hours: Sequence[HourFacts], last_seen: float) -> Series:
         counts[int(hour.at // size)] += hour.count
     end = int(max(last_seen, hours[-1].at) // size)
     start = max(end - most + 1, min(int(hours[0].at // size), end - 11))
-    cut = slice(5, 16) if hourly else slice(10)
-    return [(Moment(one * size).text[cut], counts[one]) for one in range(start, end + 1)]
+    moments = [(one, Moment(one * size).text) for one in range(start, end + 1)]
+    return [(f"{text[5:16]} UTC" if hourly else text[:10], counts[one]) for one, text in moments]
 
 
 def filled(days: Sequence[Day]) -> list[Day]:

@@ -26,7 +26,7 @@ from tocsin.daemon.queries.status import StatusFacts, problems
 from tocsin.daemon.queries.tickets import ClientFacts, HistoryFacts, TicketDetail, TicketFacts, WatchFacts
 from tocsin.daemon.reason import said
 from tocsin.daemon.visible_text import SHOWN, capped, shown, visible
-from tocsin.reports import code
+from tocsin.reports import code, timeline
 from tocsin.reports.addresses import FileAddresses, ServedAddresses
 from tocsin.reports.charts import bars, filled, series
 from tocsin.reports.wording import Words
@@ -138,7 +138,7 @@ class Pages:
         text = markdown(error, self.config.command)
         page = self._render(
             "error.html", "errors", "../", error=error, state=state, watch=watch, samples=readable,
-            client_text=client_text, series=series(error.hours, error.last_seen), markdown=text,
+            client_text=client_text, timeline=timeline.of_error(error.timeline), series=series(error.hours, error.last_seen), markdown=text,
             text=plain_text(error),
         )  # fmt: skip
         corrections = self._render("sheet.html", "errors", "", error=error)
@@ -177,7 +177,12 @@ class Pages:
     def ticket(self, ticket: TicketDetail) -> str:
         """One ticket, for admins."""
         return self._render(
-            "ticket.html", "tickets", "../", ticket=ticket, evidence=evidence(ticket.metadata)
+            "ticket.html",
+            "tickets",
+            "../",
+            ticket=ticket,
+            evidence=evidence(ticket.metadata),
+            history=timeline.of_ticket(ticket.history),
         )
 
     def corrections(

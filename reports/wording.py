@@ -226,7 +226,7 @@ class Words:
 
     def percent(self, percent: float | None) -> str:
         """`87.5 %`; a dash when there is nothing."""
-        return "–" if percent is None else f"{self.number(_short(percent))} %"
+        return "–" if percent is None else f"{self.number(_short(percent))}\N{NO-BREAK SPACE}%"
 
     def size(self, count: int) -> str:
         """Bytes for people; French counts them in octets."""
