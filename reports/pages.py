@@ -138,7 +138,8 @@ class Pages:
         text = markdown(error, self.config.command)
         page = self._render(
             "error.html", "errors", "../", error=error, state=state, watch=watch, samples=readable,
-            client_text=client_text, timeline=timeline.of_error(error.timeline), series=series(error.hours, error.last_seen), markdown=text,
+            client_text=client_text, timeline=timeline.of_error(error.timeline), markdown=text,
+            series=series(error.hours, error.last_seen),
             text=plain_text(error),
         )  # fmt: skip
         corrections = self._render("sheet.html", "errors", "", error=error)

@@ -12,9 +12,14 @@ from tocsin.daemon.queries.tickets import HistoryFacts
 TOGETHER = 1.0
 """Seconds: rows written so close to each other are of one step."""
 CLOSINGS = frozenset(("resolved", "auto_closed"))
-STEPS = frozenset(
-    (*CLOSINGS, "created", "reopened", "reappeared", "correction_logged", "validated", "validation_failed")
-)
+STEPS = CLOSINGS | {
+    "created",
+    "reopened",
+    "reappeared",
+    "correction_logged",
+    "validated",
+    "validation_failed",
+}
 """Actions that change a ticket's state: the row that says so stands beside them."""
 
 
@@ -51,7 +56,7 @@ def of_ticket(history: Sequence[HistoryFacts]) -> list[HistoryFacts]:
 
 
 def _says_nothing_new(one: Happening, everything: Sequence[Happening]) -> bool:
-    """A state's change beside its step; the error's closing beside its tickets'; a return in a ticket's first second."""
+    """A state's change beside its step, an error's closing beside its tickets', a return as the ticket opens."""
     steps = [(each.at, each.kind) for each in everything if each.ticket_id is not None]
     if one.kind == "status_changed":
         return _beside(one.at, steps)
