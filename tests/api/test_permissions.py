@@ -139,6 +139,7 @@ def test_what_a_client_reads_names_no_class_no_path_no_person_and_no_other_clien
         for secret in ("KeyError", "orders.py", "/srv", "acme", "they pay late", "ana", "ops@", "web1"):
             assert secret not in text, (path, secret, text)
     found = martin.get(f"{V1}/tickets/1").json()
+    assert found["metadata"] == {}
     assert [(one["author"], one["text"]) for one in found["messages"]] == [("Atelier", "We are on it.")]
     assert found["history"][0]["description"] == "Le ticket a été ouvert."
 

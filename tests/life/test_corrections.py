@@ -121,6 +121,17 @@ class CorrectionContract:
         world.check()
         assert world.tickets()[0].status == "open"
 
+    def test_silence_counts_from_the_withdrawal_of_one_of_two_on(self, world: World):
+        app = world.app()
+        app.fail(3)
+        kept(world, A)
+        kept(world, ELSEWHERE)
+        world.live(DAY - HOUR, app)
+        taken_back(world, 2)
+        world.live(2 * HOUR, app)
+        world.check()
+        assert world.tickets()[0].status == "in_progress"
+
     def test_a_failed_correction_that_is_withdrawn_holds_the_ticket_no_more(self, world: World):
         app = world.app()
         app.fail(3)
