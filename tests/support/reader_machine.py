@@ -32,6 +32,10 @@ CONFIG = """\
 [mail]
 admin = ["ops@example.org"]
 client = "review"
+[organisation]
+name = "Reader & Co"
+[report]
+url = "https://errors.example.org"
 [[client]]
 id = "acme"
 name = "Acme Ltd"
