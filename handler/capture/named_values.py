@@ -25,16 +25,18 @@ class NamedValues:
     def add(self, items: Iterable[tuple[Any, Any]], but: frozenset[str] = frozenset()) -> None:
         """All of these but some. A name may be anything that a dict has as a key."""
         pairs = list(items)
+        texts, room = self.texts, values.ROOM
         for key, value in pairs[:_LOOKED_AT]:
             name = key if type(key) is str else values.exact(key) or values.render(key)
             if name in but or name in _OF_STRUCTLOG:
                 continue
-            name = values.shortened(name, _NAME_TEXT)
-            if len(self.texts) >= _NAMES and name not in self.texts:
+            if len(name) > _NAME_TEXT:
+                name = values.shortened(name, _NAME_TEXT)
+            if len(texts) >= _NAMES and name not in texts:
                 self._dropped += 1
                 continue
             text = value if type(value) is str else values.render(value)
-            self.texts[name] = values.shortened(text, values.ROOM)
+            texts[name] = text if len(text) <= room else values.shortened(text, room)
         self._dropped += max(0, len(pairs) - _LOOKED_AT)
 
     def add_errors(self, arguments: object) -> None:
@@ -52,10 +54,14 @@ class NamedValues:
 
     def shown(self, scrub: Scrubber) -> dict[str, str]:
         """Without secrets; at the end, how many names there were where some had no room."""
-        shown = {
-            values.clean(name): values.clean(values.shortened(text, _TEXT))
-            for name, text in scrub.pairs(self.texts).items()
-        }
+        shown = scrub.pairs(self.texts)
+        # What is printable is clean: neither NUL nor a lone surrogate is.
+        short = max(map(len, shown.values()), default=0) <= _TEXT
+        if not (short and all(map(str.isprintable, (*shown, *shown.values())))):
+            shown = {
+                values.clean(name): values.clean(values.shortened(text, _TEXT))
+                for name, text in shown.items()
+            }
         if self._dropped:
             shown[values.CUT] = values.cut_mark(len(shown) + self._dropped, "names")
         return shown

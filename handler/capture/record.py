@@ -13,6 +13,7 @@ record.
 from __future__ import annotations
 
 import logging
+import operator
 import re
 import sys
 import threading
@@ -51,7 +52,8 @@ _TRACEBACK = "Traceback (most recent call last)"
 _ASKED = frozenset(map(id, (tuple, dict, list, str, int, float, bool)))
 
 _ATTRIBUTES = values.attributes_of
-_DEFAULTS = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+_DEFAULT_ORDER = tuple(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+_DEFAULTS = frozenset(_DEFAULT_ORDER)
 _ORDINARY = _DEFAULTS | {"message", "asctime", "taskName", "client", "fingerprint"}
 _CONSUMED = frozenset(("exc_info", "fingerprint"))
 _ORDINARY_COUNT = len(_DEFAULTS)
@@ -276,13 +278,20 @@ class Capture:
         if type(plain.msg) is dict:
             found.add(plain.msg.items(), _CONSUMED | {"event"})
         fields = plain.__dict__
-        found.add(fields.items(), _ORDINARY)
+        found.add(_added(fields), _ORDINARY)
         if (client := fields.get("client")) is not None and client_id(client) is None:
             found.add((("client", client),))
         found.add_errors(plain.args)
         if "request" in found.texts and (route := values.route_of(fields.get("request"))):
             found.texts.setdefault("route", route)
         return found.shown(self._scrub) or None
+
+
+def _added(fields: dict[str, Any]) -> Iterable[tuple[Any, Any]]:
+    """What was added to a record: it stands behind what logging itself gave it, as long as that is in its order."""
+    if all(map(operator.is_, fields, _DEFAULT_ORDER)):
+        return islice(fields.items(), _ORDINARY_COUNT, None)
+    return fields.items()
 
 
 def _keep(known: dict[Any, Any], key: object, value: object) -> None:

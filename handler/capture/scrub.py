@@ -50,17 +50,11 @@ class Scrubber:
         self._named = named_patterns(names)
         self._quoted = [pair for pair in self._named if "(?P<q>" in pair[0].pattern]
         self._bracketed = bracketed_patterns(names)
-        self._known: dict[str, bool] = {}
+        self._known = _KnownNames(self._name)
 
     def secret_name(self, name: str) -> bool:
         """Is the value under this name a secret, whatever it looks like?"""
-        known = self._known.get(name)
-        if known is None:
-            if len(self._known) >= _NAMES_KEPT:
-                self._known.clear()
-            known = self._name.search(_snake(name[:_MARGIN])) is not None
-            self._known[name] = known
-        return known
+        return self._known[name]
 
     def text(self, text: str) -> str:
         """`text` without its secrets, each replaced by `[scrubbed]`; at most about `LIMIT` characters."""
@@ -114,16 +108,16 @@ class Scrubber:
 
     def pairs(self, pairs: Mapping[str, str]) -> dict[str, str]:
         """Named texts without their secrets: by the name, else by what the text holds."""
-        open_names = [name for name in pairs if not self.secret_name(name)]
-        texts = self.texts([pairs[name] for name in open_names])
-        shown = dict.fromkeys(pairs, MARK)
-        shown.update(zip(open_names, texts, strict=True))
-        for name, text in pairs.items():
-            if text in HARMLESS:
-                shown[name] = text
-        if self.names_its_value(pairs) and pairs["value"] not in HARMLESS:
-            shown["value"] = MARK
-        return shown
+        known = self._known
+        secret = [name for name in pairs if known[name]]
+        if self.names_its_value(pairs):
+            secret.append("value")
+        shown = dict(pairs)
+        for name in secret:
+            shown[name] = pairs[name] if pairs[name] in HARMLESS else MARK
+        before = list(shown.values())
+        after = self.texts(before)
+        return shown if after is before else dict(zip(shown, after, strict=True))
 
     def texts(self, texts: list[str]) -> list[str]:
         """As `text`, each of them. Clean ones are told by one look at many together: most are."""
@@ -176,6 +170,20 @@ class Scrubber:
             or (self._extra and any(name in low for name in self._extra))
         )
         return bool(hint) and (self._name.search(low) is not None or OTHER_NAME.search(low) is not None)
+
+
+class _KnownNames(dict[str, bool]):
+    """Whether the value under a name is a secret: each name is looked at once."""
+
+    def __init__(self, secret: re.Pattern[str]) -> None:
+        super().__init__()
+        self._secret = secret
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= _NAMES_KEPT:
+            self.clear()
+        known = self[name] = self._secret.search(_snake(name[:_MARGIN])) is not None
+        return known
 
 
 _PLAIN = r"[a-z \t,.;!?()\[\]#*\x80-\U0010ffff]*+"

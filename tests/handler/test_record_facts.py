@@ -95,3 +95,14 @@ def test_an_event_of_a_handler_that_knew_neither_has_neither() -> None:
     assert (
         decode_event(b"\x9a\x01\xcb?\xf0\0\0\0\0\0\0\x28\xa4shop\xa6failed\xc0\xa2/p\xa1m\xa1f\x01") == older
     )
+
+
+@pytest.mark.parametrize("moved", ["msg", "process", "name"])
+def test_what_extra_adds_is_told_wherever_the_attributes_of_logging_itself_stand(moved: str) -> None:
+    made = record(order=17)
+    made.__dict__[moved] = made.__dict__.pop(moved)
+    assert event_of(made).context == {"order": "17"}
+
+
+def test_a_name_and_a_value_that_no_database_takes_are_cleaned() -> None:
+    assert event_of(record(**{"a\0b": "x\ud800"})).context == {"a\u2400b": "x\\ud800"}
