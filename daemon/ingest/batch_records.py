@@ -20,9 +20,9 @@ from tocsin.handler.protocol.outline import EventOutline, outline, outline_event
 class BatchRecords:
     """Counts the records of a session's batch; what a key stands for holds within the batch."""
 
-    def __init__(self, session: Session, places: CodeLocations, counters: Counters, now: float) -> None:
+    def __init__(self, session: Session, locations: CodeLocations, counters: Counters, now: float) -> None:
         self._session = session
-        self._places = places
+        self._locations = locations
         self._counters = counters
         self._now = now
         self._defined: dict[int, Counter] = {}
@@ -34,7 +34,7 @@ class BatchRecords:
             event = outline_event(raw)
         except wire.WireError:
             return
-        self._defined[event.key] = self._counters.of(self._session, event, self._places)
+        self._defined[event.key] = self._counters.of(self._session, event, self._locations)
 
     def add(self, position: int, raw: Raw) -> None:
         """Counts the record at this position of the session."""
@@ -58,7 +58,7 @@ class BatchRecords:
             sessions.add_loss(self._session.id, record.reason, max(record.count, 0))
 
     def _event(self, position: int, raw: Raw, event: EventOutline) -> None:
-        counter = self._counters.of(self._session, event, self._places)
+        counter = self._counters.of(self._session, event, self._locations)
         if event.key:
             self._defined[event.key] = counter
         at = self._moment(event.occurred_at)
@@ -66,7 +66,7 @@ class BatchRecords:
         if counter.total.should_sample(at):
             session_id, signature, client = self._session.id, counter.signature, counter.client
             counter.total.add_sample(
-                Sampled(event, signature, raw, self._places, session_id, position, at, client)
+                Sampled(event, signature, raw, self._locations, session_id, position, at, client)
             )
 
     def _moment(self, told: float) -> float:

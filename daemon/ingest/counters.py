@@ -46,15 +46,15 @@ class Counters:
         self._counters: dict[tuple[str, str | None, int], Counter] = {}
         """By session, client and the signature object, which they keep alive."""
 
-    def of(self, session: Session, event: EventOutline, places: CodeLocations) -> Counter:
+    def of(self, session: Session, event: EventOutline, locations: CodeLocations) -> Counter:
         """Where the event's occurrences are counted."""
-        signature = self._signatures.of(session.id, event, places)
+        signature = self._signatures.of(session.id, event, locations)
         if self._splits:
             signature = self._part(session, event, signature)
         like = (session.id, event.client, id(signature))
         counter = self._counters.get(like)
         if counter is None:
-            total = self._sum(session, signature, event, places)
+            total = self._sum(session, signature, event, locations)
             named = event.client or self._own_clients.get(session.service, "")
             client = self._clients.of(named)
             # A sample keeps a name that is nobody's, so that the admin learns which.
@@ -94,9 +94,11 @@ class Counters:
             self._parts[part.fine] = part, origin
         return self._parts[part.fine][0]
 
-    def _sum(self, session: Session, signature: Signature, event: EventOutline, places: CodeLocations) -> Sum:
+    def _sum(
+        self, session: Session, signature: Signature, event: EventOutline, locations: CodeLocations
+    ) -> Sum:
         key = Key(session.service, session.environment, signature.fine, signature.older)
         total = self._sums.get(key)
         if total is None:
-            total = self._sums[key] = Sum(signature, event, places, session.id)
+            total = self._sums[key] = Sum(signature, event, locations, session.id)
         return total

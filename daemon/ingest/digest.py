@@ -250,9 +250,9 @@ class _Transaction:
             return Refusal(
                 session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
             )
-        places = self._memory.signatures.tell(session.id, batch.places)
+        locations = self._memory.signatures.tell(session.id, batch.places)
         frames = [(at, raw) for at, raw in batch.frames if at >= session.watermark]
-        whole = broken_off.joined(session, frames, batch.definitions, places)
+        whole = broken_off.joined(session, frames, batch.definitions, locations)
         records = BatchRecords(session, whole.locations, self._counters, self._now)
         for raw in batch.definitions:
             records.define(raw)

@@ -90,7 +90,7 @@ class NewErrors:
 
     def _came_back(self, key: Key, total: Sum) -> ErrorLog | None:
         path, line, _, _ = total.signature.location
-        location = total.places.get((path, line))
+        location = total.locations.get((path, line))
         if location is None or not location.statement:
             return None
         for error_id, new_code in self._corrected_at(key, total.signature.coarse):

@@ -55,7 +55,7 @@ def _few(samples: list[Sampled]) -> list[Sampled]:
 
 
 def _row(error: ErrorLog, sample: Sampled) -> tuple[object, ...]:
-    locations = [sample.places[one.at] for one in mentions(sample.event) if one.at in sample.places]
+    locations = [sample.locations[one.at] for one in mentions(sample.event) if one.at in sample.locations]
     body = encode_body(sample.body, locations)
     return error.id, sample.session_id, sample.position, moment(sample.at), sample.client, body
 

@@ -69,7 +69,7 @@ class Sampled(Struct, frozen=True):
     event: Event
     signature: Signature
     body: Raw
-    places: Mapping[tuple[str, int], CodeLocation]
+    locations: Mapping[tuple[str, int], CodeLocation]
     """Those of its batch: more than the event names."""
     session_id: str
     position: int
@@ -84,14 +84,14 @@ class Sum:
         self,
         signature: Signature,
         event: Event,
-        places: Mapping[tuple[str, int], CodeLocation],
+        locations: Mapping[tuple[str, int], CodeLocation],
         session_id: str,
     ) -> None:
         self.signature = signature
         """The newest event's: all have its hash, and not all its line."""
         self.event = event
-        """The newest event, in full unless only repeats came; `places` holds what its frames name."""
-        self.places = places
+        """The newest event, in full unless only repeats came; `locations` holds what its frames name."""
+        self.locations = locations
         self.session_id = session_id
         self.hits: dict[tuple[str, str], Occurrences] = {}
         """By (client, session); a client is '' where there is none."""
@@ -119,7 +119,7 @@ class Sum:
         if sample.at >= self._event_at:
             self._event_at = sample.at
             self.event, self.signature = sample.event, sample.signature
-            self.places, self.session_id = sample.places, sample.session_id
+            self.locations, self.session_id = sample.locations, sample.session_id
 
     @property
     def samples(self) -> list[Sampled]:

@@ -129,7 +129,7 @@ def _schema(store: Store) -> Finding:
 def _daemon(config: Config, store: Store, status: StatusFacts, now: float) -> Iterator[Finding]:
     locked = environment.locked_by(config)
     if not status.alive and locked:
-        text = f"pid {locked} runs but has given no heartbeat since {_since(status)}"
+        text = f"pid {locked} runs but was not seen alive since {_since(status)}"
         remedy = "systemctl restart tocsin; its log says thread_stuck, not_stored or job_failed, and why"
         yield problem("daemon", text, remedy)
         return

@@ -29,7 +29,7 @@ class AliveIntervals:
         self._newest: dict[str, _Newest] = {}
 
     def extend(self, signs: Iterable[tuple[Session, Sequence[Sequence[float]]]]) -> None:
-        """Adds heartbeats (epoch seconds, in groups) to sessions' intervals, inside the transaction."""
+        """Adds liveness signals (epoch seconds, in groups) to sessions' intervals, inside the transaction."""
         if len(self._newest) > REMEMBERED:
             self._newest.clear()
         longer: list[tuple[Session, float]] = []

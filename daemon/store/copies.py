@@ -43,7 +43,7 @@ class Contents(Struct, frozen=True):
     tickets: int | None = None
     occurrences: int | None = None
     until: float | None = None
-    """The daemon's last heartbeat in it, epoch seconds."""
+    """When the daemon was last seen alive in it, epoch seconds."""
 
 
 def write(url: str, path: Path) -> Contents:

@@ -121,7 +121,7 @@ def total():
 def test_a_sum_begins_with_what_is_known_of_its_first_event():
     found = Sum(signature(), event(0.0), {("a.py", 1): None}, "s0")
     assert (found.signature, found.event) == (signature(), event(0.0))
-    assert (found.places, found.session_id) == ({("a.py", 1): None}, "s0")
+    assert (found.locations, found.session_id) == ({("a.py", 1): None}, "s0")
     assert (found.hits, found.samples) == ({}, [])
 
 
@@ -187,7 +187,7 @@ def test_a_sum_shows_its_newest_event():
     found.add_sample(sample(9.0, "s2"))
     found.add_sample(sample(7.0, "s3"))
     assert (found.event, found.signature.fine) == (event(9.0), "of 9.0")
-    assert (found.places, found.session_id) == ({("a.py", 9): None}, "s2")
+    assert (found.locations, found.session_id) == ({("a.py", 9): None}, "s2")
 
 
 def test_of_two_events_of_one_moment_the_later_one_is_shown():

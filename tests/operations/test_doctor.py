@@ -197,7 +197,7 @@ def test_a_daemon_that_does_not_run_is_found(stopped: Installation) -> None:
 
 
 def test_a_daemon_that_is_stuck_is_found(patient: Installation) -> None:
-    check(patient, "daemon", "no heartbeat", "systemctl restart tocsin", now=time.time() + 3600)
+    check(patient, "daemon", "not seen alive", "systemctl restart tocsin", now=time.time() + 3600)
 
 
 def test_a_socket_somebody_removed_is_found(patient: Installation) -> None:
