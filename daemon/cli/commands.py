@@ -79,7 +79,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "Print one report (Markdown) over the open errors, or those given, for a coding agent.",
         ),
         "correct": Entry(
-            "corrections", "correct", "Record a correction of ERROR_ID, or a batch of them, all or nothing."
+            "corrections", "correct",
+            "Record a correction of ERROR_ID: what a commit or a diff changed, or one change; or a batch, "
+            "all or nothing.",
         ),
         "corrections": Entry("corrections", "corrections", "List the corrections with their diffs and test status."),
         "withdraw": Entry(
