@@ -45,10 +45,10 @@ def _with_short_texts(event: Event) -> Event:
     event = _changed(event, _frame_only, 8, 300)
     return structs.replace(
         event,
-        message=_head(event.message, 2000),
+        message=values.shortened(event.message, 2000),
         stack=event.stack and _length_only(event.stack),
         context=_count_only(event.context, "names"),
-        template=event.template and _head(event.template, 1000),
+        template=event.template and values.shortened(event.template, 1000),
         breadcrumbs=_mark_only(event),
     )
 
@@ -100,12 +100,8 @@ def _count_only(named: dict[str, str] | None, unit: str) -> dict[str, str] | Non
     return {values.CUT: values.cut_mark(before[0] if before else len(named), unit)}
 
 
-def _head(text: str, limit: int) -> str:
-    return values.shortened(text, limit)
-
-
 def _safe(text: str) -> str:
-    return values.clean(_head(text, 1000))
+    return values.clean(values.shortened(text, 1000))
 
 
 def _changed(event: Event, change: Any, room: int, text: int) -> Event:
@@ -126,10 +122,10 @@ def _shorter(raised: Raised, change: Any, room: int, text: int, nodes: int) -> R
         cause = cause and _shorter(cause, change, room, text, nodes - 2)
         context = context and _shorter(context, change, room, text, nodes - 2)
     members = raised.group[: max(0, nodes)]
-    left = tuple(_head(f"{one.type}: {one.text}", 200) for one in raised.group[len(members) :])
+    left = tuple(values.shortened(f"{one.type}: {one.text}", 200) for one in raised.group[len(members) :])
     return structs.replace(
         raised,
-        text=_head(raised.text, text),
+        text=values.shortened(raised.text, text),
         frames=tuple(change(frame) for frame in frames),
         omitted=raised.omitted + omitted,
         cause=cause,
@@ -148,12 +144,14 @@ def _root(link: Raised | None, text: int) -> Raised | None:
         link = further
     if link is None:
         return None
-    return Raised(type=link.type, text=_head(link.text, text), skipped=skipped + (link.skipped or 0))
+    return Raised(
+        type=link.type, text=values.shortened(link.text, text), skipped=skipped + (link.skipped or 0)
+    )
 
 
 def _first(texts: tuple[str, ...], count: int, unit: str, text: int) -> tuple[str, ...]:
     """The first of them, shortened, and how many there were."""
-    kept = tuple(_head(one, text) for one in texts[:count])
+    kept = tuple(values.shortened(one, text) for one in texts[:count])
     if len(texts) <= count:
         return kept
     before = values.whole_of(texts[-1]) if texts[-1][:1] == "…" else None
