@@ -108,10 +108,10 @@ class Store:
         SQLite itself goes on writing into a deleted file.
         """
         try:
-            self._check_file()
+            self.check_file()
             with self._begun(() if self.postgres else ("IMMEDIATE",)):
                 yield
-            self._check_file()
+            self.check_file()
         except (OperationalError, InterfaceError):
             self._drop_broken()
             raise
@@ -172,7 +172,7 @@ class Store:
         if self._file is None and self._path is not None:
             self._file = _identity(self._path)
 
-    def _check_file(self) -> None:
+    def check_file(self) -> None:
         """Raises StoreError when SQLite's file has lost its name, StoreReplaced when another file has it."""
         if self._path is None or self._file is None:
             return

@@ -19,7 +19,7 @@ from starlette.routing import Route as StarletteRoute
 
 from tocsin.daemon.failure import Failed, Meanwhile, NotThere
 from tocsin.daemon.log import log
-from tocsin.daemon.store.database import StoreError
+from tocsin.daemon.store.database import StoreError, StoreReplaced
 from tocsin.daemon.store.models import Ticket
 from tocsin.reports.api.operation import LARGEST_NUMBER
 from tocsin.reports.console import answers, cookies, identity
@@ -78,7 +78,13 @@ def _answer(site: Site, route: Route, request: Request, body: bytes) -> Response
     if any(isinstance(value, int) and value > LARGEST_NUMBER for value in request.path_params.values()):
         return _refuse(site, request, 404, route.api)
     try:
+        site.store.check_file()
         who, token = _sender(site, route, request, now)
+    except StoreReplaced as error:
+        # Read on, it would be the old file: whoever watches over the console starts it on the new one.
+        log.error("console_ends", reason=str(error))
+        site.end()
+        return _refuse(site, request, 503, route.api)
     except (PeeweeException, StoreError) as error:
         log.warning("console_without_database", reason=str(error))
         return _refuse(site, request, 503, route.api)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import socket
 import urllib.error
@@ -69,6 +71,15 @@ def test_the_console_ends_with_its_daemon(daemon: WithConsole, number: int) -> N
     console = daemon.console()
     daemon.kill(number)
     assert until(lambda: not console.is_running())
+
+
+def test_the_console_starts_again_on_a_database_that_was_restored_beneath_it(daemon: WithConsole) -> None:
+    first, file = daemon.console(), daemon.place / "state" / "tocsin.db"
+    shutil.copy(file, daemon.place / "other.db")
+    os.replace(daemon.place / "other.db", file)
+    assert daemon.status() == 503
+    assert until(lambda: not first.is_running() or first.status() == psutil.STATUS_ZOMBIE)
+    assert daemon.said("console_ends") == 1
 
 
 def test_the_first_admin_s_link_is_not_written_to_a_log(daemon: WithConsole) -> None:
