@@ -58,6 +58,39 @@ def test_two_sessions_of_a_process_count_each_from_their_own_beginning(
     assert (begun(first), begun(second)) == ([2], [1])
 
 
+def test_a_session_goes_on_counting_when_another_ends(imported: Imported, watching: Watching) -> None:
+    shop = imported(SHOP)
+    first, second = watching("place"), watching("place")
+    first.end()
+    shop.place()
+    assert begun(second) == [1]
+
+
+def test_while_counting_is_interrupted_a_call_is_not_looked_at(imported: Imported) -> None:
+    shop = imported(SHOP)
+    counter = tool.monitor.count(shop.place.__code__, "test")
+    assert counter is not None
+    for _ in range(CALLS + 500):
+        shop.place()
+    tool.monitor.release(counter, "test")
+    assert counter.begun == CALLS
+
+
+def test_a_child_that_counts_nothing_gives_back_what_it_inherited(
+    imported: Imported, watching: Watching
+) -> None:
+    imported(SHOP)
+    watching("place")
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        tool.monitor.detach()
+        os.write(write, str(api.get_tool(3)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 100) == b"None"
+
+
 def test_a_count_goes_on_while_other_functions_are_named(imported: Imported, watching: Watching) -> None:
     shop = imported(SHOP)
     counts = watching("place")

@@ -25,6 +25,14 @@ def bare(function):
         return function(*args, **kwargs)
     return wrapper
 
+REGISTRY = {}
+
+def registered(function):
+    REGISTRY[0] = function
+    def wrapper():
+        return REGISTRY[0]()
+    return functools.update_wrapper(wrapper, function)
+
 class Made:
     "A decorator that makes an object, as task libraries do."
     def __init__(self, function):
@@ -40,6 +48,8 @@ def plain(): ...
 def decorated(): ...
 @bare
 def hidden(): ...
+@registered
+def kept(): ...
 @Made
 def task(): ...
 @contextlib.contextmanager
@@ -48,7 +58,6 @@ def managed():
 def outer():
     def inner(): ...
     return inner
-inner = outer()
 class Order:
     class Line:
         def price(self): ...
@@ -81,9 +90,10 @@ CALLS: list[tuple[str, Call]] = [
     ("plain", lambda shop: shop.plain()),
     ("decorated", lambda shop: shop.decorated()),
     ("hidden", lambda shop: shop.hidden()),
+    ("kept", lambda shop: shop.kept()),
     ("task", lambda shop: shop.task()),
     ("managed", lambda shop: shop.managed().__enter__()),
-    ("outer.inner", lambda shop: shop.inner()),
+    ("outer.inner", lambda shop: shop.outer()()),
     ("Order.pay", lambda shop: shop.Order().pay()),
     ("Order.Line.price", lambda shop: shop.Order.Line().price()),
     ("Order.load", lambda shop: shop.Order.load()),
@@ -138,6 +148,15 @@ def test_a_name_that_two_functions_of_the_module_have_is_nobodys(
 ) -> None:
     imported("class A:\n    def pay(self): ...\nclass B:\n    def pay(self): ...\n")
     assert watching("*.pay").told()[0].unknown == "no_function"
+
+
+def test_a_module_that_gets_another_name_counts_each_run_once(imported: Imported, watching: Watching) -> None:
+    shop = imported(SHOP)
+    counts = watching("plain")
+    shop.later = 1
+    counts.check(0.0)
+    shop.plain()
+    assert counts.told()[0].begun == 1
 
 
 def test_a_function_is_found_again_after_its_module_was_reloaded(
