@@ -18,7 +18,7 @@ from sim_world import HORIZON, HOUR, INTERVAL, Error, Occurrence, Worker, next_u
 
 from tocsin.daemon.store import intervals
 from tocsin.daemon.store.intervals import Interval
-from tocsin.daemon.tickets import evidence, lifecycle
+from tocsin.daemon.tickets import chance, evidence, lifecycle
 from tocsin.daemon.tickets.evidence import Process, Rule, Silence, Verdict
 from tocsin.daemon.tickets.lifecycle import Action, EventType, State, TicketEvent
 from tocsin.daemon.tickets.recurrence import old_code, same_after_correction
@@ -205,9 +205,9 @@ class Play:
         seen = where.seen
         held = evidence.held_back(processes, up, since, self._policy.rule.unseen_after)
         moments = [one.at for one in self._known]
-        rate = evidence.rate_before(len(moments), min(moments), max(moments))
+        before = chance.hours_before({int(at // HOUR) for at in moments}, seen, min(moments), since)
         last = max((min(end, now) for start, end in seen if start <= now), default=None)
-        return Silence(since, up, seen, last, held, self._tests == "failed", rate=rate)
+        return Silence(since, up, seen, last, held, self._tests == "failed", before=before)
 
     def _close(self, now: float) -> None:
         self._step(EventType.QUIET, now)

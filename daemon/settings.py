@@ -17,7 +17,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 EVENTS = (
-    "detection", "validated", "validation_failed", "reappeared", "reopened", "closing", "inconclusive",
+    "detection", "validated", "validation_failed", "reappeared", "reopened", "closing", "ready", "inconclusive",
     "old_code", "message", "reminder", "more_frequent", "weekly",
 )  # fmt: skip
 """What a channel can be told; the names of the mails to admins."""
@@ -102,6 +102,8 @@ class Watch(_Section, frozen=True):
     """How long a function may not have run before the admins are told that its ticket stays open."""
     unseen_after: Duration = Duration(72 * 3600)
     """So long unheard, an application makes its watches inconclusive, and a process of it is written off."""
+    critical: Literal["by_hand", "auto"] = "by_hand"
+    """Tickets of priority critical. `by_hand`: once the evidence is complete, the admins are told and close them."""
 
 
 class Mail(_Section, frozen=True):

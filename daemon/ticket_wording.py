@@ -29,6 +29,11 @@ _WAITING = {
     "run": _("a run that begins and ends in order without the error"),
     "seen_alive": _("the application to be seen alive long enough"),
     "not_exercised": _("a run of %(name)s: not exercised yet"),
+    "loss": _("the full time since events of the service were lost: this error may have been among them"),
+    "program": _("%(name)s, which logged the error, to be seen alive long enough"),
+    "logger": _("the logger %(name)s, which logged the error: its errors do not reach the handler now"),
+    "release": _("the release %(name)s, which has the correction, to be out"),
+    "hand": _("a person to close it: the evidence is complete"),
     "chance": _("a longer silence: this one is still likely without any correction"),
 }
 _UNKNOWN_RUNS = {
@@ -56,6 +61,7 @@ _MAILS = {
     "reappeared": _("reappeared"),
     "validated": _("validated"),
     "validation_failed": _("validation_failed"),
+    "ready": _("ready to be closed"),
     "inconclusive": _("inconclusive"),
     "old_code": _("old_code"),
     "reminder": _("reminder"),
@@ -99,8 +105,15 @@ def waiting(facts: Facts | None, reader: Language = ENGLISH) -> str:
     """What a closing waits for (`evidence.Waiting` as data), '' for nothing."""
     if not facts:
         return ""
-    known = {"pid": facts.get("pid", 0), "host": facts.get("host", ""), "name": facts.get("name", "")}
-    return _said(reader, _WAITING[facts["kind"]], **known)
+    name = facts.get("name", "")
+    if facts["kind"] == "release" and not name:
+        return reader.gettext(_("the next release of the service, with the correction, to be out"))
+    if facts["kind"] == "run" and name:
+        return _said(
+            reader, _("a run of %(name)s that begins and ends in order without the error"), name=name
+        )
+    pid, host = facts.get("pid", 0), facts.get("host", "")
+    return _said(reader, _WAITING[facts["kind"]], pid=pid, host=host, name=name)
 
 
 def runs(facts: Facts | None, reader: Language = ENGLISH) -> str:
@@ -215,7 +228,8 @@ def _old_code(facts: Facts, reader: Language) -> str:
 
 
 def _correction(facts: Facts, reader: Language) -> str:
-    return "; ".join(filter(None, [", ".join(facts["files"]), *facts["texts"]]))
+    release = _said(reader, _("in release %(name)s"), name=facts["release"]) if facts.get("release") else ""
+    return "; ".join(filter(None, [", ".join(facts["files"]), *facts["texts"], release]))
 
 
 def _summary(facts: Facts, reader: Language) -> str:
@@ -228,15 +242,29 @@ def _quiet(facts: Facts, reader: Language) -> str:
     said = [_said(reader, text, quiet=quiet, seen=seen)]
     if facts.get("runs"):
         said.append(runs(facts["runs"], reader))
-    if facts.get("gone"):
-        said.append(may_be_missing(facts["gone"], reader))
+    if missing := not_known(facts, reader):
+        said.append(missing)
     if facts.get("unverified"):
         said.append(reader.gettext(_("the correction was not verified by tests")))
     return "; ".join(said)
 
 
-def may_be_missing(gone: Sequence[Facts], reader: Language = ENGLISH) -> str:
-    """What a closing does not know of: the processes that were written off."""
+def not_known(facts: Facts, reader: Language = ENGLISH) -> str:
+    """What a closing does not know of, '' for nothing: times and processes of which nothing can be told."""
+    said = []
+    if facts.get("untold_seconds"):
+        text = _("for %(duration)s its errors could not have reached the handler")
+        said.append(_said(reader, text, duration=reader.duration(facts["untold_seconds"])))
+    if facts.get("programs_gone"):
+        text = _("not seen any more: %(programs)s, which logged the error")
+        said.append(_said(reader, text, programs=", ".join(facts["programs_gone"])))
+    if facts.get("gone"):
+        said.append(_may_be_missing(facts["gone"], reader))
+    return "; ".join(said)
+
+
+def _may_be_missing(gone: Sequence[Facts], reader: Language) -> str:
+    """Processes that were written off, and what they may have held."""
     text = _("pid %(pid)s on %(host)s, last heard %(moment)s")
     named = [
         _said(reader, text, pid=one["pid"], host=one["host"], moment=reader.moment(one["last_heard"]))
@@ -338,6 +366,7 @@ ACTIONS: Mapping[str, Callable[[Facts, Language], str]] = {
     "validated": _summary,
     "validation_failed": _summary,
     "auto_closed": _quiet,
+    "ready": _quiet,
     "inconclusive": _inconclusive,
     "resolved": _resolved,
     "merged": _merged,

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Iterable
 from typing import Protocol
 
 from tocsin.handler import process
@@ -40,6 +41,8 @@ class User(Protocol):
 
     @property
     def in_use(self) -> bool: ...
+
+    def hears(self, name: str, level: int) -> bool: ...
 
 
 class Destination:
@@ -119,6 +122,16 @@ class Destination:
             return any(handler.in_use for handler in self.handlers)
         except RuntimeError:  # A handler was made just now.
             return True
+
+    def unheard(self, loggers: Iterable[tuple[str, int]]) -> tuple[str, ...]:
+        """Of these loggers (name, level) those whose records reach none of its handlers."""
+        try:
+            handlers = list(self.handlers)
+        except RuntimeError:  # A handler was made just now.
+            return ()
+        return tuple(
+            name for name, level in loggers if not any([handler.hears(name, level) for handler in handlers])
+        )
 
     # Its life
 
@@ -251,6 +264,7 @@ class Destination:
             header = describe(self.settings)
             session = Session(self.settings, header, self._open_spool(header), self._alive, self._failed)
             session.shipper.work.in_use = lambda: self.in_use
+            session.shipper.work.talk.look_for_unheard(self.unheard)
             session.shipper.renew = self.begin
             self._session = session
             self._start(session)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from tocsin.handler import exception_hooks
+from tocsin.handler import audible, exception_hooks
 from tocsin.handler.capture import stamp
 from tocsin.handler.capture.breadcrumbs import trails
 from tocsin.handler.capture.stamp import StampedRecord, is_first
@@ -24,6 +24,8 @@ from tocsin.handler.process import monotonic
 from tocsin.handler.settings import Settings, resolve_settings
 from tocsin.handler.settling import settling
 
+REJECTED = 100
+"""Loggers whose rejected records are remembered, at most."""
 _destinations: dict[Settings, Destination] = {}
 
 
@@ -89,6 +91,8 @@ class TocsinHandler(logging.Handler):
         self._closed = False
         self._behind = False
         """Its records come from a queue's listener, a buffer or another library, and not from a logger."""
+        self._rejected: set[str] = set()
+        """Loggers of which our own filters have rejected a record, and passed none since."""
         self._look_at_next()
         self._uncaught_too = uncaught_too
         self._uncaught = Uncaught(self, lambda: self._is_reached) if uncaught_too else None
@@ -122,7 +126,10 @@ class TocsinHandler(logging.Handler):
         if isinstance(passed, logging.LogRecord):
             record = passed
         if passed:
+            self._rejected.discard(record.name)
             self.emit(record)
+        elif record.levelno >= self.level and len(self._rejected) < REJECTED:
+            self._rejected.add(record.name)
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -165,6 +172,14 @@ class TocsinHandler(logging.Handler):
         elif not self.destination.in_use:
             self.flush()
         super().close()
+
+    def hears(self, name: str, level: int) -> bool:
+        """Whether a record of this logger and level would reach it, as far as can be seen now."""
+        if name in self._rejected:
+            # A filter may reject noise now and then: whatever comes until the next look passes or is noted again.
+            self._rejected.discard(name)
+            return False
+        return audible.reaches(self, name, level, behind=self._behind)
 
     @property
     def in_use(self) -> bool:

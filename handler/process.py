@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, Protocol
 # a module has bound them.
 monotonic: Callable[[], float] = functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
 """Seconds of a clock that nobody sets."""
+LOADED = monotonic()
+"""When this program's code began to be loaded, by that clock; a forked child runs its parent's code."""
 
 _WIPEONFORK = 18
 """MADV_WIPEONFORK (Linux 4.14): a forked child finds the page full of zeros. The module `mmap` has no name for it."""

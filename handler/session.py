@@ -9,7 +9,7 @@ import socket
 import sys
 import uuid
 
-from tocsin.handler import paths, process
+from tocsin.handler import paths, process, program
 from tocsin.handler.capture.values import clean
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import Header
@@ -85,6 +85,7 @@ class Session:
 def describe(settings: Settings) -> Header:
     """The header of a new session of this process."""
     me = process.identity()
+    runs = program.running(settings.scrub)
     return Header(
         version=wire.VERSION,
         session=uuid.uuid4().hex,
@@ -111,6 +112,9 @@ def describe(settings: Settings) -> Header:
         boot=me.boot,
         namespace=me.namespace,
         born=me.born,
+        program=runs.name,
+        role=runs.role,
+        arguments=runs.arguments,
     )
 
 

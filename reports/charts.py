@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
+from tocsin.daemon.queries.deployments import DeploymentFacts
 from tocsin.daemon.queries.details import HourFacts
 from tocsin.daemon.queries.metrics import Day
 from tocsin.daemon.queries.moment import Moment
@@ -30,6 +31,18 @@ def series(hours: Sequence[HourFacts], last_seen: float) -> Series:
     start = max(end - most + 1, min(int(hours[0].at // size), end - 11))
     moments = [(one, Moment(one * size).text) for one in range(start, end + 1)]
     return [(f"{text[5:16]} UTC" if hourly else text[:10], counts[one]) for one, text in moments]
+
+
+def marks(of: Series, deployments: Iterable[DeploymentFacts]) -> dict[str, str]:
+    """What was deployed in the steps of a series, by their labels."""
+    known = {label for label, _ in of}
+    found: dict[str, list[str]] = {}
+    for one in deployments:
+        hour = Moment(one.at // 3600 * 3600).text[5:16]
+        label = hour if hour in known else Moment(one.at).text[:10]
+        if label in known:
+            found.setdefault(label, []).append(f"{one.service} {one.release}")
+    return {label: ", ".join(names[:5]) for label, names in found.items()}
 
 
 def filled(days: Sequence[Day]) -> list[Day]:

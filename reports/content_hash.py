@@ -26,7 +26,8 @@ _SAID = "SELECT error_id, COUNT(*), MAX(id) FROM error_history GROUP BY error_id
 _CORRECTIONS = """
 SELECT id, error_id, test_status, CAST(test_results AS TEXT)
   FROM error_corrections ORDER BY applied_at DESC, id DESC"""
-_WATCHES = "SELECT error_id, quiet_since, checked_at, seen_seconds, waiting_for, inconclusive_at FROM watches"
+_WATCHES = """
+SELECT error_id, quiet_since, checked_at, seen_seconds, waiting_for, inconclusive_at, ready_at FROM watches"""
 _MAILS = (
     "SELECT ticket_id, state, COUNT(*), SUM(attempts) FROM outbox GROUP BY ticket_id, state ORDER BY state"
 )

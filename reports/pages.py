@@ -28,7 +28,7 @@ from tocsin.daemon.reason import said
 from tocsin.daemon.visible_text import SHOWN, capped, shown, visible
 from tocsin.reports import code, timeline
 from tocsin.reports.addresses import FileAddresses, ServedAddresses
-from tocsin.reports.charts import bars, filled, series
+from tocsin.reports.charts import Series, bars, filled, marks, series
 from tocsin.reports.wording import Words
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -70,6 +70,10 @@ class Evidence(Struct, frozen=True):
     """Processes that were written off, with what they may still have held."""
     runs: dict[str, Any] = {}
     """How often the function ran in which the error happens."""
+    programs_gone: list[str] = []
+    """Kinds of process that logged the error and are not there any more."""
+    untold_seconds: float = 0.0
+    """How long the application was seen alive and could not have told."""
 
 
 class Pages:
@@ -136,10 +140,11 @@ class Pages:
         """Everything about one error; and the script that brings it to the monitoring page."""
         readable = [sample for sample in error.samples if sample.event][:SAMPLES]
         text = markdown(error, self.config.command)
+        occurred = series(error.hours, error.last_seen)
         page = self._render(
             "error.html", "errors", "../", error=error, state=state, watch=watch, samples=readable,
             client_text=client_text, timeline=timeline.of_error(error.timeline), markdown=text,
-            series=series(error.hours, error.last_seen),
+            series=occurred, deployed=marks(occurred, error.deployments),
             text=plain_text(error),
         )  # fmt: skip
         corrections = self._render("sheet.html", "errors", "", error=error)
@@ -216,13 +221,15 @@ class Pages:
     def metrics(self, metrics: MetricsFacts) -> str:
         """The four numbers and the honest ones beside them."""
         days = filled(metrics.by_day)
+        opened: Series = [(day.day, day.opened) for day in days]
         return self._render(
             "metrics.html",
             "metrics",
             "",
             metrics=metrics,
             days=days,
-            opened=[(day.day, day.opened) for day in days],
+            opened=opened,
+            deployed=marks(opened, metrics.deployments),
             closed=[(day.day, day.closed) for day in days],
             corrected=[(day.day, day.corrections) for day in days],
             took=[(day.day, day.mean_hours_to_resolution or 0) for day in days],
@@ -364,7 +371,7 @@ def _environment(language: str) -> Environment:
         unified=code.unified, waiting=words.waiting,
         history_text=words.history, happening_text=words.happening,
         plain_state=words.plain_state, client_title=words.client_title,
-        client_history=words.client_history, client_note=words.client_note, may_be_missing=words.may_be_missing,
+        client_history=words.client_history, client_note=words.client_note, not_known=words.not_known,
         runs=words.runs,
     )  # fmt: skip
     return made

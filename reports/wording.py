@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gettext
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, structs
 
 from tocsin.daemon import ticket_wording
 from tocsin.daemon.language import language as spoken
@@ -59,6 +61,7 @@ WORDS = {
     "status_changed": _("State changed"),
     "reappeared": _("Came back"),
     "correction": _("Correction applied"),
+    "deployed": _("Release deployed"),
     "correction_logged": _("Correction recorded"),
     "correction_withdrawn": _("Correction withdrawn"),
     "message": _("Message"),
@@ -77,6 +80,7 @@ WORDS = {
     "described": _("Text for clients"),
     "merged": _("Merged"),
     "split": _("Told apart"),
+    "ready": _("Ready to be closed"),
     "inconclusive": _("Silence proves nothing"),
     # mails
     "mail_waiting": _("waiting"),
@@ -93,6 +97,7 @@ WORDS = {
     "mail_kind_reappeared": _("came back"),
     "mail_kind_validated": _("tests passed"),
     "mail_kind_validation_failed": _("tests failed"),
+    "mail_kind_ready": _("ready to be closed"),
     "mail_kind_inconclusive": _("silence proves nothing"),
     "mail_kind_old_code": _("old code still running"),
     "mail_kind_reminder": _("reminder"),
@@ -187,9 +192,9 @@ class Words:
         """How often an error's function ran."""
         return ticket_wording.runs(facts, self._language)
 
-    def may_be_missing(self, gone: Sequence[Mapping[str, Any]]) -> str:
-        """What a closing does not know of."""
-        return ticket_wording.may_be_missing(gone, self._language)
+    def not_known(self, evidence: Struct) -> str:
+        """What a closing, as `pages.Evidence`, does not know of; '' for nothing."""
+        return ticket_wording.not_known(structs.asdict(evidence), self._language)
 
     def history(self, row: HistoryFacts) -> str:
         """What happened to a ticket, besides its action."""

@@ -233,6 +233,8 @@ WIDE = {
     "tocsin.daemon.queries.status.SessionFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.status.StatusFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.tickets.TicketFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.tickets.WatchFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.tickets.evidence.Silence": "all that a verdict rests on",
     "tocsin.daemon.queries.week.WeekFacts": "what mails and JSON show, field by field",
 }
 """Classes with more attributes than others may have, each with the reason."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+from msgspec import structs
 
 from tocsin.daemon import queries
 from tocsin.daemon.cli.context import (
@@ -29,7 +30,7 @@ from tocsin.daemon.cli.tables import printable
 from tocsin.daemon.corrections import git
 from tocsin.daemon.corrections.diff import read_diff
 from tocsin.daemon.corrections.handoff import report
-from tocsin.daemon.corrections.recording import FILE_LIMIT, NewCorrection, read_batch
+from tocsin.daemon.corrections.recording import FILE_LIMIT, NewCorrection, Recorded, read_batch
 from tocsin.daemon.queries.selection import Selection
 
 
@@ -50,6 +51,9 @@ from tocsin.daemon.queries.selection import Selection
     type=click.Path(path_type=Path, file_okay=False),
     help="The project's directory.",
 )
+@click.option(
+    "--fixed-in", metavar="RELEASE", help="The release that has it; default: the service's next one."
+)
 @click.option("--applied-at", type=Moment(), help="When the new code began to run; default: now.")
 @click.option(
     "--batch",
@@ -67,6 +71,7 @@ def correct(
     context: Context,
     /,
     project: Path,
+    fixed_in: str | None,
     applied_at: float | None,
     batch: Path | None,
     bundle: Path | None,
@@ -75,6 +80,8 @@ def correct(
 ) -> None:
     """Record a correction of ERROR_ID: what a commit or a diff changed, or one change; or a batch, all or nothing."""
     changes = read_batch(batch) if batch is not None else _changes(project, **given)
+    if fixed_in:
+        changes = [structs.replace(change, fixed_in=change.fixed_in or fixed_in) for change in changes]
     if bundle is not None:
         path = report.keep(bundle, changes, project)
         command = f"tocsin validate --bundle {bundle} --project {project}"
@@ -88,7 +95,9 @@ def correct(
         of = {"correction": one.id, "error": one.error_id}
         said = (
             context.said(
-                "recorded correction %(correction)s of error %(error)s; its watch has begun again", **of
+                "recorded correction %(correction)s of error %(error)s; %(follows)s",
+                follows=_follows(context, one),
+                **of,
             )
             if one.fresh
             else context.said("correction %(correction)s of error %(error)s is recorded already", **of)
@@ -151,6 +160,17 @@ def _changes(
     return found.changes
 
 
+def _follows(context: Context, one: Recorded) -> str:
+    """What becomes of the error's watch."""
+    if not one.watched:
+        return context.said("it has no open ticket, so nothing is watched")
+    if one.waits_for is None:
+        return context.said("its watch has begun again")
+    if one.waits_for:
+        return context.said("its watch begins when release %(release)s is out", release=one.waits_for)
+    return context.said("its watch begins when the next release is out")
+
+
 def _missing(names: list[str]) -> str:
     if len(names) == 1:
         return f"{names[0]} is missing"
@@ -189,6 +209,7 @@ def _show_list(context: Context, found: list[queries.CorrectionFacts]) -> None:
             (_("applied"), one.applied_at),
             (_("withdrawn"), one.withdrawn_at),
             (_("withdrawn by"), one.withdrawn_by),
+            (_("in release"), one.fixed_in),
             (_("tests"), f"{tests}: {results}" if results else tests),
             (_("description"), one.description),
         )

@@ -71,6 +71,7 @@ def _show_facts(context: Context, error: queries.ErrorDetail) -> None:
             ", ".join(f"{one.name or one.id} ({one.count})" for one in error.clients[:CLIENTS_LISTED]),
         ),
         (_("releases"), ", ".join(error.releases)),
+        (_("since release"), error.seen_in[0].release if error.seen_in else ""),
         (_("hosts"), ", ".join(error.hosts)),
         (_("signature"), error.signature),
     )

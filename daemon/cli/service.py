@@ -122,7 +122,7 @@ def check(context: Context, as_json: bool) -> None:
             error_id,
             found.verdict,
             reader.duration(found.seen_seconds) if found.seen_seconds else "",
-            "" if found.chance is None else reader.percent(found.chance),
+            _("cannot be told") if found.chance is None else reader.percent(found.chance),
             waiting(facts(found), reader),
         ]
         for error_id, found in findings.items()
@@ -135,5 +135,6 @@ def _finding(found: Finding) -> dict[str, object]:
         "verdict": found.verdict,
         "seen_seconds": found.seen_seconds,
         "waiting_for": waiting(facts(found)),
+        "untold_seconds": found.untold_seconds,
         "chance": found.chance,
     }

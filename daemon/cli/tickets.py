@@ -149,7 +149,7 @@ def _show(context: Context, found: queries.TicketDetail) -> None:
 
 def _show_watch(context: Context, watch: queries.WatchFacts) -> None:
     _ = context.words.gettext
-    said = context.page_words
+    said, reader = context.page_words, language(context.config.report_language)
     seen = _("%(seen)s of %(required)s") % {
         "seen": said.duration(watch.seen_seconds),
         "required": said.duration(watch.required_seconds),
@@ -158,6 +158,11 @@ def _show_watch(context: Context, watch: queries.WatchFacts) -> None:
         context,
         (_("watch since"), watch.started_at),
         (_("seen alive"), seen),
+        (_("could not tell"), said.duration(watch.untold_seconds) if watch.untold_seconds else ""),
+        (
+            _("chance anyway"),
+            reader.percent(watch.chance) if watch.chance is not None else _("cannot be told"),
+        ),
         (_("can close from"), watch.earliest_close or _("later")),
         (_("runs"), said.runs(watch.runs)),
         (_("waits for"), said.waiting(watch)),

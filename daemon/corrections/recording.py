@@ -15,11 +15,12 @@ from msgspec import Struct, structs
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.failure import Failed, Meanwhile, NotThere
-from tocsin.daemon.store import corrections
+from tocsin.daemon.store import corrections, deployments
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog
 from tocsin.daemon.tickets.lifecycle import EventType, TicketEvent
+from tocsin.daemon.tickets.releases import fixed_in
 from tocsin.daemon.tickets.steps import Tickets
 from tocsin.handler.capture.values import clean
 
@@ -53,6 +54,8 @@ class NewCorrection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     applied_by: str = "admin"
     test_status: Literal["pending", "passed", "failed"] = "pending"
     test_results: dict[str, Any] | None = None
+    fixed_in: str | None = None
+    """The release that has it; None: the next one of the service."""
 
 
 class Recorded(Struct, frozen=True):
@@ -61,6 +64,10 @@ class Recorded(Struct, frozen=True):
     id: int
     error_id: int
     fresh: bool
+    watched: bool = True
+    """A ticket of its error is open: its watch has begun again."""
+    waits_for: str | None = None
+    """The release that its watch waits for, '' for the next one; None: it waits for none."""
 
 
 def record(
@@ -96,6 +103,8 @@ def record(
         written = []
         for change in checked:
             row = _known(change, checked)
+            if row is not None and change.fixed_in and row.fixed_in != change.fixed_in:
+                corrections.set_release(row, change.fixed_in)
             written.append((row or _insert(change, now, applied_at or now), change, row is None))
         for error in known.values():
             own = [one for one in written if one[1].error_id == error.id]
@@ -104,7 +113,17 @@ def record(
                 corrections.end_claim(error.id)
                 _move_on(config, error, new, applied_at or now, now)
             _bring_results(config, error, [(row, change) for row, change, _ in own], now)
-    return [Recorded(row.id, change.error_id, fresh) for row, change, fresh in written]
+        watched = rows.watches(known)
+        return [
+            Recorded(row.id, error.id, fresh, error.id in watched, _waits_for(row, error))
+            for row, error, fresh in ((row, known[change.error_id], fresh) for row, change, fresh in written)
+        ]
+
+
+def _waits_for(row: Correction, error: ErrorLog) -> str | None:
+    out = deployments.of_service(error.service, error.environment)
+    fix = fixed_in(row.fixed_in, row.applied_at, out)
+    return fix.release if fix is not None and fix.waits else None
 
 
 def judged(
@@ -120,8 +139,9 @@ def judged(
 ) -> None:
     """Keeps what a validation found, and takes the error's tickets on: passed, failed, or pending.
 
-    Pending proves nothing: it replaces no earlier verdict and moves no ticket. Raises CorrectionError when
-    another correction was recorded meanwhile: the result is not about it.
+    Pending proves nothing: it replaces no earlier verdict and moves no ticket. A correction that others followed
+    keeps the verdict that it has. Raises CorrectionError when another correction was recorded meanwhile: the result
+    is not about it.
     """
     with store.transaction():
         error = _locked(store, {error_id})[error_id]
@@ -139,6 +159,8 @@ def _locked(store: Store, error_ids: Collection[int]) -> dict[int, ErrorLog]:
     for error_id in error_ids:
         if error_id not in found:
             raise UnknownError(f"there is no error {error_id}; `tocsin errors` lists them")
+        if (into := found[error_id].merged_into_id) is not None:
+            raise UnknownError(f"error {error_id} was merged into error {into}; name that one")
     return found
 
 
@@ -205,8 +227,10 @@ def _judge(
     now: float,
     by: str,
 ) -> None:
+    newest = max(change.recorded_at for change in rows.corrections(error.id))
     for change in changes:
-        if status == "pending" and change.test_status != "pending":
+        # Pending says nothing new, and what an earlier correction was found to be stays its own verdict.
+        if change.test_status != "pending" and (status == "pending" or change.recorded_at < newest):
             continue
         corrections.set_test(change, status, results)
     if status == "pending":
@@ -279,6 +303,7 @@ def check(change: NewCorrection, project: Path | None) -> NewCorrection:
         description=clean(change.description),
         applied_by=clean(change.applied_by),
         test_results=_cleaned(change.test_results),
+        fixed_in=clean(change.fixed_in or "").strip()[: deployments.RELEASE] or None,
     )
 
 
@@ -347,6 +372,7 @@ def _insert(change: NewCorrection, now: float, applied_at: float) -> Correction:
         description=change.description,
         applied_by=change.applied_by,
         applied_at=applied_at,
+        fixed_in=change.fixed_in,
         recorded_at=now,
     )
 
@@ -358,6 +384,7 @@ def _move_on(
     happened = {
         "files": sorted({change.file_path for change in changes}),
         "texts": [change.description for change in changes if change.description],
+        "release": next((change.fixed_in for change in changes if change.fixed_in), ""),
     }
     Tickets(config).apply(
         error,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Raw
 
 from tocsin.daemon.ingest.counters import CodeLocations, Counter, Counters
-from tocsin.daemon.ingest.session_life import moment_by_our_clock
+from tocsin.daemon.ingest.session_life import earliest, moment_by_our_clock
 from tocsin.daemon.ingest.tally import Sampled
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store.models import Session
@@ -25,6 +25,7 @@ class BatchRecords:
         self._locations = locations
         self._counters = counters
         self._now = now
+        self._earliest = earliest(session)
         self._defined: dict[int, Counter] = {}
         """By key: what names it is counted as this event is."""
 
@@ -55,7 +56,7 @@ class BatchRecords:
                 for moment, count in _ends(record):
                     counter.hits.add(self._moment(moment), count)
         elif isinstance(record, Lost):
-            sessions.add_loss(self._session.id, record.reason, max(record.count, 0))
+            sessions.add_loss(self._session.id, record.reason, max(record.count, 0), self._now)
 
     def _event(self, position: int, raw: Raw, event: EventOutline) -> None:
         counter = self._counters.of(self._session, event, self._locations)
@@ -70,7 +71,8 @@ class BatchRecords:
             )
 
     def _moment(self, told: float) -> float:
-        return moment_by_our_clock(told, self._session.clock_offset, self._now)
+        at = moment_by_our_clock(told, self._session.clock_offset, self._now)
+        return at if at >= self._earliest else min(self._earliest, self._now)
 
     def _quarantine(self, position: int, raw: Raw, reason: str) -> None:
         errors.quarantine(self._session.id, position, reason, bytes(raw), self._now)

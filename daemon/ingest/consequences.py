@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.ingest.corrected import Corrected
 from tocsin.daemon.ingest.new_errors import OVERFLOW, NewErrors
 from tocsin.daemon.ingest.tally import Occurrences, Sum, merged_moments
 from tocsin.daemon.ingest.ticket_caps import TicketCaps
-from tocsin.daemon.store import errors, sessions
+from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch
 from tocsin.daemon.tickets import lifecycle, mute
 from tocsin.daemon.tickets.lifecycle import RECENT, Action, EventType, State, TicketEvent, reached
-from tocsin.daemon.tickets.recurrence import old_code
 from tocsin.daemon.tickets.steps import DUPLICATE, NewTicket, Tickets
 from tocsin.handler.protocol.event import TEST_LOGGER
 
@@ -43,8 +43,7 @@ class Consequences:
         """Overflow errors known to have an open ticket that stands for those over the caps."""
         self._restarts: dict[int, float] = {}
         """Watches that are only restarted, all with one statement."""
-        self._corrections: dict[int, tuple[float, bool] | None] = {}
-        """By error: when its newest correction was applied, and whether a process began since."""
+        self._corrected = Corrected(known)
 
     def write(self, totals: Mapping[int, tuple[ErrorLog, Sequence[Sum]]]) -> None:
         """Writes what follows for the tickets of these errors; sets the errors' `recent`, saved by the caller."""
@@ -80,6 +79,10 @@ class Consequences:
         if watched is None or not all(client in statuses for part in parts for client, _ in part.hits):
             return False
         quiet_since, reported_at = watched
+        if any(status != State.OPEN for status in statuses.values()) and self._corrected.any_before(
+            error, parts
+        ):
+            return False
         last_at = max(part.last_at for part in parts)
         if last_at <= quiet_since:
             return True
@@ -145,14 +148,20 @@ class Consequences:
                 self._restarts[error.id] = last_at
             return
         if active and watch is not None and last_at > watch.quiet_since:
-            self._goes_on(error, active, last_at, watch.reappeared_at)
+            newest = self._corrected.last_with(error, parts)
+            if newest is not None and newest > watch.quiet_since:
+                self._goes_on(error, active, newest, watch.reappeared_at)
+            elif self._corrected.waits(error):
+                self._restarts[error.id] = last_at
         latest = {ticket.client_id or "": ticket for ticket in [*tickets, *active]}
         quiet = min((_quiet_since(ticket) for ticket in tickets), default=0.0)
         for part in parts:
             for (client, session_id), hit in part.hits.items():
                 ticket, session = latest.get(client), self._known[session_id]
+                if not active and self._corrected.waits(error):
+                    continue
                 if ticket is None:
-                    if not active and hit.last_at > quiet and self._old_code(error, session):
+                    if not active and hit.last_at > quiet and self._corrected.is_old_code(error, session):
                         self._runs_old_code(error, tickets[-1], hit, session)
                     elif active or hit.last_at > quiet:
                         latest[client] = self._open(error, client, notify_admin=not active)
@@ -170,7 +179,7 @@ class Consequences:
         self._tickets.apply(error, active, event, self._now, happened=happened, details=details)
 
     def _came_back(self, error: ErrorLog, ticket: Ticket, hit: Occurrences, session: Session) -> None:
-        if self._old_code(error, session):
+        if self._corrected.is_old_code(error, session):
             self._runs_old_code(error, ticket, hit, session)
             return
         late = _late(ticket, hit)
@@ -188,16 +197,6 @@ class Consequences:
         details = {**_reappeared(hit.last_at, _late(ticket, hit)), "session": session.id}
         self._tickets.apply(error, [ticket], event, self._now, happened=happened, details=details)
 
-    def _old_code(self, error: ErrorLog, session: Session) -> bool:
-        """Whether a process older than the correction logged it, while a newer one runs."""
-        if error.id not in self._corrections:
-            self._corrections[error.id] = _newest_correction(error)
-        newest = self._corrections[error.id]
-        if newest is None:
-            return False
-        applied_at, newer_process = newest
-        return old_code(session.started_at, applied_at, newer_process=newer_process)
-
 
 def _heard(error: ErrorLog, parts: Sequence[Sum]) -> Sequence[tuple[float, str]]:
     """The occurrences that no mute hides, as (moment, client); a mute by rate counts them."""
@@ -205,14 +204,6 @@ def _heard(error: ErrorLog, parts: Sequence[Sum]) -> Sequence[tuple[float, str]]
     heard = mute.heard(error, moments)
     mute.count_towards_rate(error, moments)
     return heard
-
-
-def _newest_correction(error: ErrorLog) -> tuple[float, bool] | None:
-    corrections = rows.corrections(error.id)
-    if not corrections:
-        return None
-    applied_at = max(correction.applied_at for correction in corrections)
-    return applied_at, sessions.any_began_since(error.service, error.environment, applied_at)
 
 
 def _last_of_window(moments: Sequence[float], count: int, window: float) -> float | None:

@@ -19,11 +19,13 @@ from tocsin.daemon.grouping.signatures import Signatures
 from tocsin.daemon.grouping.speakers import speakers_of
 from tocsin.daemon.ingest import broken_off, outcome
 from tocsin.daemon.ingest.batch_records import BatchRecords
+from tocsin.daemon.ingest.clocks import Clocks
 from tocsin.daemon.ingest.counters import Counters
 from tocsin.daemon.ingest.function_runs import ReportedRuns, WatchedFunctions
 from tocsin.daemon.ingest.new_errors import FullLocations
 from tocsin.daemon.ingest.session_life import SessionLife
 from tocsin.daemon.ingest.versions import Versions
+from tocsin.daemon.ingest.watched_loggers import WatchedLoggers
 from tocsin.daemon.store import errors, sessions
 from tocsin.daemon.store.alive_intervals import AliveIntervals
 from tocsin.daemon.store.database import Store, StoreError
@@ -67,8 +69,14 @@ class Digest:
         self._store = store
         self._config = config
         self._identity = store.identity
-        speakers = speakers_of(config.grouping.rule)
-        self._memory = _Memory(Signatures(speakers), AliveIntervals(store), set(), WatchedFunctions(store))
+        self._memory = _Memory(
+            Signatures(speakers_of(config.grouping.rule)),
+            AliveIntervals(store),
+            set(),
+            WatchedFunctions(store),
+            WatchedLoggers(),
+            Clocks(),
+        )
         self._swept_at = 0.0
         self._versions = Versions()
 
@@ -116,6 +124,7 @@ class Digest:
             answers = [transaction.with_watched(answer) for answer in answers]
             reach("before_commit")
         reach("after_commit")
+        self._memory.loggers.note_told(answers)
         return answers
 
     def _carefully(self, one: Received, now: float) -> FromDaemon | None:
@@ -176,6 +185,8 @@ class _Memory(NamedTuple):
     intervals: AliveIntervals
     full: FullLocations
     functions: WatchedFunctions
+    loggers: WatchedLoggers
+    clocks: Clocks
 
 
 class _Transaction:
@@ -197,7 +208,7 @@ class _Transaction:
         ids = {_session_of(one.message) for one in received}
         self._sessions = sessions.by_id(store, ids)
         self._counters = Counters(memory.signatures, config)
-        self._life = SessionLife(self._sessions, identity, self._counters.so_far, now)
+        self._life = SessionLife(self._sessions, identity, self._counters.so_far, memory.clocks, now)
         self._runs = ReportedRuns(store, memory.functions, now)
 
     def handle(self, one: Received) -> FromDaemon | None:
@@ -214,15 +225,24 @@ class _Transaction:
         self._life.heard(session, message)
         self._give_up_waiting(session, ends=isinstance(message, Goodbye))
         if isinstance(message, Goodbye):
-            session.ended_at = self._now
+            self._life.parted(session, message)
         return Ack(session.id, session.watermark)
 
     def with_watched(self, answer: FromDaemon | None) -> FromDaemon | None:
-        """The answer with what the session is to keep an eye on, where it has not told of exactly that."""
+        """The answer with what the session is to keep an eye on, where it does not know of exactly that."""
         if not isinstance(answer, Welcome | Ack):
             return answer
-        functions = self._runs.asked(self._sessions[answer.session], whole=isinstance(answer, Welcome))
-        return answer if functions is None else structs.replace(answer, watched=Watched(functions=functions))
+        session, new = self._sessions[answer.session], isinstance(answer, Welcome)
+        if not (new or self._runs.has_observed(session)):
+            return answer
+        functions = self._runs.asked(session, whole=new)
+        loggers = self._memory.loggers.of(session, self._now)
+        known = not new and self._memory.loggers.are_known_to(session.id, loggers)
+        if (functions is None and known) or not session.live:
+            return answer
+        if functions is None:
+            functions = self._memory.functions.of(session, self._now)
+        return structs.replace(answer, watched=Watched(loggers, functions))
 
     def give_up_unheard(self) -> None:
         """Makes events of tracebacks that the silent sessions broke off: their processes may be gone for good."""
@@ -250,6 +270,7 @@ class _Transaction:
             return Refusal(
                 session.id, "gap", f"{batch.start} is above the watermark", watermark=session.watermark
             )
+        self._life.measure(session, batch)
         locations = self._memory.signatures.tell(session.id, batch.places)
         frames = [(at, raw) for at, raw in batch.frames if at >= session.watermark]
         whole = broken_off.joined(session, frames, batch.definitions, locations)
@@ -260,7 +281,7 @@ class _Transaction:
             records.add(at, raw)
         session.watermark = max(session.watermark, batch.end)
         session.backlog = max(batch.backlog, 0)
-        self._life.note_alive(session)
+        self._life.note_alive(session, batch)
         return Ack(session.id, session.watermark)
 
     def _give_up_waiting(self, session: Session, *, ends: bool) -> None:

@@ -97,6 +97,10 @@ class ReportedRuns:
             self._told[session.id] = after
             self._changed.add(session.id)
 
+    def has_observed(self, session: Session) -> bool:
+        """Whether it told what it sees, in this transaction: an older handler never does."""
+        return session.id in self._reported
+
     def asked(self, session: Session, *, whole: bool) -> tuple[WatchedFunction, ...] | None:
         """What the session is to count, where it has not told of exactly that; None: nothing is to be said.
 

@@ -14,10 +14,13 @@ from tocsin.daemon.ingest.error_text import error_text
 from tocsin.daemon.ingest.function_runs import ReportedRuns
 from tocsin.daemon.ingest.new_errors import FullLocations, NewErrors
 from tocsin.daemon.ingest.tally import Sum
-from tocsin.daemon.store import errors
+from tocsin.daemon.store import errors, sources
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.errors import Key
 from tocsin.daemon.store.models import ErrorLog, Session
+from tocsin.daemon.store.sources import Source
+from tocsin.daemon.tickets import kinds
+from tocsin.handler.capture.values import clean
 
 Totals = dict[int, tuple[ErrorLog, list[Sum]]]
 """By the error's id: the error, and what each of its signatures got."""
@@ -39,6 +42,7 @@ def write(
         for part in parts:
             _add(error, part, known[part.session_id])
     sampling.sample(store, totals.values(), config.retention.samples)
+    sources.note(store, _sources(totals, known))
     told.write(totals, known)  # before the watches restart: what ran until now was before the new silence
     errors.add_counts(store, _hourly(totals))  # before the mails, which tell each client its own count
     Consequences(store, config, new, known, now).write(totals)
@@ -73,3 +77,18 @@ def _hourly(totals: Totals) -> list[tuple[int, str, int, int]]:
                 for hour, count in hit.hours().items():
                     counts[error_id, client, hour] = counts.get((error_id, client, hour), 0) + count
     return [(*counted, count) for counted, count in counts.items()]
+
+
+def _sources(totals: Totals, known: Mapping[str, Session]) -> list[Source]:
+    """Who logged the errors: each kind of process, logger and release once."""
+    found: dict[tuple[int, str, str, str, str, str], tuple[float, float]] = {}
+    for error_id, (_, parts) in totals.items():
+        for part in parts:
+            for (_, session_id), hit in part.hits.items():
+                session = known[session_id]
+                arguments = kinds.masked(session.arguments)
+                logger, release = clean(part.event.logger)[:200], session.release or ""
+                key = (error_id, session.program, session.role, arguments, logger, release)
+                first, last = found.get(key, (hit.first_at, hit.last_at))
+                found[key] = min(first, hit.first_at), max(last, hit.last_at)
+    return [(*key, first, last) for key, (first, last) in found.items()]

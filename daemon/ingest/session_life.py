@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Callable
 
 import structlog
 
-from tocsin.daemon.store import sessions
+from tocsin.daemon.ingest.clocks import OFFSET_NOISE, Clocks, difference
+from tocsin.daemon.store import deployments, sessions
 from tocsin.daemon.store.models import Session
-from tocsin.handler import process
-from tocsin.handler.protocol.event import Header
-from tocsin.handler.protocol.wire import FromDaemon, Goodbye, Heartbeat, Hello, Refusal, Welcome
+from tocsin.handler.capture.values import clean
+from tocsin.handler.protocol.wire import (
+    Batch,
+    FromDaemon,
+    Goodbye,
+    Heartbeat,
+    Hello,
+    Observed,
+    Refusal,
+    Welcome,
+)
 
-OFFSET_NOISE = 1.0
-"""Seconds of clock difference that a busy machine makes by itself; below it no correction is applied."""
-CLOCK_SET = 60.0
-"""Seconds by which a heartbeat's clock differs from what is known before one of the two was set meanwhile."""
-HOST = platform.node()
-BOOT = process.identity().boot
+LOGGERS = 64
+"""Loggers of a session that cannot be heard, at most; what more of them says is passed over."""
 
 log = structlog.get_logger()
 
@@ -28,13 +32,21 @@ class SessionLife:
     """The sessions of one transaction; `seen_alive` are those that spoke themselves, by id."""
 
     def __init__(
-        self, known: dict[str, Session], identity: str, counted: Callable[[str], int], now: float
+        self,
+        known: dict[str, Session],
+        identity: str,
+        counted: Callable[[str], int],
+        clocks: Clocks,
+        now: float,
     ) -> None:
         self._sessions = known
         self._identity = identity
         self._counted = counted
         """How many events of a session the transaction has counted so far."""
+        self._clocks = clocks
         self._now = now
+        self._heard_before: dict[str, float] = {}
+        """When a session was heard before its present message."""
         self.seen_alive: set[str] = set()
 
     def hello(self, hello: Hello, peer_key: str) -> FromDaemon:
@@ -52,8 +64,8 @@ class SessionLife:
         session.live = hello.live
         session.backlog = hello.backlog
         if hello.live:
-            session.ended_at = None
-            session.clock_offset = self._offset(hello.sent_at, _clock(header))
+            session.ended_at = session.emptied_at = None
+            session.clock_offset = difference(hello.sent_at, self._now) or 0.0
             self.seen_alive.add(session.id)
         if hello.oldest > session.watermark:
             self._gone(session, hello)
@@ -66,18 +78,52 @@ class SessionLife:
             return Refusal(session_id, "unknown_session", "say hello first")
         if not may_speak(session, peer_key, session.live):
             return _foreign(session_id)
+        self._heard_before[session_id] = session.last_heard
         session.last_heard = self._now
         session.gone_at = None
         return session
 
-    def note_alive(self, session: Session) -> None:
-        """A heartbeat now, when the session speaks itself."""
+    def measure(self, session: Session, message: Batch | Heartbeat | Goodbye) -> None:
+        """What the message says of the session's clock, when it speaks itself."""
         if session.live:
-            self.seen_alive.add(session.id)
+            known = session.clock_offset
+            session.clock_offset = self._clocks.measured(session.id, known, message.sent_at, self._now)
+
+    def note_alive(self, session: Session, message: Batch | Heartbeat | Goodbye) -> None:
+        """What follows from a word of the session itself: it lives, what it observed, how far it has got."""
+        if not session.live:
+            return
+        self.seen_alive.add(session.id)
+        if not isinstance(message, Goodbye):  # Who ends may have taken its handlers down already.
+            self._observe(session, message.observed)
+        if not message.backlog and message.sent_at > 0.0:
+            caught_up = moment_by_our_clock(message.sent_at, session.clock_offset, self._now)
+            session.caught_up_at = max(session.caught_up_at or 0.0, caught_up)
+
+    def _observe(self, session: Session, observed: Observed | None) -> None:
+        """Since when which loggers cannot be heard: those that can be again have an interval behind them."""
+        if observed is None:
+            return
+        before: dict[str, float] = session.unheard or {}
+        now_unheard = {clean(name)[:200] for name in observed.unheard[:LOGGERS]}
+        # The process looks with every heartbeat: at the one before, they were still heard.
+        since = min(self._heard_before.get(session.id, self._now), self._now - session.interval)
+        for name in sorted(before.keys() - now_unheard):
+            sessions.add_unheard(session, name, before[name], self._now)
+        session.unheard = {
+            name: before.get(name, max(since, session.started_at)) for name in sorted(now_unheard)
+        }
 
     def _begun(self, hello: Hello, peer_key: str) -> Session:
         header = hello.header
-        offset = self._offset(hello.sent_at, _clock(header))
+        offset = difference(hello.sent_at, self._now) or 0.0
+        started_at = moment_by_our_clock(header.started_at, offset, self._now)
+        if hello.live and hello.age is not None and math.isfinite(hello.age):
+            # Its clock may have been set since; how long it has lived by one that nobody sets is sure.
+            started_at = self._now - max(hello.age, 0.0)
+        if release := clean(header.release or "")[: deployments.RELEASE]:
+            place = (clean(header.service)[:200], clean(header.environment or "")[:200])
+            deployments.note(*place, release, started_at)
         return sessions.begin(
             id=header.session[:64],
             service=header.service[:200],
@@ -87,12 +133,18 @@ class SessionLife:
             pid=header.pid,
             python=header.python[:50],
             peer_key=peer_key,
-            started_at=moment_by_our_clock(header.started_at, offset, self._now),
+            started_at=started_at,
             first_heard=self._now,
             last_heard=self._now,
             interval=min(max(header.interval, 0.1), 3600.0),
             clock_offset=offset,
             live=hello.live,
+            program=clean(header.program)[:200],
+            role=clean(header.role)[:200],
+            arguments=clean(header.arguments)[:1000],
+            machine=clean(header.machine)[:200],
+            boot=clean(header.boot)[:200],
+            born=min(max(header.born, 0), 2**62),
         )
 
     def _gone(self, session: Session, hello: Hello) -> None:
@@ -103,7 +155,7 @@ class SessionLife:
         """
         known = session.watermark or session.events or hello.database == self._identity
         if known and (count := self._missing(session, hello)):
-            sessions.add_loss(session.id, sessions.NOT_HELD, count)
+            sessions.add_loss(session.id, sessions.NOT_HELD, count, self._now)
             log.error("records_not_held", session=session.id, count=count, exact=hello.before is not None)
         session.watermark = hello.oldest
 
@@ -115,32 +167,29 @@ class SessionLife:
     def heard(self, session: Session, message: Heartbeat | Goodbye) -> None:
         """A heartbeat or goodbye: what it says of its backlog and clock."""
         session.backlog = max(message.backlog, 0)
+        self.measure(session, message)
         if session.live:
-            session.ended_at = None
-            self.note_alive(session)
-            offset = self._offset(message.sent_at, "" if session.clock_offset else session.host)
-            if abs(offset - session.clock_offset) > CLOCK_SET:
-                session.clock_offset = offset
+            session.ended_at = session.emptied_at = None
+            self.note_alive(session, message)
 
-    def _offset(self, sent_at: float, host: str) -> float:
-        """What to add to the application's clock. On this host it is ours: a difference is only delay."""
-        offset = self._now - sent_at if math.isfinite(sent_at) and host != HOST else 0.0
-        return offset if abs(offset) > OFFSET_NOISE else 0.0
+    def parted(self, session: Session, message: Goodbye) -> None:
+        """A goodbye: the process's own ends its run. Who adopted what it left tells when it had ended, if it had."""
+        if session.live:
+            session.ended_at = self._now
+            return
+        session.emptied_at = self._now
+        if message.ended_at is not None:
+            session.ended_at = moment_by_our_clock(message.ended_at, session.clock_offset, self._now)
+
+
+def earliest(session: Session) -> float:
+    """Before which moment nothing that is delivered now happened: its start, and when all before was delivered."""
+    return float(max(session.started_at, session.caught_up_at or 0.0)) - OFFSET_NOISE
 
 
 def moment_by_our_clock(at: float, offset: float, now: float) -> float:
     """The moment by the daemon's clock; nothing happens in the future, nor before the epoch."""
     return min(max(at + offset, 0.0), now) if math.isfinite(at) else now
-
-
-def _clock(header: Header) -> str:
-    """Whose clock a session goes by: `HOST` where it is ours.
-
-    The kernel's boot tells. A host's name proves nothing; it is believed of handlers that do not say the boot.
-    """
-    if header.boot and BOOT:
-        return HOST if header.boot == BOOT else ""
-    return header.host
 
 
 def may_speak(session: Session, peer_key: str, live: bool) -> bool:

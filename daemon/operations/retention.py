@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 
 from tocsin.daemon import settings
-from tocsin.daemon.store import errors, outbox, runs, sessions
+from tocsin.daemon.store import errors, outbox, runs, sessions, sources
 from tocsin.daemon.store.database import Store
 
 DAY = 86400.0
@@ -27,6 +27,7 @@ class Dropped(Struct, frozen=True):
 
     hourly_counts: int
     run_counts: int
+    sources: int
     intervals: int
     runs: int
     sessions: int
@@ -47,6 +48,7 @@ class Retention:
         steps: tuple[Callable[[], int], ...] = (
             lambda: errors.drop_counts_before(int((now - self._counts) // 3600)),
             lambda: runs.drop_counts_before(int((now - self._counts) // 3600)),
+            lambda: sources.drop_before(alive_since),
             lambda: sessions.drop_intervals_before(alive_since),
             lambda: sessions.drop_runs_before(alive_since),
             lambda: sessions.drop_unneeded_before(alive_since),

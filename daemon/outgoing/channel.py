@@ -35,7 +35,7 @@ TEXT_LIMIT = 1500
 TONES = {
     "notice": "failure", "reopened": "failure", "validation_failed": "failure", "reappeared": "warning",
     "inconclusive": "warning", "old_code": "warning", "reminder": "warning", "more_frequent": "failure",
-    "closing": "success", "validated": "success",
+    "closing": "success", "ready": "success", "validated": "success",
 }  # fmt: skip
 """Kind of message -> what Apprise calls its type; info for all others."""
 

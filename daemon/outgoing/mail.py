@@ -28,7 +28,7 @@ from tocsin.daemon.outgoing.rendering import (
 from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.models import Mail
-from tocsin.daemon.ticket_wording import may_be_missing, runs
+from tocsin.daemon.ticket_wording import not_known, runs, waiting
 
 DIGEST_LIMIT = 100
 """Mails a digest names; it says how many more there are."""
@@ -146,7 +146,7 @@ def closing(facts: Facts, context: RenderContext) -> RenderedMail:
         "watched": _watched(facts, context),
         "note": text(facts.get("client_note") or ""),
         "runs": line(runs(facts.get("runs"), context.language), 1000),
-        "missing": line(may_be_missing(facts["gone"], context.language), 1000) if facts.get("gone") else "",
+        "missing": line(not_known(facts, context.language), 1000),
     }
     subject, heading, preheader = _closed(str(more["resolution"]), facts, context)
     more |= {"heading": heading, "preheader": preheader}
@@ -166,21 +166,32 @@ def _closed(resolution: str, facts: Facts, context: RenderContext) -> tuple[str,
     return heading, heading, context._("Our team has closed the ticket.")
 
 
+def ready(facts: Facts, context: RenderContext) -> RenderedMail:
+    """To the admin: nothing speaks against closing the ticket any more, which a person does."""
+    more = {"watched": _watched(facts, context), "chance": facts.get("chance")}
+    subject = context.ticket(facts, context._("Ready to be closed"))
+    return context.render("ready", facts, subject, "good", **more)
+
+
 def inconclusive(facts: Facts, context: RenderContext) -> RenderedMail:
-    """To the admin: the application was not seen alive, or the code has not run: the silence proves nothing."""
-    waits_for = facts.get("waiting") or {}
-    idle = line(waits_for.get("name", "")) if waits_for.get("kind") == "not_exercised" else ""
+    """To the admin: the silence proves nothing: the application was not seen alive, or what else is missing."""
+    missing = facts.get("waiting") or {}
+    kind = missing.get("kind")
+    idle = line(missing.get("name", "")) if kind == "not_exercised" else ""
+    known = kind not in (None, "not_exercised", "seen_alive", "duration")
     more = {
         "idle": idle,
+        "waits_for": line(waiting(missing, context.language), 300) if known else "",
         "quiet_since": epoch(facts.get("quiet_since")) or epoch(facts.get("created_at")) or 0.0,
         "unseen_since": epoch(facts.get("unseen_since")) or epoch(facts.get("created_at")) or 0.0,
         "seen_seconds": float(facts.get("seen_seconds") or 0.0),
     }
-    said = (
-        context._("Not exercised yet: the code has not run")
-        if idle
-        else context._("The watch proves nothing: application not seen")
-    )
+    if idle:
+        said = context._("Not exercised yet: the code has not run")
+    elif known:
+        said = context._("The watch proves nothing yet")
+    else:
+        said = context._("The watch proves nothing: application not seen")
     subject = context.ticket(facts, said)
     return context.render("inconclusive", facts, subject, "caution", **more)
 
@@ -225,8 +236,8 @@ def test(facts: Facts, context: RenderContext) -> RenderedMail:
 KINDS: dict[str, Callable[[Facts, RenderContext], RenderedMail]] = {
     function.__name__: function
     for function in (detection, received, message, notice, validated, validation_failed, reappeared, reopened,
-                     closing, inconclusive, old_code, overviews.reminder, overviews.more_frequent, overviews.weekly,
-                     digest, access, test)
+                     closing, ready, inconclusive, old_code, overviews.reminder, overviews.more_frequent,
+                     overviews.weekly, digest, access, test)
 }  # fmt: skip
 
 

@@ -178,6 +178,8 @@ def sample(kind: str, now: float = 1_790_000_000.0) -> dict[str, Any]:
                     "verified_by_tests": True,
                     "runs": {"function": "shop.orders.next_number", "since": 1532, "before": 40, "failed": 1,
                              "corrected": True}},
+        "ready": {"quiet_since": now + 7200, "watched_seconds": _DAY, "seen_seconds": 0.98 * _DAY,
+                  "evidence": "seen", "chance": 0.0004, "priority": "critical"},
         "inconclusive": {"unseen_since": now - 3 * _DAY, "seen_seconds": 5 * 3600.0},
         "old_code": {"reappeared_at": now + 3 * _DAY, "session": "web-1, pid 4242"},
         "reminder": {

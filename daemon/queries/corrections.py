@@ -35,6 +35,8 @@ class CorrectionFacts(Struct, frozen=True):
     withdrawn_by: str | None = None
     withdrawn_at: Moment | None = None
     """When it was taken back: it counts nowhere as applied."""
+    fixed_in: str | None = None
+    """The release that has it, where one was named."""
 
 
 def corrections(

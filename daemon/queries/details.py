@@ -11,15 +11,25 @@ from peewee import fn
 
 from tocsin.daemon.queries.claims import ClaimFacts, claims
 from tocsin.daemon.queries.corrections import CorrectionFacts, corrections
+from tocsin.daemon.queries.deployments import DeploymentFacts, deployments_since
 from tocsin.daemon.queries.errors import ErrorFacts, errors
 from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, pairs, tuples
 from tocsin.daemon.queries.samples import EventFacts, event_facts
 from tocsin.daemon.queries.tickets import HistoryFacts, TicketFacts, history, tickets
+from tocsin.daemon.store import sources
 from tocsin.daemon.store.bodies import decode_body
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorHistory, ErrorLog, HourCount, Sample, Session
 from tocsin.daemon.ticket_wording import described
+
+
+class ReleaseFacts(Struct, frozen=True):
+    """A release that an error was seen in, from its first to its last occurrence there."""
+
+    release: str
+    first_seen: Moment
+    last_seen: Moment
 
 
 class HourFacts(Struct, frozen=True):
@@ -53,7 +63,7 @@ class SampleFacts(Struct, frozen=True):
 
 
 class Happening(Struct, frozen=True):
-    """One line of the timeline. `kind`: first_seen, correction, resolved, or a history row's action."""
+    """One line of the timeline. `kind`: first_seen, deployed, correction, resolved, or a history row's action."""
 
     at: Moment
     kind: str
@@ -94,6 +104,10 @@ class ErrorDetail(ErrorFacts, frozen=True, kw_only=True):
     corrections_withdrawn: list[CorrectionFacts]
     notes: list[NoteFacts]
     """The team's, oldest first."""
+    seen_in: list[ReleaseFacts]
+    """The releases that it was seen in, the first one first."""
+    deployments: list[DeploymentFacts]
+    """Of its service, since it was first seen, the oldest first."""
     claim: ClaimFacts | None = None
     """Who is correcting it now."""
 
@@ -114,6 +128,7 @@ def details(store: Store, error_ids: Iterable[int], *, samples: int | None = Non
         hours, clients = _hours(wanted), _clients(wanted)
         own_tickets = _by_error(tickets(store, error_ids=wanted))
         changes = _by_error(corrections(store, error_ids=wanted, withdrawn=True))
+        seen_in, deployed = _seen_in(wanted), deployments_since(plain)
         said, claimed = _said(wanted), _by_error(claims(store, error_ids=wanted))
         happened: dict[int, list[HistoryFacts]] = defaultdict(list)
         for row in history(store, [one.id for group in own_tickets.values() for one in group]):
@@ -127,7 +142,12 @@ def details(store: Store, error_ids: Iterable[int], *, samples: int | None = Non
             hours=hours[one.id],
             clients=clients[one.id],
             sessions=_distinct(row["session_id"] for row in kept[one.id]),
-            releases=_distinct(known.get(row["session_id"], {}).get("release") for row in kept[one.id]),
+            releases=_distinct(
+                [
+                    *(release.release for release in seen_in[one.id]),
+                    *(known.get(row["session_id"], {}).get("release") for row in kept[one.id]),
+                ]
+            ),
             hosts=_distinct(known.get(row["session_id"], {}).get("host") for row in kept[one.id]),
             tickets=own_tickets[one.id],
             corrections_recorded=[change for change in changes[one.id] if change.withdrawn_at is None],
@@ -138,7 +158,11 @@ def details(store: Store, error_ids: Iterable[int], *, samples: int | None = Non
                 if row["action"] == "note"
             ],
             claim=next(iter(claimed[one.id]), None),
-            timeline=_timeline(one, own_tickets[one.id], changes[one.id], happened, said[one.id]),
+            seen_in=seen_in[one.id],
+            deployments=deployed[one.id],
+            timeline=_timeline(
+                one, own_tickets[one.id], changes[one.id], happened, said[one.id], deployed[one.id]
+            ),
         )
         for one in plain
     }
@@ -187,6 +211,14 @@ def _hours(error_ids: list[int]) -> dict[int, list[HourFacts]]:
     return found
 
 
+def _seen_in(error_ids: list[int]) -> dict[int, list[ReleaseFacts]]:
+    found: dict[int, list[ReleaseFacts]] = defaultdict(list)
+    for error_id in error_ids:
+        for release, first, last in sources.releases(error_id):
+            found[error_id].append(ReleaseFacts(release, moment(first), moment(last)))
+    return found
+
+
 def _clients(error_ids: list[int]) -> dict[int, list[ClientCount]]:
     total = fn.SUM(HourCount.count)
     query = HourCount.select(HourCount.error, HourCount.client_id, total)
@@ -207,8 +239,10 @@ def _timeline(
     changes: list[CorrectionFacts],
     happened: dict[int, list[HistoryFacts]],
     said: list[dict[str, Any]],
+    deployed: list[DeploymentFacts],
 ) -> list[Happening]:
     found = [Happening(plain.first_seen, "first_seen", plain.message, "system")]
+    found += [Happening(one.at, "deployed", one.release, one.created_by) for one in deployed]
     for change in changes:
         text = change.description or change.file_path
         found.append(

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from peewee import JOIN, SQL, fn
 
+from tocsin.daemon.queries.deployments import DeploymentFacts, all_since
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.queries.rows import tuples
 from tocsin.daemon.store.database import Store
@@ -26,6 +27,10 @@ SELECT COUNT(CASE WHEN metadata->>'auto_closed' = 'true' THEN 1 END) * 100.0 / C
 _MEAN_HOURS = """
 SELECT AVG(EXTRACT(EPOCH FROM (closed_at - created_at))/3600) AS avg_hours
   FROM support_tickets WHERE source = 'auto_detection' AND closed_at IS NOT NULL"""
+
+
+DEPLOYMENTS = 200
+"""Deployments beside the numbers, at most."""
 
 
 class TopCorrected(Struct, frozen=True):
@@ -48,8 +53,9 @@ class Share(Struct, frozen=True):
 class Holding(Struct, frozen=True):
     """Whether the corrections of one hand held.
 
-    Decided by what the error's tickets did last until its next correction: closed, it held; reappeared or
-    reopened, it did not; else it is undecided and left out of the percentage.
+    Decided by what the error's tickets did until its next correction: where it reappeared or was reopened, the
+    correction did not hold, whatever came later; where it only closed, it held; else it is undecided and left out of
+    the percentage. Corrections applied together share one verdict.
     """
 
     applied_by: str
@@ -90,6 +96,8 @@ class MetricsFacts(Struct, frozen=True):
     by_service: list[Share]
     by_client: list[Share]
     by_day: list[Day]
+    deployments: list[DeploymentFacts] = []
+    """The newest releases that are out, the oldest first."""
 
 
 class _Row(Struct, frozen=True):
@@ -123,6 +131,7 @@ def metrics(store: Store) -> MetricsFacts:
             by_service=_shares(rows, [row.service for row in rows]),
             by_client=_shares(rows, [row.client for row in rows]),
             by_day=_days(rows),
+            deployments=all_since(store, 0.0)[-DEPLOYMENTS:],
         )
 
 
@@ -230,9 +239,11 @@ def _holding() -> list[Holding]:
         applied[error_id].append((at, who))
     verdicts: dict[str, list[str]] = defaultdict(list)
     for error_id, changes in applied.items():
-        for (at, who), following in zip(changes, [*changes[1:], (float("inf"), "")], strict=True):
-            last = [action for when, action in ends.get(error_id, ()) if at <= when < following[0]]
-            verdicts[who].append(last[-1] if last else "undecided")
+        for at, who in changes:
+            until = min((later for later, _ in changes if later > at), default=float("inf"))
+            verdicts[who].append(
+                _verdict(action for when, action in ends.get(error_id, ()) if at <= when < until)
+            )
     found = []
     for who, given in sorted(verdicts.items(), key=lambda item: (-len(item[1]), item[0])):
         held, back = given.count("held"), given.count("came_back")
@@ -242,18 +253,25 @@ def _holding() -> list[Holding]:
     return found
 
 
+def _verdict(actions: Iterable[str]) -> str:
+    found = set(actions)
+    return "came_back" if "came_back" in found else "held" if found else "undecided"
+
+
 def _endings() -> dict[int, list[tuple[float, str]]]:
-    """What the history says of each error's silence, in order: held (closed) or came back."""
+    """What the history says of each error's silence, in order: held (closed) or came back, when that happened."""
     meaning = {"auto_closed": "held", "reopened": "came_back", "reappeared": "came_back"}
     rows = (
-        History.select(Ticket.error, History.created_at, History.action)
+        History.select(Ticket.error, History.created_at, History.action, History.details)
         .join(Ticket)
         .where(History.action.in_(list(meaning)), Ticket.error.is_null(False))
         .order_by(History.created_at, History.id)
     )
     found: dict[int, list[tuple[float, str]]] = defaultdict(list)
-    for error_id, at, action in tuples(rows):
-        found[error_id].append((at, meaning[action]))
+    for error_id, at, action, details in tuples(rows):
+        # What is told late had happened before: perhaps before the correction.
+        happened = (details or {}).get("at", at) if action != "auto_closed" else at
+        found[error_id].append((happened, meaning[action]))
     return found
 
 

@@ -56,6 +56,10 @@ class WatchFacts(Struct, frozen=True):
     runs: dict[str, Any] = {}
     """How often the error's function ran: `function`, `since` then, `before`, of which `failed`; `estimated`;
     `unknown`: why some or all are not known (`ticket_wording.runs` says it)."""
+    untold_seconds: float = 0.0
+    """Of one ticket, as of now: how long it was seen alive and its errors could not have reached the handler."""
+    chance: float | None = None
+    """Of one ticket, as of now: how likely the same silence is without any correction; None: cannot be told."""
 
 
 class MailFacts(Struct, frozen=True):
@@ -182,6 +186,8 @@ def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDe
         waiting_for=waiting(watch.facts(judged)),
         waiting=watch.facts(judged),
         runs=_said(judged.runs, corrected=bool(corrected)),
+        untold_seconds=judged.untold_seconds,
+        chance=judged.chance,
     )
     return structs.replace(found, watch=as_of_now)
 

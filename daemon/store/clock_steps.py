@@ -8,27 +8,36 @@ years. They are cut at the present: what was seen in the repeated hours is forgo
 from __future__ import annotations
 
 from tocsin.daemon.log import log
+from tocsin.daemon.store.deployments import Deployment
 from tocsin.daemon.store.models import (
     AliveInterval,
     Correction,
     ErrorLog,
+    Loss,
     Mail,
-    Reminder,
     Run,
     Session,
     Ticket,
     Watch,
 )
+from tocsin.daemon.store.reminder_models import Reminder
+from tocsin.daemon.store.source_models import ErrorSource, UnheardInterval
 
 
 def cut(now: float) -> None:
     """Cuts at `now` (epoch seconds, after the step) every moment that decides something."""
     log.warning("clock_set_back", now=now)
-    for table, end in ((AliveInterval, AliveInterval.ended_at), (Run, Run.alive_until)):
+    for table, end in (
+        (AliveInterval, AliveInterval.ended_at),
+        (UnheardInterval, UnheardInterval.ended_at),
+        (Run, Run.alive_until),
+    ):
         table.delete().where(table.started_at > now).execute()
         table.update({end: now}).where(end > now).execute()
     for column in (
-        Session.started_at, Session.last_heard, Session.ended_at, Correction.applied_at, Watch.quiet_since,
+        Session.started_at, Session.last_heard, Session.ended_at, Session.caught_up_at,
+        Session.emptied_at, ErrorSource.last_at, Loss.last_at, Deployment.at, Correction.applied_at,
+        Watch.quiet_since,
         ErrorLog.resolved_at, ErrorLog.sampled_at, Mail.due_at, Mail.tried_at, Mail.trying_since, Reminder.said_at,
     ):  # fmt: skip
         column.model.update({column: now}).where(column > now).execute()

@@ -25,6 +25,12 @@ def set_test(correction: Correction, status: str, results: dict[str, Any]) -> No
     correction.save(only=[Correction.test_status, Correction.test_results])
 
 
+def set_release(correction: Correction, release: str) -> None:
+    """Sets the release that has the correction."""
+    correction.fixed_in = release
+    correction.save(only=[Correction.fixed_in])
+
+
 def withdraw(correction: Correction, by: str, now: float) -> None:
     """Takes the correction out of those that stand, and keeps it beside them under its number."""
     columns = {name: correction.__data__[name] for name in Correction._meta.fields}

@@ -229,6 +229,15 @@ def add_counts(store: Store, rows: Sequence[tuple[int, str, int, int]]) -> None:
     )
 
 
+def hours_of(error_ids: Collection[int]) -> dict[int, list[int]]:
+    """Per error the hours since the epoch in which it came, in order."""
+    found: dict[int, list[int]] = {}
+    query = HourCount.select(HourCount.error, HourCount.hour).where(among(HourCount.error, error_ids))
+    for error_id, hour in query.distinct().order_by(HourCount.error, HourCount.hour).tuples():
+        found.setdefault(error_id, []).append(hour)
+    return found
+
+
 def add_samples(store: Store, rows: Sequence[tuple[object, ...]]) -> None:
     """Stores full events: (error id, session id, position, moment, client id or '', body)."""
     store.run_many(

@@ -44,6 +44,21 @@ def intersection(one: Sequence[Interval], other: Sequence[Interval]) -> list[Int
     return common
 
 
+def difference(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
+    """Where the first are and the second are not."""
+    left: list[Interval] = []
+    for start, end in one:
+        for taken_from, taken_until in other:
+            if taken_until <= start or taken_from >= end:
+                continue
+            if taken_from > start:
+                left.append((start, taken_from))
+            start = taken_until
+        if start < end:
+            left.append((start, end))
+    return left
+
+
 def clipped(intervals: Iterable[Interval], since: float, until: float) -> list[Interval]:
     """What lies between the two moments."""
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peewee import fn
 
-from tocsin.daemon.store import errors
+from tocsin.daemon.store import errors, sources
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import (
     Claim,
@@ -21,10 +21,11 @@ from tocsin.daemon.store.run_models import ErrorFunction, RunCount
 
 
 def move_rows(store: Store, error_id: int, into_id: int) -> None:
-    """Signatures, samples, corrections, its history, and hourly counts, which add up where both have some."""
+    """Signatures, samples, corrections, its history, who logged it, and hourly counts, which add up."""
     for table in (Signature, Sample, Correction, WithdrawnCorrection, ErrorHistory):
         table.update({table.error: into_id}).where(table.error == error_id).execute()
     Claim.delete().where(Claim.error == error_id).execute()
+    sources.move(store, error_id, into_id)
     ErrorLog.update(merged_into=into_id).where(ErrorLog.merged_into == error_id).execute()
     own = HourCount.error == error_id
     counts = HourCount.select(HourCount.client_id, HourCount.hour, HourCount.count).where(own)

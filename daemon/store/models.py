@@ -165,6 +165,8 @@ class Correction(Table):
     recorded_at = MomentField()
     test_status = CharField(default="pending")
     test_results = JSONField(null=True)
+    fixed_in = CharField(null=True)
+    """The release that has it; NULL: the next one after it was applied."""
 
     class Meta:
         table_name = "error_corrections"
@@ -184,6 +186,7 @@ class WithdrawnCorrection(Table):
     recorded_at = MomentField()
     test_status = CharField()
     test_results = JSONField(null=True)
+    fixed_in = CharField(null=True)
     withdrawn_by = CharField()
     withdrawn_at = MomentField()
 
@@ -219,21 +222,6 @@ class Signature(Table):
 
     class Meta:
         table_name = "error_signatures"
-        primary_key = CompositeKey("service", "environment", "signature")
-
-
-class Split(Table):
-    """Events of this signature are told apart by more than the rule knows: `client`, `route`, `text:REGEX`."""
-
-    service = CharField()
-    environment = CharField(default="")
-    signature = CharField()
-    by = TextField()
-    created_by = TextField()
-    created_at = MomentField()
-
-    class Meta:
-        table_name = "error_splits"
         primary_key = CompositeKey("service", "environment", "signature")
 
 
@@ -298,6 +286,22 @@ class Session(Table):
     """What it last told of the functions it was asked to count: msgpack of `runs.ReportedRun`s."""
     broken_off = BlobField(null=True)
     """Tracebacks logged line by line that its last batch broke off (`ingest.printed_lines`)."""
+    program = CharField(default="")
+    """What runs: `gunicorn`, `python -m shop.worker`; '' where the handler does not say."""
+    role = CharField(default="")
+    """What the process is of the program: '' for the program itself."""
+    arguments = TextField(default="")
+    """Its command line behind the program, scrubbed and shortened."""
+    machine = CharField(default="")
+    boot = CharField(default="")
+    born = BigIntegerField(default=0)
+    """With `pid` the process's identity: machine, kernel's boot, and its start in ticks since that."""
+    caught_up_at = MomentField(null=True)
+    """When it last said that all it had logged was delivered: what comes later happened later."""
+    emptied_at = MomentField(null=True)
+    """When another process had shipped all that it left."""
+    unheard = JSONField(default=dict)
+    """Loggers whose records do not reach the handler now, each with the moment since when."""
 
     class Meta:
         table_name = "sessions"
@@ -335,6 +339,8 @@ class Loss(Table):
     session = ForeignKeyField(Session)
     reason = CharField()
     count = BigIntegerField()
+    last_at = MomentField(null=True)
+    """When the daemon last heard of one; NULL: before this was kept."""
 
     class Meta:
         table_name = "losses"
@@ -371,25 +377,11 @@ class Watch(Table):
     """When the last `reappeared` row was written."""
     inconclusive_at = MomentField(null=True)
     """When the admin was told that silence proves nothing here."""
+    ready_at = MomentField(null=True)
+    """When the admin was told that the evidence is complete and that a person closes."""
 
     class Meta:
         table_name = "watches"
-
-
-class Reminder(Table):
-    """What the admins were reminded of, so that each fact is said once."""
-
-    kind = CharField()
-    """`untouched`, `held`, `inconclusive` or `more_frequent`."""
-    subject = CharField()
-    """Which fact: a ticket and since when, a mail, an error, ..."""
-    said_at = MomentField()
-    value = DoubleField(null=True)
-    """How large it was said to be, where it may be said again of something larger."""
-
-    class Meta:
-        table_name = "reminders"
-        primary_key = CompositeKey("kind", "subject")
 
 
 class Client(Table):

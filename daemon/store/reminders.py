@@ -7,8 +7,9 @@ from typing import Any
 from msgspec import Struct, structs
 from peewee import JOIN, fn
 
-from tocsin.daemon.store.models import ErrorLog, History, HourCount, Mail, Reminder, Ticket, Watch
+from tocsin.daemon.store.models import ErrorLog, History, HourCount, Mail, Ticket, Watch
 from tocsin.daemon.store.muting import muted
+from tocsin.daemon.store.reminder_models import Reminder
 from tocsin.daemon.store.table import among, moment
 
 Fact = tuple[str, str]

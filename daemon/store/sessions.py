@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Collection, Iterable
 
-from peewee import fn
+from peewee import Case, fn
 
 from tocsin.daemon.store import clock_steps
 from tocsin.daemon.store.database import Store
@@ -18,6 +20,7 @@ from tocsin.daemon.store.models import (
     Sample,
     Session,
 )
+from tocsin.daemon.store.source_models import UnheardInterval
 from tocsin.daemon.store.table import moment
 
 AT_ONCE = 5_000
@@ -54,10 +57,12 @@ def save(store: Store, known: Iterable[Session]) -> None:
     """Writes what a transaction may have changed of these sessions."""
     store.run_many(
         "UPDATE sessions SET last_heard = ?, clock_offset = ?, watermark = ?, events = ?, backlog = ?, "
-        "live = ?, ended_at = ?, gone_at = ?, broken_off = ? WHERE id = ?",
+        "live = ?, ended_at = ?, gone_at = ?, broken_off = ?, caught_up_at = ?, emptied_at = ?, unheard = ? "
+        "WHERE id = ?",
         [
             (moment(one.last_heard), one.clock_offset, one.watermark, one.events, one.backlog, one.live,
-             moment(one.ended_at), moment(one.gone_at), one.broken_off, one.id)
+             moment(one.ended_at), moment(one.gone_at), one.broken_off, moment(one.caught_up_at),
+             moment(one.emptied_at), json.dumps(one.unheard or {}), one.id)
             for one in known
         ],
     )  # fmt: skip
@@ -111,11 +116,24 @@ def accounted_for(session: Session) -> int:
     return int(session.events + (lost.scalar() or 0) + aside)
 
 
-def add_loss(session_id: str, reason: str, count: int) -> None:
-    """Adds to a session's losses for one reason."""
-    Loss.insert(session=session_id, reason=reason[:100], count=count).on_conflict(
-        conflict_target=[Loss.session, Loss.reason], update={Loss.count: Loss.count + count}
+def add_loss(session_id: str, reason: str, count: int, now: float) -> None:
+    """Adds to a session's losses for one reason, heard of at `now`."""
+    Loss.insert(session=session_id, reason=reason[:100], count=count, last_at=now).on_conflict(
+        conflict_target=[Loss.session, Loss.reason],
+        update={Loss.count: Loss.count + count, Loss.last_at: now},
     ).execute()
+
+
+def last_loss(service: str, environment: str) -> float | None:
+    """When a loss of the service was last heard of."""
+    query = Loss.select(fn.MAX(Loss.last_at)).join(Session)
+    found = query.where((Session.service == service) & (Session.environment == environment)).scalar()
+    return None if found is None else float(Loss.last_at.python_value(found))
+
+
+def add_unheard(session: Session, logger: str, since: float, until: float) -> None:
+    """A logger's records did not reach the session's handler from then until then."""
+    UnheardInterval.create(session=session, logger=logger, started_at=min(since, until), ended_at=until)
 
 
 def add_dropped(store: Store, count: int) -> None:
@@ -138,7 +156,8 @@ def heard_since(service: str, environment: str, since: float, settled: bool = Tr
         (Session.service == service) & (Session.environment == environment) & (Session.last_heard >= since)
     )
     if not settled:
-        asked &= Session.ended_at.is_null() | (Session.backlog != 0)
+        unended = Session.ended_at.is_null() & Session.emptied_at.is_null()
+        asked &= unended | (Session.backlog != 0)
     return list(Session.select().where(asked).order_by(Session.started_at.desc()))
 
 
@@ -155,10 +174,14 @@ def any_began_since(service: str, environment: str, since: float) -> bool:
     )
 
 
-def seen(service: str, environment: str, since: float) -> list[Interval]:
-    """Where any session of the service was seen alive, from `since` on."""
+def alive(
+    service: str, environment: str, since: float
+) -> dict[tuple[str, str], list[tuple[str, float, float]]]:
+    """Where sessions of the service were seen alive from `since` on: per program and role (session, start, end)."""
     query = (
-        AliveInterval.select(AliveInterval.started_at, AliveInterval.ended_at)
+        AliveInterval.select(
+            Session.program, Session.role, Session.id, AliveInterval.started_at, AliveInterval.ended_at
+        )
         .join(Session)
         .where(
             (Session.service == service)
@@ -167,7 +190,54 @@ def seen(service: str, environment: str, since: float) -> list[Interval]:
         )
         .tuples()
     )
-    return union(query)
+    found: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
+    for program, role, *interval in query:
+        found.setdefault((program, role), []).append(tuple(interval))
+    return found
+
+
+def releases(service: str, environment: str, since: float) -> dict[str, str]:
+    """Per session that was heard since then its release, of those that tell one."""
+    query = Session.select(Session.id, Session.release).where(
+        (Session.service == service)
+        & (Session.environment == environment)
+        & (Session.last_heard >= since)
+        & Session.release.is_null(False)
+    )
+    return dict(query.tuples())
+
+
+def unheard(service: str, environment: str, since: float) -> dict[str, list[tuple[str, float, float]]]:
+    """Per session (logger, start, end) of the intervals from `since` on in which a logger could not be heard."""
+    ours = (Session.service == service) & (Session.environment == environment)
+    found: dict[str, list[tuple[str, float, float]]] = {}
+    over = UnheardInterval.select().join(Session).where(ours & (UnheardInterval.ended_at >= since))
+    for one in over:
+        found.setdefault(one.session_id, []).append((one.logger, one.started_at, one.ended_at))
+    for session in Session.select(Session.id, Session.unheard, Session.last_heard).where(
+        ours & (Session.last_heard >= since) & (Session.unheard.cast("TEXT") != "{}")
+    ):
+        for logger, began in (session.unheard or {}).items():
+            found.setdefault(session.id, []).append((logger, began, math.inf))
+    return found
+
+
+def kinds(service: str, environment: str) -> list[tuple[str, str, float, float, bool]]:
+    """(program, role, first and last word, whether all that had not ended were written off) of a service's kinds."""
+    expected = Session.ended_at.is_null() & Session.emptied_at.is_null() & Session.gone_at.is_null()
+    query = (
+        Session.select(
+            Session.program, Session.role, fn.MIN(Session.first_heard), fn.MAX(Session.last_heard),
+            fn.COUNT(Session.gone_at), fn.SUM(Case(None, ((expected, 1),), 0)),
+        )
+        .where((Session.service == service) & (Session.environment == environment))
+        .group_by(Session.program, Session.role)
+    )  # fmt: skip
+    python = Session.last_heard.python_value
+    return [
+        (program, role, python(first), python(last), bool(gone) and not expected_still)
+        for program, role, first, last, gone, expected_still in query.tuples()
+    ]
 
 
 def runs(since: float, until: float) -> list[Interval]:
@@ -204,6 +274,7 @@ def end_run(run: Run, now: float) -> None:
 
 def drop_intervals_before(before: float) -> int:
     """Deletes intervals that ended before then; returns how many."""
+    UnheardInterval.delete().where(UnheardInterval.ended_at < before).execute()
     return int(AliveInterval.delete().where(AliveInterval.ended_at < before).execute())
 
 
@@ -220,6 +291,7 @@ def drop_unneeded_before(before: float) -> int:
         .where(
             (Session.last_heard < before)
             & (Session.id.not_in(AliveInterval.select(AliveInterval.session)))
+            & (Session.id.not_in(UnheardInterval.select(UnheardInterval.session)))
             & (Session.id.not_in(Sample.select(Sample.session_id)))
             & (Session.id.not_in(Loss.select(Loss.session)))
         )

@@ -8,7 +8,8 @@ from typing import Any
 from peewee import fn
 
 from tocsin.daemon.store.errors import Key, chunks, point
-from tocsin.daemon.store.models import Signature, Split, Ticket
+from tocsin.daemon.store.models import Signature, Ticket
+from tocsin.daemon.store.split_models import Split
 
 
 def unpoint(key: Key) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tocsin.daemon.store.deployments import Deployment
 from tocsin.daemon.store.models import (
     AliveInterval,
     BrowserSession,
@@ -18,20 +19,22 @@ from tocsin.daemon.store.models import (
     Message,
     OneTimeLink,
     Quarantined,
-    Reminder,
     Run,
     Sample,
     Session,
     Signature,
-    Split,
     Ticket,
     User,
     Watch,
     WithdrawnCorrection,
 )
+from tocsin.daemon.store.reminder_models import Reminder
 from tocsin.daemon.store.run_models import ErrorFunction, RunCount
+from tocsin.daemon.store.source_models import ErrorSource, UnheardInterval
+from tocsin.daemon.store.split_models import Split
 from tocsin.daemon.store.tokens import Token
 
 MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
-          ErrorFunction, RunCount, AliveInterval, Run, Loss, Quarantined, Watch, Reminder, Client, Mail, User,
-          OneTimeLink, BrowserSession, ErrorHistory, Message, WithdrawnCorrection, Claim, Token)  # fmt: skip
+          ErrorFunction, RunCount, ErrorSource, UnheardInterval, AliveInterval, Run, Loss, Quarantined, Watch,
+          Reminder, Client, Mail, User, OneTimeLink, BrowserSession, ErrorHistory, Message, WithdrawnCorrection,
+          Claim, Token, Deployment)  # fmt: skip

@@ -34,6 +34,17 @@ def open_by_client(error_ids: Collection[int]) -> dict[int, dict[str, str]]:
     return found
 
 
+def open_priorities(error_ids: Collection[int]) -> dict[int, set[str]]:
+    """Per error the priorities of its tickets that are not closed."""
+    query = Ticket.select(Ticket.error, Ticket.priority).distinct()
+    found: dict[int, set[str]] = {}
+    for error_id, priority in query.where(
+        among(Ticket.error, error_ids) & (Ticket.status != "closed")
+    ).tuples():
+        found.setdefault(error_id, set()).add(priority)
+    return found
+
+
 def watched_since(error_ids: Collection[int]) -> dict[int, tuple[float, float | None]]:
     """Per watched error since when it is quiet, and when its last `reappeared` row was written."""
     query = Watch.select(Watch.error, Watch.quiet_since, Watch.reappeared_at)
@@ -128,7 +139,7 @@ def restart_watch(error: ErrorLog, quiet_since: float) -> None:
     elif quiet_since > watch.quiet_since:
         watch.quiet_since = quiet_since
         watch.seen_seconds = 0.0
-        watch.inconclusive_at = None
+        watch.inconclusive_at = watch.ready_at = None
         watch.save()
     else:
         return
@@ -140,8 +151,8 @@ def end_watch(error: ErrorLog) -> None:
     Watch.delete().where(Watch.error == error).execute()
 
 
-def note_reappeared(error: ErrorLog, at: float) -> None:
-    """Notes when the error last came back with a history row."""
+def note_reappeared(error: ErrorLog, at: float | None) -> None:
+    """Notes when the error last came back with a history row; None: not since its correction."""
     Watch.update(reappeared_at=at).where(Watch.error == error).execute()
 
 
@@ -149,6 +160,12 @@ def note_check(watch: Watch, seen_seconds: float, waits: Facts, now: float) -> N
     """Notes what the newest look at a watch found: seconds seen, and what it waits for."""
     watch.checked_at, watch.seen_seconds = now, seen_seconds
     watch.waiting, watch.waiting_for = waits, waiting(waits)
+    watch.save()
+
+
+def note_ready(watch: Watch, now: float) -> None:
+    """Notes that the evidence is complete and a person is asked to close."""
+    watch.ready_at = now
     watch.save()
 
 
@@ -162,7 +179,7 @@ def restart_watches(store: Store, quiet_since: Mapping[int, float]) -> None:
     """Restarts these errors' watches where the moment is later than the watch's own."""
     runs.begin_silence(store, quiet_since)
     store.run_many(
-        "UPDATE watches SET quiet_since = ?, seen_seconds = 0, inconclusive_at = NULL "
+        "UPDATE watches SET quiet_since = ?, seen_seconds = 0, inconclusive_at = NULL, ready_at = NULL "
         "WHERE error_id = ? AND quiet_since < ?",
         [(moment(at), error_id, moment(at)) for error_id, at in sorted(quiet_since.items())],
     )
@@ -188,6 +205,12 @@ def opened_since(since: float) -> dict[str, int]:
 def corrections(error_id: int) -> list[Correction]:
     """An error's corrections, oldest first."""
     return list(Correction.select().where(Correction.error == error_id).order_by(Correction.id))
+
+
+def newest_corrections(error_ids: Collection[int]) -> dict[int, Correction]:
+    """Per error its newest correction."""
+    query = Correction.select().where(among(Correction.error, error_ids)).order_by(Correction.id)
+    return {correction.error_id: correction for correction in query}
 
 
 def last_tests(error_ids: Collection[int] | None) -> dict[int, str]:

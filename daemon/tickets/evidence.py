@@ -12,6 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, clipped, length
+from tocsin.daemon.tickets import chance as chances
+from tocsin.daemon.tickets.chance import HOUR, Before
+from tocsin.daemon.tickets.kinds import Kind, Run, masked
 from tocsin.daemon.tickets.runs import Runs, not_exercised
 from tocsin.daemon.tickets.runs import chance as chance_of_runs
 
@@ -22,6 +25,8 @@ class Verdict(StrEnum):
     WAIT = "wait"
     CLOSE = "close"
     UNSEEN = "unseen"
+    READY = "ready"
+    """The evidence is complete, and a person closes."""
 
 
 class Rule(Struct, frozen=True):
@@ -35,6 +40,8 @@ class Rule(Struct, frozen=True):
     batch: bool = False
     min_runs: int = 1
     longest: float = 7 * 86400.0
+    by_hand: bool = False
+    """Every ticket of the error is closed by a person, once the evidence is complete."""
 
 
 class WaitingFor(StrEnum):
@@ -43,10 +50,15 @@ class WaitingFor(StrEnum):
     PASSING_TESTS = "passing_tests"
     DURATION = "duration"
     BACKLOG = "backlog"
+    RELEASE = "release"
+    LOSS = "loss"
     RUN = "run"
     SEEN_ALIVE = "seen_alive"
+    PROGRAM = "program"
+    LOGGER = "logger"
     CHANCE = "chance"
     NOT_EXERCISED = "not_exercised"
+    HAND = "hand"
 
 
 class Waiting(Struct, frozen=True, omit_defaults=True):
@@ -57,7 +69,7 @@ class Waiting(Struct, frozen=True, omit_defaults=True):
     """With BACKLOG: the process that may hold something back, on `host`."""
     host: str = ""
     name: str = ""
-    """With NOT_EXERCISED: the function that has not run."""
+    """Of the kind of process (PROGRAM, RUN), the logger (LOGGER), the release or the function that is waited for."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -77,9 +89,35 @@ class Process(Struct, frozen=True):
     backlog: int = 0
     """Bytes it held back, by its last word."""
     ended_at: float | None = None
-    """When it said goodbye."""
+    """When it said goodbye, or had written down that it ended in order."""
     gone: bool = False
     """Somebody wrote it off."""
+    emptied: bool = False
+    """Another process has shipped all that it left."""
+    kind: Kind = Kind("")
+    arguments: str = ""
+    release: str = ""
+
+
+class NotSeen(Struct, frozen=True):
+    """What of a service says nothing of an error's silence."""
+
+    program: str = ""
+    """The kind of process that was seen least of those that logged it, '' where they are not told apart."""
+    logger: str = ""
+    """The logger that logged it, where its records do not reach the handler now."""
+    untold: Sequence[Interval] = ()
+    """Where the application was seen alive and could not have told."""
+
+
+class Restart(Struct, frozen=True):
+    """What restarts a silence: a known loss (this error may have been lost), or the release with the correction."""
+
+    kind: WaitingFor
+    at: float | None
+    """None: it is still to come."""
+    name: str = ""
+    """Of the release, '' for whichever comes next."""
 
 
 class Silence(Struct, frozen=True):
@@ -89,20 +127,29 @@ class Silence(Struct, frozen=True):
     up: Sequence[Interval]
     """Where a daemon was up: only that is time. A step of the clock leaves a gap, a sleeping machine too."""
     seen: Sequence[Interval]
-    """Where the service was seen alive while a daemon was up."""
+    """Where every kind of process that logged the error was seen alive, able to tell, while a daemon was up."""
     last_seen_alive: float | None
-    """Last heartbeat of the service."""
+    """Last heartbeat of the kind that was seen last the longest ago."""
     held_back: Process | None = None
     """Which process may still hold occurrences, None when none does."""
     lost: Sequence[Process] = ()
     """Those that are written off and may have held some."""
     failed_tests: bool = False
     runs_ended: int = 0
-    """Of a batch service: runs that began after `quiet_since` and said goodbye."""
-    rate: float | None = None
-    """Occurrences a second before the silence; None when it cannot be told."""
+    """Of a batch service: runs of what logged the error that began after `quiet_since` and said goodbye."""
+    before: Before | None = None
+    """Hours with and without the error before the silence; None when they cannot be told."""
     runs: Runs | str = ""
     """How often the function ran in which the error happens, or why that is not known."""
+    corrected: bool = False
+    restarts: Sequence[Restart] = ()
+    """What restarts it beside the error itself."""
+    not_seen: NotSeen = NotSeen()
+
+    @property
+    def since(self) -> float:
+        """From when on it counts."""
+        return max([self.quiet_since, *(one.at for one in self.restarts if one.at is not None)])
 
 
 class Finding(Struct, frozen=True):
@@ -116,56 +163,77 @@ class Finding(Struct, frozen=True):
     waiting: Waiting | None
     """None when nothing is left to wait for."""
     chance: float | None
-    """Probability of the same silence without any correction: e^(-rate * seen)."""
+    """Probability of the same silence without any correction (`chance`), None when it cannot be told."""
     earliest_close: float
     """Not before this moment, provided that nothing else is in the way."""
     runs: Runs | str = ""
     """How often the function ran in which the error happens, or why that is not known."""
+    untold_seconds: float = 0.0
+    """Of the quiet ones, how many the application was seen alive and could not have told."""
 
 
 def judge(silence: Silence, rule: Rule, now: float) -> Finding:
     """The verdict on a watch at `now` (docs/evidence.md)."""
-    quiet = length(clipped(silence.up, silence.quiet_since, now)) if silence.quiet_since < now else 0.0
-    seen = length(clipped(silence.seen, silence.quiet_since, now)) if silence.quiet_since < now else 0.0
-    counted = quiet if rule.by_clock else seen
-    chance = math.exp(-silence.rate * counted) if silence.rate is not None else None
+    since = silence.since
+    quiet, seen, untold = (
+        length(clipped(intervals, since, now)) if since < now else 0.0
+        for intervals in (silence.up, silence.seen, silence.not_seen.untold)
+    )
+    counted = (quiet if rule.by_clock else seen) / HOUR
+    chance = chances.of_silence(silence.before, counted) if silence.before is not None else None
     by_runs = chance_of_runs(silence.runs)
     chance = chance if by_runs is None else by_runs
     waiting = _waiting(silence, rule, quiet, seen, chance)
     verdict = Verdict.WAIT if waiting else Verdict.CLOSE
-    if waiting and not rule.by_clock:
-        alive = max(silence.quiet_since, silence.last_seen_alive or 0.0)
+    if waiting is None and rule.by_hand:
+        waiting, verdict = Waiting(WaitingFor.HAND), Verdict.READY
+    if verdict is Verdict.WAIT and waiting and not rule.by_clock:
+        alive = max(since, silence.last_seen_alive or 0.0)
         unseen = length(clipped(silence.up, alive, now)) if alive < now else 0.0
-        if (
-            unseen >= rule.unseen_after
-            or (silence.held_back and quiet >= rule.unseen_after)
-            or (waiting.kind is WaitingFor.NOT_EXERCISED and quiet >= rule.longest)
-        ):
+        stuck = silence.held_back or waiting.kind in _UNTIL_SEEN
+        idle = waiting.kind is WaitingFor.NOT_EXERCISED and quiet >= rule.longest
+        if unseen >= rule.unseen_after or (stuck and quiet >= rule.unseen_after) or idle:
             verdict = Verdict.UNSEEN
     earliest = _earliest(silence, rule, quiet, seen, now)
-    return Finding(verdict, quiet, seen, waiting, chance, earliest, silence.runs)
+    return Finding(verdict, quiet, seen, waiting, chance, earliest, silence.runs, untold)
+
+
+_UNTIL_SEEN = (WaitingFor.RELEASE, WaitingFor.RUN, WaitingFor.PROGRAM, WaitingFor.LOGGER)
+"""What time alone may never bring: after `unseen_after` the admins are told."""
 
 
 def _waiting(silence: Silence, rule: Rule, quiet: float, seen: float, chance: float | None) -> Waiting | None:
     """What the closing waits for, None when nothing is left."""
     if silence.failed_tests:
         return Waiting(WaitingFor.PASSING_TESTS)
+    if to_come := next((one for one in silence.restarts if one.at is None), None):
+        return Waiting(to_come.kind, name=to_come.name)
     if quiet < rule.duration:
-        return Waiting(WaitingFor.DURATION)
+        lost = [one.at for one in silence.restarts if one.kind is WaitingFor.LOSS]
+        restarted = silence.since > silence.quiet_since and silence.since in lost
+        return Waiting(WaitingFor.LOSS if restarted else WaitingFor.DURATION)
     if rule.by_clock:
         return None
     if silence.held_back is not None:
         return Waiting(WaitingFor.BACKLOG, silence.held_back.pid, silence.held_back.host)
     if rule.batch:
         # What a run calls at its start, before it is told what to count, would never be seen to run.
-        return None if silence.runs_ended else Waiting(WaitingFor.RUN)
+        return None if silence.runs_ended else Waiting(WaitingFor.RUN, name=silence.not_seen.program)
     if seen < rule.min_seen * rule.duration:
-        return Waiting(WaitingFor.SEEN_ALIVE)
+        return _until_seen(silence)
     if isinstance(silence.runs, Runs) and not_exercised(silence.runs, rule.min_runs):
         return Waiting(WaitingFor.NOT_EXERCISED, name=silence.runs.function)
-    if rule.max_chance < 1 and (chance is None or chance > rule.max_chance):
+    if not silence.corrected and rule.max_chance < 1 and (chance is None or chance > rule.max_chance):
         return Waiting(WaitingFor.CHANCE)
     return None
+
+
+def _until_seen(silence: Silence) -> Waiting:
+    if silence.not_seen.logger:
+        return Waiting(WaitingFor.LOGGER, name=silence.not_seen.logger)
+    if silence.not_seen.program:
+        return Waiting(WaitingFor.PROGRAM, name=silence.not_seen.program)
+    return Waiting(WaitingFor.SEEN_ALIVE)
 
 
 def _earliest(silence: Silence, rule: Rule, quiet: float, seen: float, now: float) -> float:
@@ -175,8 +243,8 @@ def _earliest(silence: Silence, rule: Rule, quiet: float, seen: float, now: floa
     left = [rule.duration - quiet]
     if not rule.by_clock and not rule.batch:
         left.append(rule.min_seen * rule.duration - seen)
-        if 0 < rule.max_chance < 1 and silence.rate:
-            left.append(-math.log(rule.max_chance) / silence.rate - seen)
+        if 0 < rule.max_chance < 1 and silence.before is not None and not silence.corrected:
+            left.append(chances.units_until(silence.before, rule.max_chance) * HOUR - seen)
     return max(now, since + max(left))
 
 
@@ -202,7 +270,8 @@ def held_back(
     for process in processes:
         if process.last_heard < since - gone_after:
             continue
-        if process.backlog or (process.ended_at is None and _outlived_a_daemon(process, up, since)):
+        settled = process.ended_at is not None or process.emptied
+        if process.backlog or (not settled and _outlived_a_daemon(process, up, since)):
             return process
     return None
 
@@ -216,13 +285,17 @@ def _outlived_a_daemon(process: Process, up: Sequence[Interval], since: float) -
     )
 
 
-def runs_ended(processes: Iterable[Process], since: float) -> int:
-    """Of a batch service: runs that began after `since`, said goodbye and hold nothing back."""
-    return sum(
-        1 for one in processes if one.started_at > since and one.ended_at is not None and not one.backlog
-    )
+def runs_ended(processes: Iterable[Process], since: float, of: Iterable[Run] = ()) -> int:
+    """Of a batch service: runs that began after `since`, said goodbye and hold nothing back.
 
-
-def rate_before(occurrences: int, first_seen: float, last_seen: float) -> float | None:
-    """Occurrences a second between the first and the last, over a second at least; None for a single one."""
-    return (occurrences - 1) / max(last_seen - first_seen, 1.0) if occurrences > 1 else None
+    `of`: what logged the error; then each of these must have ended so, and the fewest count. A command's help,
+    another job of the service or a pool's child is no run of it.
+    """
+    ended = [
+        one for one in processes if one.started_at > since and one.ended_at is not None and not one.backlog
+    ]
+    wanted = set(of)
+    if not wanted:
+        return len(ended)
+    runs = [Run(*one.kind, masked(one.arguments)) for one in ended]
+    return min(sum(run == one for run in runs) for one in wanted)

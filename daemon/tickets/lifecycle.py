@@ -42,6 +42,7 @@ class EventType(StrEnum):
     VALIDATION_FAILED = "validation_failed"
     QUIET = "auto_closed"
     UNSEEN = "inconclusive"
+    READY = "ready"
     RESOLVED = "resolved"
     MERGED = "merged"
     REOPENED = "reopened"
@@ -116,6 +117,7 @@ TABLE: Mapping[tuple[State | None, EventType], Step] = {
         (state, EventType.UNSEEN): Step(state, (A.RECORD, A.MAIL_ADMIN), "inconclusive")
         for state in _ACTIVE
     },
+    **{(state, EventType.READY): Step(state, (A.RECORD, A.MAIL_ADMIN), "ready") for state in _ACTIVE},
     **{(state, EventType.RESOLVED): _QUIET_CLOSES for state in _ACTIVE},
     # The younger of two open tickets of one client for one error, once two errors are found to be one.
     **{(state, EventType.MERGED): Step(State.CLOSED, (A.RECORD, A.CLOSE)) for state in _ACTIVE},

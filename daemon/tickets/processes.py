@@ -19,7 +19,7 @@ def write_off(store: Store, session_id: str, now: float) -> Session:
         session = found[0]
         if session.gone_at is not None:
             raise AlreadySo(f"process {session_id!r} is written off already")
-        if session.ended_at is not None and not session.backlog:
+        if (session.ended_at or session.emptied_at) is not None and not session.backlog:
             raise AlreadySo(f"process {session_id!r} ended in order and holds nothing back")
         sessions.write_off(session, now)
     return session

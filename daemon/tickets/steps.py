@@ -181,6 +181,10 @@ class Tickets:
         if any(Action.CLOSE in step.actions for step in steps) and not _open_tickets(error):
             errors.resolve(error, now)
             rows.end_watch(error)
+        if fact.kind is EventType.CORRECTED:
+            rows.note_reappeared(
+                error, None
+            )  # What comes after a correction is news, however short after another.
         if fact.kind is EventType.REAPPEARED and any(Action.RECORD in step.actions for step in steps):
             rows.note_reappeared(error, fact.at)
 

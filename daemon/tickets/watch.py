@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import structs
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.log import log
-from tocsin.daemon.store import errors, intervals, regrouping, sessions
+from tocsin.daemon.store import errors, regrouping, sessions
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.intervals import Interval
-from tocsin.daemon.store.models import Correction, ErrorLog, Session, Ticket, Watch
-from tocsin.daemon.tickets import evidence, run_reports
+from tocsin.daemon.store.models import Correction, ErrorLog, Ticket, Watch
+from tocsin.daemon.tickets import evidence
 from tocsin.daemon.tickets.evidence import Finding, Process, Rule, Silence, Verdict
 from tocsin.daemon.tickets.lifecycle import EventType, State, TicketEvent
-from tocsin.daemon.tickets.run_reports import RunReports
 from tocsin.daemon.tickets.runs import Runs
+from tocsin.daemon.tickets.silence import (
+    GATED,
+    Known,
+    Logged,
+    given_up,
+    known,
+    logged,
+    processes,
+    said,
+    silence_of,
+)
 from tocsin.daemon.tickets.steps import Tickets
 
 GONE_NAMED = 5
@@ -28,59 +37,13 @@ LAST_CHECK = "last_check"
 """Key of the fact that holds the moment of the last complete hourly check."""
 
 
-def rule_for(config: Config, service: str) -> Rule:
-    """The settings that hold for a service's watches."""
-    watch = config.watch
-    return Rule(
-        duration=watch.duration,
-        min_seen=watch.min_seen,
-        max_chance=watch.max_chance,
-        unseen_after=config.unseen_after(service),
-        by_clock=watch.evidence == "clock",
-        batch=config.service_named(service).kind == "batch",
-        min_runs=watch.min_runs,
-        longest=watch.longest,
-    )
+class Missing(NamedTuple):
+    """What a closing does not know of."""
 
-
-class Known(Struct, frozen=True):
-    """What is known of a service, the same for all its watches; it reaches back to the oldest of them."""
-
-    rule: Rule
-    up: Sequence[Interval]
-    seen: Sequence[Interval]
-    processes: Sequence[Process]
-    reports: RunReports
-
-
-def known(config: Config, service: str, environment: str, since: float, now: float) -> Known:
-    """All that is known at `now` of a service whose oldest silence began at `since`. Reads only."""
-    rule = rule_for(config, service)
-    up = sessions.runs(since, now)
-    seen = intervals.intersection(sessions.seen(service, environment, since), up)
-    reports = run_reports.gathered(service, environment, since)
-    return Known(rule, up, seen, _processes(rule, service, environment, since), reports)
-
-
-def silence_of(error: ErrorLog, quiet_since: float, last_test: str | None, of: Known) -> Silence:
-    """An error's silence since then; `last_test`: the newest correction's test status, None without one."""
-    expected: list[Process] = []
-    gone: list[Process] = []
-    for process in of.processes:
-        written_off = evidence.is_written_off(process, of.up, of.rule.unseen_after)
-        (gone if written_off else expected).append(process)
-    return Silence(
-        quiet_since=quiet_since,
-        up=of.up,
-        seen=of.seen,
-        last_seen_alive=of.seen[-1][1] if of.seen else None,
-        held_back=evidence.held_back(expected, of.up, quiet_since, of.rule.unseen_after),
-        lost=[one for one in gone if evidence.held_back([one], of.up, quiet_since, of.rule.unseen_after)],
-        failed_tests=last_test == "failed",
-        runs_ended=evidence.runs_ended(of.processes, quiet_since),
-        rate=evidence.rate_before(error.occurrences, error.first_seen, error.last_seen),
-        runs=of.reports.of(error.id, quiet_since),
-    )
+    lost: Sequence[Process]
+    """Processes that were written off and may have held something back."""
+    programs: Sequence[str]
+    """Kinds of process that logged the error and are not there any more."""
 
 
 def ran(finding: Finding, error: ErrorLog, quiet_since: float, *, corrected: bool) -> dict[str, Any]:
@@ -95,25 +58,6 @@ def facts(finding: Finding) -> dict[str, Any]:
     return finding.waiting.facts if finding.waiting is not None else {}
 
 
-def _processes(rule: Rule, service: str, environment: str, since: float) -> list[Process]:
-    """Those that a silence since then is judged by: only of a batch service do runs that ended in order count."""
-    heard = sessions.heard_since(service, environment, since - rule.unseen_after, settled=rule.batch)
-    return [_process(one) for one in heard]
-
-
-def _process(session: Session) -> Process:
-    return Process(
-        session.pid,
-        session.host,
-        session.started_at,
-        session.last_heard,
-        session.interval,
-        session.backlog,
-        session.ended_at,
-        session.gone_at is not None,
-    )
-
-
 def finding(store: Store, config: Config, error_id: int, now: float) -> Finding | None:
     """How far the watch over an error has come now; None when there is none. Reads only."""
     with store.reading():
@@ -122,8 +66,14 @@ def finding(store: Store, config: Config, error_id: int, now: float) -> Finding 
             return None
         error = ErrorLog.get_by_id(error_id)
         of = known(config, error.service, error.environment, watch.quiet_since, now)
-        silence = silence_of(error, watch.quiet_since, rows.last_tests([error_id]).get(error_id), of)
-    return evidence.judge(silence, of.rule, now)
+        found = logged(config, [error], now)[error_id]
+        silence = silence_of(error, watch.quiet_since, rows.last_tests([error_id]).get(error_id), of, found)
+    return evidence.judge(silence, _rule(of, found), now)
+
+
+def _rule(of: Known, found: Logged) -> Rule:
+    """The service's rule, and whether a person closes this error's tickets."""
+    return structs.replace(of.rule, by_hand=found.by_hand)
 
 
 class WatchSweep:
@@ -146,15 +96,15 @@ class WatchSweep:
             log.exception("aliases_not_looked_at")
         findings: dict[int, Finding] = {}
         waiting: list[tuple[Watch, Finding]] = []
-        for watch, error, silence, of in self._watched(now):
+        for watch, error, silence, of, found in self._watched(now):
             try:
-                finding = evidence.judge(silence, of.rule, now)
-                notified = watch.inconclusive_at is not None
-                if finding.verdict is Verdict.WAIT or (finding.verdict is Verdict.UNSEEN and notified):
+                finding = evidence.judge(silence, _rule(of, found), now)
+                notified = {Verdict.UNSEEN: watch.inconclusive_at, Verdict.READY: watch.ready_at}
+                if finding.verdict is Verdict.WAIT or notified.get(finding.verdict) is not None:
                     waiting.append((watch, finding))
                 else:
                     with self._store.transaction():
-                        finding = self._check(error.id, of, now) or finding
+                        finding = self._check(error.id, of, found, now) or finding
                 findings[error.id] = finding
             except Exception:
                 log.exception("watch_not_checked", error_id=error.id)
@@ -174,12 +124,13 @@ class WatchSweep:
             with self._store.transaction():
                 rows.restart_watches(self._store, seen)
 
-    def _watched(self, now: float) -> list[tuple[Watch, ErrorLog, Silence, Known]]:
+    def _watched(self, now: float) -> list[tuple[Watch, ErrorLog, Silence, Known, Logged]]:
         """Every watch with its error's silence, and what is known of the service."""
         with self._store.reading():
             watched = {error.id: error for error in rows.watched_errors()}
             watches = [watch for watch in Watch.select().order_by(Watch.error) if watch.error_id in watched]
             tests = rows.last_tests(None)
+            who = logged(self._config, [watched[watch.error_id] for watch in watches], now)
             since: dict[tuple[str, str], float] = {}
             for watch in watches:
                 error = watched[watch.error_id]
@@ -190,11 +141,11 @@ class WatchSweep:
         for watch in watches:
             error = watched[watch.error_id]
             of = services[error.service, error.environment]
-            silence = silence_of(error, watch.quiet_since, tests.get(error.id), of)
-            found.append((watch, error, silence, of))
+            silence = silence_of(error, watch.quiet_since, tests.get(error.id), of, who[error.id])
+            found.append((watch, error, silence, of, who[error.id]))
         return found
 
-    def _check(self, error_id: int, of: Known, now: float) -> Finding | None:
+    def _check(self, error_id: int, of: Known, found: Logged, now: float) -> Finding | None:
         """Looks again at what may speak against a step; where the service was seen alive, only more can have come."""
         errors.lock(self._store, [error_id])
         error = ErrorLog.get_by_id(error_id)
@@ -203,14 +154,20 @@ class WatchSweep:
         if not tickets or watch is None:
             return None
         corrections = rows.corrections(error_id)
-        processes = _processes(of.rule, error.service, error.environment, watch.quiet_since)
-        of = Known(of.rule, of.up, of.seen, processes, of.reports)
+        place = (error.service, error.environment)
+        newest = processes(of.rule, *place, watch.quiet_since)
+        of = structs.replace(of, processes=newest, lost_at=sessions.last_loss(*place))
         last_test = corrections[-1].test_status if corrections else None
-        silence = silence_of(error, watch.quiet_since, last_test, of)
-        finding = evidence.judge(silence, of.rule, now)
+        silence = silence_of(error, watch.quiet_since, last_test, of, found)
+        finding = evidence.judge(silence, _rule(of, found), now)
         rows.note_check(watch, finding.seen_seconds, facts(finding), now)
         if finding.verdict is Verdict.CLOSE:
-            self._close(error, tickets, watch, corrections, silence.lost, finding, now)
+            missing = Missing(silence.lost, given_up(of, found))
+            gated = self._config.watch.critical == "by_hand"
+            own = [ticket for ticket in tickets if not (gated and ticket.priority == GATED)]
+            self._close(error, own, watch, corrections, missing, finding, now)
+        elif finding.verdict is Verdict.READY and watch.ready_at is None:
+            self._ready(error, tickets, watch, finding, now)
         elif finding.verdict is Verdict.UNSEEN and watch.inconclusive_at is None:
             self._unseen(error, tickets, watch, silence, finding, now)
         return finding
@@ -221,7 +178,7 @@ class WatchSweep:
         tickets: Sequence[Ticket],
         watch: Watch,
         corrections: Sequence[Correction],
-        lost: Sequence[Process],
+        missing: Missing,
         finding: Finding,
         now: float,
     ) -> None:
@@ -237,11 +194,17 @@ class WatchSweep:
             "runs": ran(finding, error, watch.quiet_since, corrected=bool(corrections)),
         }
         resolution = "corrected" if corrections else "no_reappearance"
-        gone = [{"pid": one.pid, "host": one.host, "last_heard": one.last_heard} for one in lost[:GONE_NAMED]]
+        gone = said(missing.lost[:GONE_NAMED])
         if gone:
-            details |= {"gone": gone, "gone_total": len(lost)}
+            details |= {"gone": gone, "gone_total": len(missing.lost)}
+        if missing.programs:
+            details["programs_gone"] = missing.programs
+        if finding.untold_seconds:
+            details["untold_seconds"] = finding.untold_seconds
         happened = {
             "gone": gone,
+            "programs_gone": missing.programs,
+            "untold_seconds": finding.untold_seconds,
             "quiet_seconds": finding.quiet_seconds,
             "seen_seconds": finding.seen_seconds,
             "unverified": bool(corrections) and not verified,
@@ -251,6 +214,22 @@ class WatchSweep:
             error, tickets, TicketEvent(EventType.QUIET, now), now, happened=happened,
             details={**details, "resolution": resolution}, resolution=resolution,
         )  # fmt: skip
+
+    def _ready(
+        self, error: ErrorLog, tickets: Sequence[Ticket], watch: Watch, finding: Finding, now: float
+    ) -> None:
+        """Nothing is missing, and a person has the last word: the admins are told so once."""
+        rows.note_ready(watch, now)
+        happened = {"quiet_seconds": finding.quiet_seconds, "seen_seconds": finding.seen_seconds}
+        details = {
+            "quiet_since": watch.quiet_since,
+            "watched_seconds": finding.quiet_seconds,
+            "seen_seconds": finding.seen_seconds,
+            "evidence": self._config.watch.evidence,
+            "chance": finding.chance,
+        }
+        event = TicketEvent(EventType.READY, now)
+        self._tickets.apply(error, tickets, event, now, happened=happened, details=details)
 
     def _unseen(
         self,

@@ -77,6 +77,7 @@ SITUATIONS = (
     Situation("validated", "a correction passed its tests", "validated", "admin"),
     Situation("validation_failed", "a correction failed its tests", "validation_failed", "admin"),
     Situation("reappeared", "the error came back during the watch", "reappeared", "admin"),
+    Situation("ready", "the evidence is complete, and a person closes", "ready", "admin"),
     Situation("inconclusive", "the watch proves nothing", "inconclusive", "admin"),
     Situation("inconclusive-idle", "the code has not run since", "inconclusive", "admin", IDLE),
     Situation("old_code", "old code still runs", "old_code", "admin"),

@@ -5,6 +5,7 @@ No socket, no clock, no files.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Protocol
 
@@ -57,8 +58,14 @@ class Delivery:
         live: bool,
         database: str | None = None,
         observer: Observer | None = None,
+        began: float | None = None,
     ) -> None:
-        """`observer`: of a session that speaks for its own process; None for one whose owner is dead."""
+        """`observer`: of a session that speaks for its own process; None for one whose owner is dead.
+
+        `began`: when this process's code began to be loaded, by the clock of `now`; None of another process.
+        """
+        self._began = began
+        self._watched: wire.Watched | None = None
         self.source = source
         self.observer = observer
         self.header = header
@@ -139,6 +146,7 @@ class Delivery:
                 live=self.live,
                 database=self.database,
                 before=self.source.before,
+                age=None if self._began is None else max(now - self._began, 0.0),
             )
         if batch := self._batch(now, wall):
             return batch
@@ -161,6 +169,10 @@ class Delivery:
         watched = None if isinstance(message, wire.Refusal) else message.watched
         if self.observer is not None and watched is not None:
             self.observer.watch(watched)
+            if self.welcomed and watched != self._watched:
+                # Asked for something else than before: what is seen of it is told at once.
+                self._said_at = -math.inf
+            self._watched = watched
         if isinstance(message, wire.Welcome):
             self._welcome(message, now)
         elif isinstance(message, wire.Ack):

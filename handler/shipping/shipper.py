@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from tocsin.handler.process import Flag, monotonic, start_thread, wait
+from tocsin.handler.process import LOADED, Flag, monotonic, start_thread, wait
 from tocsin.handler.protocol.event import Header
 from tocsin.handler.running.monitor import monitor
 from tocsin.handler.settings import Settings, complain
@@ -64,7 +64,11 @@ class Work:
             Stream(directory, header.session, places_of(header, live=True), spool=spool) if spool else None
         )
         observer = Observer(header.interval)
-        live = Delivery(self._stream, header, live=True, observer=observer) if self._stream else None
+        live = (
+            Delivery(self._stream, header, live=True, observer=observer, began=LOADED)
+            if self._stream
+            else None
+        )
         self._upkeep = (
             Upkeep(spool, self._stream, live, quota)
             if spool and self._stream and live
@@ -73,7 +77,9 @@ class Work:
         self.talk = Talk(
             Connection(settings.endpoints, settings.server_key, settings.key),
             live,
-            Delivery(memory, memory.header or header, live=True, observer=None if live else observer),
+            Delivery(
+                memory, memory.header or header, live=True, observer=None if live else observer, began=LOADED
+            ),
             Adoptions(directory, header),
         )
         self.talk.pin = self._pin

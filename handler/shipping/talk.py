@@ -5,7 +5,7 @@ One thread's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from tocsin.handler.process import monotonic, wall
 from tocsin.handler.protocol import wire
@@ -116,6 +116,11 @@ class Talk:
             self.part(self.spare)
             self.spare.restart()
         return said
+
+    def look_for_unheard(self, look: Callable[[Sequence[tuple[str, int]]], tuple[str, ...]]) -> None:
+        """How the loggers are found whose records reach no handler (`Observer.unheard`)."""
+        if (observer := self._speaker.observer) is not None:
+            observer.unheard = look
 
     def observe(self, now: float) -> None:
         """One look at what the daemon asked to keep an eye on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 from msgspec import Raw
 from msgspec.structs import replace
@@ -9,7 +11,6 @@ from peewee import OperationalError, fn
 from support.world import App, World, an_error, an_exception
 
 from tocsin.daemon.ingest.digest import Received
-from tocsin.daemon.ingest.session_life import BOOT, HOST
 from tocsin.daemon.store.database import StoreError
 from tocsin.daemon.store.models import (
     AliveInterval,
@@ -20,6 +21,7 @@ from tocsin.daemon.store.models import (
     Sample,
     Session,
 )
+from tocsin.handler import process
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import AggregatedEvents, DuplicateReference, Lost
 
@@ -170,20 +172,54 @@ class DigestContract:
         app.log(an_error(at=world.now - 7200.0))
         assert abs(world.errors()[0].last_seen - world.now) < 1.0
 
-    def test_another_machine_of_this_host_s_name_has_a_clock_of_its_own(self, world: World):
-        app = world.app(clock=-3600.0)
-        app.header = replace(app.header, session="b" * 32, host=HOST, boot="another machine's")
-        app.hello()
-        app.heartbeat()
+    def test_another_clock_is_measured_whatever_host_and_boot_are_said(self, world: World):
+        me = process.identity()
+        app = world.app(clock=-3600.0, host=platform.node(), machine=me.machine, boot=me.boot)
         app.log(an_error(at=world.now - 3600.0))
         assert abs(world.errors()[0].last_seen - world.now) < 1.0
 
-    def test_a_container_of_this_machine_has_our_clock(self, world: World):
-        app = world.app(clock=-3600.0)
-        app.header = replace(app.header, session="b" * 32, host="a-container", boot=BOOT)
-        app.hello()
-        app.log(an_error(at=world.now - 3600.0))
-        assert world.errors()[0].last_seen == world.now - 3600.0
+    def test_a_clock_that_is_two_days_behind_makes_no_event_old(self, world: World):
+        app = world.app(clock=-2 * 86400.0)
+        world.live(3600.0, app)
+        app.log(an_error(at=world.now - 2 * 86400.0))
+        assert world.errors()[0].last_seen == world.now
+
+    def test_an_event_of_a_clock_that_was_set_meanwhile_is_no_older_than_its_session(self, world: World):
+        app = world.app(clock=-2 * 86400.0, age=600.0)
+        app.clock = 0.0
+        app.header = replace(app.header, session="c" * 32)
+        app.hello(age=600.0)
+        app.log(an_error(at=world.now - 2 * 86400.0), sent_at=world.now)
+        assert world.errors()[0].last_seen == world.now - 601.0
+
+    def test_an_event_is_no_older_than_what_was_delivered_before_it(self, world: World):
+        app = world.app(age=30 * 3600.0)
+        app.heartbeat()
+        world.now += 60.0
+        app.log(an_error(at=world.now - 20 * 3600.0))
+        assert world.errors()[0].last_seen == world.now - 61.0
+
+    def test_an_event_that_was_held_back_is_as_old_as_it_says(self, world: World):
+        app = world.app(age=30 * 3600.0)
+        app.heartbeat(backlog=100)
+        app.log(an_error(at=world.now - 20 * 3600.0))
+        assert world.errors()[0].last_seen == world.now - 20 * 3600.0
+
+    def test_a_clock_that_is_set_back_is_believed_with_its_second_word(self, world: World):
+        app = world.app()
+        app.clock = -7200.0
+        for expected in (0.0, 7200.0):
+            app.heartbeat()
+            with world.store.reading():
+                assert Session.get().clock_offset == expected
+
+    def test_one_message_that_was_held_up_says_nothing_of_the_clock(self, world: World):
+        app = world.app()
+        app.say(wire.Heartbeat(app.header.session, 0, world.now - 300.0))
+        app.heartbeat()
+        app.say(wire.Heartbeat(app.header.session, 0, world.now - 300.0))
+        with world.store.reading():
+            assert Session.get().clock_offset == 0.0
 
     def test_samples_stay_within_their_bound_with_the_first_and_a_late_one(self, world: World):
         world.configure({"retention": {"samples": 5}})
@@ -217,7 +253,17 @@ class DigestContract:
         dead.goodbye()
         with world.store.reading():
             assert AliveInterval.select().count() == 0
-            assert Session.get().ended_at == world.now
+            assert Session.get().emptied_at == world.now
+
+    def test_who_adopts_a_session_ends_it_only_as_its_owner_had_written_down(self, world: World):
+        dead, ended = world.app(live=False), world.app(live=False)
+        ended_at = world.now
+        world.now += 1000
+        dead.goodbye()
+        ended.goodbye(ended_at=ended_at)
+        with world.store.reading():
+            known = {row.id: row.ended_at for row in Session.select()}
+        assert known == {dead.header.session: None, ended.header.session: ended_at}
 
     def test_what_a_restored_database_lacks_is_written_down_as_lost(self, world: World):
         app = world.app()
@@ -242,11 +288,10 @@ class DigestContract:
             assert isinstance(answer, wire.Refusal)
             assert answer.reason == "not_allowed"
 
-    def test_a_message_delayed_on_this_host_moves_no_event_in_time(self, world: World):
-        app = world.app()
-        app.header = type(app.header)(**{**_fields(app.header), "host": HOST, "session": "d" * 32})
+    def test_a_hello_that_was_delayed_moves_no_event_in_time(self, world: World):
+        app = world.app(age=3600.0)
         app.say(wire.Hello(app.header, 0, 0, world.now - 60.0, True))
-        app.log(an_error(at=world.now - 50.0))
+        app.log(an_error(at=world.now - 50.0), sent_at=world.now)
         assert world.errors()[0].last_seen == world.now - 50.0
 
     def test_nothing_is_taken_when_the_database_cannot_be_written(

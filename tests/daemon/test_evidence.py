@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.daemon.store.intervals import extended, intersection, length, union
+from tocsin.daemon.tickets.chance import Before, of_silence
 from tocsin.daemon.tickets.evidence import (
+    NotSeen,
     Process,
+    Restart,
     Rule,
     Silence,
     Verdict,
@@ -17,9 +20,9 @@ from tocsin.daemon.tickets.evidence import (
     held_back,
     is_written_off,
     judge,
-    rate_before,
     runs_ended,
 )
+from tocsin.daemon.tickets.kinds import Kind, Run
 
 DAY = 86400.0
 RULE = Rule(duration=DAY, min_seen=0.9, max_chance=1.0, unseen_after=3 * DAY)
@@ -106,13 +109,22 @@ def test_a_batch_service_closes_after_a_run_that_ended_in_order():
     assert judge(silence(seen=[], runs_ended=1), rule, DAY).verdict is Verdict.CLOSE
 
 
+RARE = Before(1.0, 71.0)
+"""An error that came in one hour of three days."""
+
+
 def test_a_silence_that_is_likely_anyway_waits_longer_when_a_chance_is_set():
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=0.5, unseen_after=30 * DAY)
+    assert judge(silence(before=RARE), rule, DAY).verdict is Verdict.WAIT
+    long = silence(before=RARE, seen=[(0.0, 3 * DAY)], last_seen_alive=3 * DAY)
+    found = judge(long, rule, 3 * DAY)
+    assert (found.verdict, found.chance) == (Verdict.CLOSE, of_silence(RARE, 72.0))
+
+
+def test_a_largest_chance_asks_nothing_of_an_error_that_was_corrected():
     rule = Rule(duration=DAY, min_seen=0.9, max_chance=0.05, unseen_after=30 * DAY)
-    rare = 1 / DAY
-    assert judge(silence(rate=rare), rule, DAY).verdict is Verdict.WAIT
-    long = silence(rate=rare, seen=[(0.0, 3 * DAY)], last_seen_alive=3 * DAY)
-    assert judge(long, rule, 3 * DAY).verdict is Verdict.CLOSE
-    assert math.isclose(judge(long, rule, 3 * DAY).chance, math.exp(-3))
+    found = judge(silence(before=RARE, corrected=True), rule, DAY)
+    assert (found.verdict, found.chance) == (Verdict.CLOSE, of_silence(RARE, 24.0))
 
 
 def test_a_clock_set_back_behind_the_last_occurrence_counts_nothing():
@@ -125,22 +137,8 @@ def test_a_clock_set_back_takes_nothing_off_what_was_seen():
     assert (found.quiet_seconds, found.seen_seconds) == (0.0, 0.0)
 
 
-def test_the_rate_needs_two_moments():
-    assert rate_before(1, 0.0, 0.0) is None
-    assert rate_before(5, 0.0, 8.0) == 0.5
-    assert rate_before(3, 7.0, 7.0) == 2.0
-
-
 def test_length_adds_up():
     assert length([(0.0, 1.5), (3.0, 4.0)]) == 2.5
-
-
-def test_the_rate_of_two_moments_is_one_between_them():
-    assert rate_before(2, 0.0, 4.0) == 0.25
-
-
-def test_a_rate_is_of_a_second_at_least():
-    assert rate_before(3, 7.0, 7.5) == 2.0
 
 
 def test_what_a_closing_waits_for_is_stored_without_what_says_nothing():
@@ -173,30 +171,57 @@ def test_an_application_hardly_seen_is_what_is_waited_for():
 
 def test_a_likely_silence_is_what_is_waited_for():
     rule = Rule(duration=DAY, min_seen=0.9, max_chance=0.05, unseen_after=30 * DAY)
-    assert judge(silence(rate=1 / DAY), rule, DAY).waiting == Waiting(WaitingFor.CHANCE)
+    assert judge(silence(before=RARE), rule, DAY).waiting == Waiting(WaitingFor.CHANCE)
 
 
 def test_a_chance_that_cannot_be_told_is_waited_for_where_one_is_set():
     rule = Rule(duration=DAY, min_seen=0.9, max_chance=0.05, unseen_after=30 * DAY)
-    found = judge(silence(rate=None), rule, DAY)
+    found = judge(silence(before=None), rule, DAY)
     assert (found.waiting, found.chance) == (Waiting(WaitingFor.CHANCE), None)
 
 
 def test_a_chance_of_exactly_the_limit_closes():
-    rate = 1 / DAY
-    rule = Rule(duration=DAY, min_seen=0.9, max_chance=math.exp(-1.0), unseen_after=30 * DAY)
-    assert judge(silence(rate=rate), rule, DAY).verdict is Verdict.CLOSE
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=of_silence(RARE, 24.0), unseen_after=30 * DAY)
+    assert judge(silence(before=RARE), rule, DAY).verdict is Verdict.CLOSE
 
 
 def test_the_bare_clock_rule_reckons_the_chance_with_all_quiet_time():
     rule = Rule(duration=DAY, min_seen=0.9, max_chance=1.0, unseen_after=3 * DAY, by_clock=True)
-    found = judge(silence(seen=[], rate=2 / DAY), rule, DAY)
-    assert math.isclose(found.chance, math.exp(-2))
+    assert judge(silence(seen=[], before=RARE), rule, DAY).chance == of_silence(RARE, 24.0)
 
 
 def test_the_chance_is_reckoned_with_the_time_the_application_was_seen():
-    found = judge(silence(seen=[(0.0, 0.5 * DAY)], rate=2 / DAY), RULE, DAY)
-    assert math.isclose(found.chance, math.exp(-1))
+    found = judge(silence(seen=[(0.0, 0.5 * DAY)], before=RARE), RULE, DAY)
+    assert found.chance == of_silence(RARE, 12.0)
+
+
+LOST = Restart(WaitingFor.LOSS, DAY / 2)
+
+
+def test_a_known_loss_restarts_the_silence():
+    found = judge(silence(restarts=[LOST]), RULE, 1.4 * DAY)
+    assert (found.verdict, found.waiting) == (Verdict.WAIT, Waiting(WaitingFor.LOSS))
+    long = silence(restarts=[LOST], seen=[(0.0, 2 * DAY)])
+    assert judge(long, RULE, 1.5 * DAY).verdict is Verdict.CLOSE
+
+
+def test_a_loss_before_the_silence_restarts_nothing():
+    assert judge(silence(restarts=[Restart(WaitingFor.LOSS, -5.0)]), RULE, DAY).verdict is Verdict.CLOSE
+
+
+def test_the_kind_of_process_that_is_not_seen_is_what_is_waited_for():
+    found = judge(silence(seen=[], not_seen=NotSeen("celery worker")), RULE, DAY)
+    assert found.waiting == Waiting(WaitingFor.PROGRAM, name="celery worker")
+
+
+def test_a_kind_of_process_that_is_not_seen_for_long_makes_the_watch_inconclusive():
+    found = judge(silence(seen=[], not_seen=NotSeen("celery worker"), last_seen_alive=3 * DAY), RULE, 3 * DAY)
+    assert found.verdict is Verdict.UNSEEN
+
+
+def test_a_logger_that_cannot_be_heard_is_what_is_waited_for():
+    found = judge(silence(seen=[], not_seen=NotSeen("gunicorn", "shop", [(0.0, DAY)])), RULE, DAY)
+    assert (found.waiting, found.untold_seconds) == (Waiting(WaitingFor.LOGGER, name="shop"), DAY)
 
 
 def test_the_bare_clock_rule_is_never_inconclusive():
@@ -247,22 +272,22 @@ def test_the_earliest_closing_waits_until_the_application_was_seen_enough():
 
 
 def test_the_earliest_closing_waits_until_the_silence_is_unlikely():
-    rule = Rule(duration=DAY, min_seen=0.9, max_chance=math.exp(-4.0), unseen_after=30 * DAY)
-    found = judge(silence(up=[(0.0, DAY)], rate=2 / DAY), rule, DAY)
+    rule = Rule(duration=DAY, min_seen=0.9, max_chance=of_silence(RARE, 48.0), unseen_after=30 * DAY)
+    found = judge(silence(up=[(0.0, DAY)], before=RARE), rule, DAY)
     assert math.isclose(found.earliest_close, 2 * DAY)
 
 
 def test_the_bare_clock_and_batches_ask_for_no_more_than_the_time():
     for kind in ("by_clock", "batch"):
         rule = Rule(DAY, 0.9, 0.05, 30 * DAY, **{kind: True})
-        found = judge(silence(up=[(0.0, 100.0)], seen=[], rate=1 / DAY), rule, 100.0)
+        found = judge(silence(up=[(0.0, 100.0)], seen=[], before=RARE), rule, 100.0)
         assert found.earliest_close == DAY
 
 
 def test_no_chance_at_all_or_a_certain_one_says_nothing_of_the_earliest_closing():
     for chance in (0.0, 1.0):
         rule = Rule(DAY, 0.9, chance, 30 * DAY)
-        found = judge(silence(up=[(0.0, 100.0)], seen=[(0.0, 100.0)], rate=1e-9), rule, 100.0)
+        found = judge(silence(up=[(0.0, 100.0)], seen=[(0.0, 100.0)], before=RARE), rule, 100.0)
         assert found.earliest_close == DAY
 
 
@@ -336,6 +361,32 @@ def test_a_run_counts_that_began_in_the_silence_ended_in_order_and_holds_nothing
         process(started_at=11.0, ended_at=12.0, backlog=1),
     ]
     assert runs_ended([ended, *others, ended], 10.0) == 2
+
+
+def test_only_runs_of_what_logged_the_error_count():
+    job = process(started_at=11.0, ended_at=12.0, kind=Kind("job.py"), arguments="--day 2026-01-01")
+    asked = {Run.of(Kind("job.py"), "--day 2026-02-01")}
+    for other in (
+        process(started_at=11.0, ended_at=12.0, kind=Kind("job.py"), arguments="--help"),
+        process(
+            started_at=11.0, ended_at=12.0, kind=Kind("job.py", "ForkPoolWorker"), arguments=job.arguments
+        ),
+        process(started_at=11.0, ended_at=12.0, kind=Kind("other.py"), arguments=job.arguments),
+        process(started_at=11.0, ended_at=12.0),
+    ):
+        assert runs_ended([other], 10.0, asked) == 0
+        assert runs_ended([other, job], 10.0, asked) == 1
+
+
+def test_each_job_that_logged_the_error_must_have_ended_in_order():
+    one, other = Run.of(Kind("one.py"), ""), Run.of(Kind("other.py"), "")
+    ended = process(started_at=11.0, ended_at=12.0, kind=Kind("one.py"))
+    assert runs_ended([ended, ended], 10.0, {one, other}) == 0
+
+
+def test_what_another_process_has_shipped_is_held_back_no_more():
+    assert held_back([process(emptied=True)], UP, 150.0) is None
+    assert held_back([process(emptied=True, backlog=1)], UP, 150.0) is not None
 
 
 def test_a_process_unheard_long_enough_is_written_off():

@@ -191,12 +191,12 @@ class LifeContract:
         assert {t.client_id: t.status for t in world.tickets()} == {"martin": "closed", "acme": "open"}
 
     def test_an_event_that_happened_before_the_silence_only_counts(self, world: World):
-        app = world.app()
+        app, dead = world.app(), world.app(live=False, age=3600.0)
         app.fail(3)
         before = world.now - 30
         world.live(DAY, app)
         world.check()
-        app.log(an_exception(before))
+        dead.log(an_exception(before))
         assert statuses(world) == ["closed"]
         assert world.errors()[0].occurrences == 4
 

@@ -452,3 +452,10 @@ def test_its_own_database_welcomes_a_session_again() -> None:
     one.next(0.0, WALL)
     one.hear(wire.Welcome("s1", "db", 0, WALL), 1.0)
     assert one.welcomed is True
+
+
+def test_a_hello_says_how_long_the_process_has_lived() -> None:
+    one, _ = delivery(began=2.0)
+    hello = one.next(5.0, WALL)
+    assert isinstance(hello, wire.Hello)
+    assert hello.age == 3.0

@@ -22,6 +22,7 @@ from tocsin.daemon.corrections.recording import (
 from tocsin.daemon.corrections.withdrawal import UnknownCorrection, withdraw
 from tocsin.daemon.store.models import History
 from tocsin.daemon.tickets.manual import AlreadySo, Manual
+from tocsin.daemon.tickets.merge import merge
 
 DAY = 24 * HOUR
 A = NewCorrection(1, "orders.py", "return 1", "return 2", "", "ana")
@@ -82,6 +83,38 @@ class CorrectionContract:
         found = {"status": "passed", "summary": "green"}
         judged(world.store, world.config, 1, [2], "passed", found, now=world.now, by="ana")
         assert [one.test_status for one in queries.corrections(world.store)] == ["passed", "failed"]
+
+    def test_a_later_validation_of_all_corrections_leaves_the_verdict_of_an_earlier_one(self, world: World):
+        failing(world)
+        for change, status in ((A, "passed"), (BAD, "failed")):
+            kept(world, change)
+            ids = [one.id for one in queries.corrections(world.store)]
+            found = {"status": status, "summary": status}
+            judged(world.store, world.config, 1, ids, status, found, now=world.now, by="ana")
+            world.now += 60
+        assert [one.test_status for one in queries.corrections(world.store)] == ["failed", "passed"]
+
+    def test_a_correction_that_is_tested_again_has_the_newest_verdict(self, world: World):
+        failing(world)
+        kept(world, A)
+        for status in ("failed", "passed"):
+            judged(world.store, world.config, 1, [1], status, {"status": status}, now=world.now, by="ana")
+            world.now += 60
+        assert [one.test_status for one in queries.corrections(world.store)] == ["passed"]
+
+    def test_what_is_recorded_says_whether_anything_is_watched(self, world: World):
+        failing(world)
+        assert [one.watched for one in kept(world, A)] == [True]
+        Manual(world.store, world.config).resolve(1, "ana", world.now)
+        assert [one.watched for one in kept(world, BAD)] == [False]
+
+    def test_an_error_that_was_merged_is_corrected_under_the_other_one_s_number(self, world: World):
+        app = world.app()
+        app.fail(3)
+        app.fail(3, function="stock")
+        merge(world.store, world.config, 1, 2, "ana", world.now)
+        with pytest.raises(CorrectionError, match="merged into error 2"):
+            kept(world, A)
 
     def test_a_withdrawn_correction_is_shown_as_such_and_counts_nowhere(self, world: World):
         failing(world)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.world import HOUR, World
+from support.world import HOUR, World, an_exception
 
 from tocsin.daemon import queries
 from tocsin.daemon.corrections import recording
@@ -36,7 +36,7 @@ def correct(world: World, project: Path, error_id: int, by: str) -> None:
 
 def a_history(world: World, project: Path) -> None:
     """Four errors: corrected and closed; corrected, closed and back; resolved by hand; still there."""
-    app = world.app()
+    app = world.app(age=HOUR)
     for function in FUNCTIONS:
         app.fail(3, function=function)
     correct(world, project, 1, "copilot")
@@ -54,7 +54,63 @@ def a_history(world: World, project: Path) -> None:
     correct(world, project, 2, "ana")
 
 
+def holding(world: World) -> dict[str, tuple[int, int, int]]:
+    """Per hand how many corrections held, came back, are undecided."""
+    found = queries.metrics(world.store).by_applied_by
+    return {one.applied_by: (one.held, one.came_back, one.undecided) for one in found}
+
+
 class MetricsContract:
+    def test_a_correction_under_which_the_error_came_back_did_not_hold_though_it_closed_later(
+        self, world: World, tmp_path: Path
+    ):
+        app = world.app()
+        app.fail(3)
+        for by in ("copilot", "ana"):
+            correct(world, tmp_path, 1, by)
+            world.live(2 * HOUR, app)
+            app.fail(1)
+            world.live(600, app)
+        world.live(DAY, app)
+        world.check()
+        assert world.tickets()[0].status == "closed"
+        assert holding(world) == {"copilot": (0, 1, 0), "ana": (0, 1, 0)}
+
+    def test_a_reappearance_right_after_a_correction_is_known_of_it(self, world: World, tmp_path: Path):
+        app = world.app()
+        app.fail(3)
+        world.live(2 * HOUR, app)
+        app.fail(1)
+        world.live(600, app)
+        correct(world, tmp_path, 1, "copilot")
+        world.live(600, app)
+        app.fail(1)
+        assert holding(world) == {"copilot": (0, 1, 0)}
+
+    def test_what_happened_before_a_correction_and_was_told_late_is_not_held_against_it(
+        self, world: World, tmp_path: Path
+    ):
+        app, held_back = world.app(), world.app(age=DAY)
+        app.fail(3)
+        held_back.heartbeat(backlog=100)
+        world.live(2 * HOUR, app)
+        correct(world, tmp_path, 1, "copilot")
+        world.live(HOUR, app)
+        held_back.log(an_exception(world.now - 2 * HOUR))
+        held_back.goodbye()
+        world.live(DAY, app)
+        world.check()
+        assert holding(world) == {"copilot": (1, 0, 0)}
+
+    def test_corrections_that_were_applied_together_share_the_verdict(self, world: World, tmp_path: Path):
+        app = world.app()
+        app.fail(3)
+        correct(world, tmp_path, 1, "copilot")
+        correct(world, tmp_path, 1, "ana")
+        world.live(DAY, app)
+        world.check()
+        assert holding(world) == {"copilot": (1, 0, 0), "ana": (1, 0, 0)}
+
     def test_the_numbers_of_a_lived_history(self, world: World, tmp_path: Path):
         a_history(world, tmp_path)
         numbers = queries.metrics(world.store)

@@ -6,7 +6,8 @@ import pytest
 from support.world import SETTINGS, START, an_exception
 
 from tocsin.daemon.store import reminders
-from tocsin.daemon.store.models import ErrorLog, Mail, Reminder, Ticket, Watch
+from tocsin.daemon.store.models import ErrorLog, Mail, Ticket, Watch
+from tocsin.daemon.store.reminder_models import Reminder
 from tocsin.daemon.tickets import admin
 from tocsin.daemon.tickets.manual import Manual
 from tocsin.daemon.tickets.reminders import Reminders

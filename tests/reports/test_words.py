@@ -9,7 +9,8 @@ import pytest
 from tocsin.daemon import ticket_wording
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.queries.tickets import HistoryFacts, WatchFacts
-from tocsin.daemon.tickets.evidence import Process, Rule, Silence, judge
+from tocsin.daemon.tickets.chance import Before
+from tocsin.daemon.tickets.evidence import NotSeen, Process, Restart, Rule, Silence, WaitingFor, judge
 from tocsin.reports.wording import WORDS, Words
 
 DAY = 86400.0
@@ -20,7 +21,14 @@ CASES = {
     "backlog": ({"held_back": Process(7, "web1", 0.0, 9.0, 1.0, 100)}, {}),
     "run": ({}, {"batch": True}),
     "seen": ({"seen": []}, {}),
-    "chance": ({"rate": 1 / DAY}, {"max_chance": 0.01}),
+    "chance": ({"before": Before(1.0, 71.0)}, {"max_chance": 0.01}),
+    "loss": ({"restarts": [Restart(WaitingFor.LOSS, 60.0)]}, {}),
+    "release": ({"restarts": [Restart(WaitingFor.RELEASE, None, "2.0")]}, {}),
+    "next release": ({"restarts": [Restart(WaitingFor.RELEASE, None)]}, {}),
+    "hand": ({}, {"by_hand": True}),
+    "program": ({"seen": [], "not_seen": NotSeen("celery worker")}, {}),
+    "logger": ({"seen": [], "not_seen": NotSeen("", "shop")}, {}),
+    "job": ({"not_seen": NotSeen("import.py")}, {"batch": True}),
 }
 
 

@@ -23,10 +23,10 @@ from tocsin.daemon.store.models import (
     Mail,
     Sample,
     Signature,
-    Split,
     Ticket,
     Watch,
 )
+from tocsin.daemon.store.split_models import Split
 from tocsin.daemon.tickets.manual import Manual
 from tocsin.daemon.tickets.merge import merge
 from tocsin.daemon.tickets.split import split

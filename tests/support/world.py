@@ -111,16 +111,27 @@ class App:
     """One process of a service, as the daemon hears it."""
 
     def __init__(
-        self, world: World, service: str, *, live: bool = True, clock: float = 0.0, interval: float = 600.0
+        self,
+        world: World,
+        service: str,
+        *,
+        live: bool = True,
+        clock: float = 0.0,
+        interval: float = 600.0,
+        age: float = 0.0,
+        **more: Any,
     ) -> None:
+        """`clock`: seconds that its clock is ahead; `age`: since when it runs; `more`: fields of its header."""
         self.world = world
         self.clock = clock
         self.live = live
-        self.header = Header(
-            version=1, session=uuid.uuid4().hex, segment=1, service=service, release="1.0",
-            environment="production", host="web1", pid=77, python="3.11.7", started_at=world.now + clock,
-            written_at=world.now + clock, interval=interval, endpoints=(),
-        )  # fmt: skip
+        known = {
+            "version": 1, "session": uuid.uuid4().hex, "segment": 1, "service": service, "release": "1.0",
+            "environment": "production", "host": "web1", "pid": 77, "python": "3.11.7",
+            "started_at": world.now - age + clock, "written_at": world.now + clock, "interval": interval,
+            "endpoints": (),
+        }  # fmt: skip
+        self.header = Header(**{**known, **more})
         self.end = 0
         self.runs: tuple[wire.FunctionRuns, ...] | None = None
         """What it tells with each heartbeat of the functions it counts; None: its handler counts nothing."""
@@ -129,13 +140,15 @@ class App:
     def say(self, message: wire.FromHandler) -> wire.FromDaemon | None:
         return self.world.digest.handle([Received("", message)], self.world.now)[0]
 
-    def hello(self, oldest: int = 0, backlog: int = 0, before: int | None = None) -> wire.FromDaemon | None:
+    def hello(self, oldest: int = 0, backlog: int = 0, **more: Any) -> wire.FromDaemon | None:
         sent_at = self.world.now + self.clock
-        return self.say(wire.Hello(self.header, oldest, backlog, sent_at, self.live, before=before))
+        return self.say(wire.Hello(self.header, oldest, backlog, sent_at, self.live, **more))
 
-    def heartbeat(self, backlog: int = 0) -> None:
-        observed = None if self.runs is None else wire.Observed(runs=self.runs)
-        self.say(wire.Heartbeat(self.header.session, backlog, self.world.now + self.clock, observed))
+    def heartbeat(self, backlog: int = 0, observed: wire.Observed | None = None) -> wire.FromDaemon | None:
+        sent_at = self.world.now + self.clock
+        if observed is None and self.runs is not None:
+            observed = wire.Observed(runs=self.runs)
+        return self.say(wire.Heartbeat(self.header.session, backlog, sent_at, observed))
 
     def ran(self, begun: int, *, error: int = 1, unknown: str = "", since: float = START - HOUR) -> None:
         """From now on it tells so many runs of the error's function, and none of its caller."""
@@ -145,8 +158,8 @@ class App:
         )
         self.heartbeat()
 
-    def goodbye(self, backlog: int = 0) -> None:
-        self.say(wire.Goodbye(self.header.session, backlog, self.world.now + self.clock))
+    def goodbye(self, backlog: int = 0, ended_at: float | None = None) -> None:
+        self.say(wire.Goodbye(self.header.session, backlog, self.world.now + self.clock, ended_at))
 
     def batch(self, *records: Record, places: Iterable[CodeLocation] = (), **more: Any) -> wire.Batch:
         """The next records of the stream, 100 bytes each."""
