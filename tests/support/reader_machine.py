@@ -103,7 +103,14 @@ class ReaderMachine:
         self.start()
         self.shell("python3 -m shop")
         assert self.counted() == 6, self.log.read_text()
+        self._commit("Sell", "init -q -b main", "add shop")
         (shop / "orders.py").write_text(CORRECTED)
+        self._commit("An unknown article is free", "checkout -q -b fix", "add shop")
+
+    def _commit(self, subject: str, *before: str) -> None:
+        """Commits in `work`, after these commands of git."""
+        who = "git -c user.name=Anna -c user.email=anna@example.org"
+        self.shell("\n".join(f"{who} {words}" for words in (*before, f"commit -q -m '{subject}'")))
 
     def run(self, block: Block) -> None:
         """Runs the block. Raises AssertionError with what it printed when it failed."""
