@@ -125,4 +125,4 @@ def test_many_records_do_not_wake_the_thread_one_by_one(
         taken = len(turns)
         logger.error("one of many")
         assert until(lambda taken=taken: len(turns) > taken + 1)  # type: ignore[misc]
-    assert len(woken) == 1
+    assert len(woken) <= 1  # None where it was about to fall asleep.
