@@ -30,7 +30,7 @@ from tocsin.handler.spool.stream import Stream
 ACTIVE = 0.05
 """Seconds between two looks at the spool while something happens."""
 IDLE = 0.25
-CALM = 4.0
+CALM = 3.0
 """The same where nothing but a record or an answer is expected, which end the wait; a dead process's files do not."""
 REPORT = 5.0
 """Seconds between two reports of what only memory counts."""
