@@ -256,6 +256,16 @@ OPERATIONS: tuple[Operation, ...] = (
         status=201,
     ),
     Operation(
+        "POST",
+        "/deployments",
+        "send",
+        writing.deploy,
+        list[shapes.DeploymentFacts],
+        "Say that a release is out",
+        body=shapes.DeploymentBody,
+        status=201,
+    ),
+    Operation(
         "GET", "/metrics", "read", reading.metrics, queries.MetricsFacts, "The numbers of the metrics page"
     ),
     Operation("GET", "/status", "read", reading.status, queries.StatusFacts, "Is everything well?"),

@@ -192,6 +192,23 @@ class ClaimBody(_Given, frozen=True):
     error_id: Number
 
 
+class DeploymentBody(_Given, frozen=True):
+    """A release of a service that is out; in one environment, or in each in which the service was heard."""
+
+    service: Line
+    release: Line
+    environment: Name | None = None
+
+
+class DeploymentFacts(Struct, frozen=True):
+    """Where a release is out; `new`: it was not known to be."""
+
+    service: str
+    environment: str
+    release: str
+    new: bool
+
+
 class ClientBody(_Given, frozen=True):
     """A client, or what is to be completed of one."""
 

@@ -16,15 +16,15 @@ from tocsin.daemon.queries.status import SessionFacts
 from tocsin.daemon.settings import Duration
 from tocsin.daemon.store import outbox
 from tocsin.daemon.tickets import clients as known_clients
+from tocsin.daemon.tickets import deployments, remarks
 from tocsin.daemon.tickets import merge as merging
-from tocsin.daemon.tickets import remarks
 from tocsin.daemon.tickets.conversation import Conversation
 from tocsin.daemon.tickets.manual import Manual
 from tocsin.daemon.tickets.mute import parse_rate
 from tocsin.daemon.tickets.processes import write_off
 from tocsin.reports.api import reading
 from tocsin.reports.api.operation import Call, InvalidValue
-from tocsin.reports.api.shapes import CorrectionBody, ValidationFacts
+from tocsin.reports.api.shapes import CorrectionBody, DeploymentFacts, ValidationFacts
 
 TEN_YEARS = 3650 * 86400.0
 MAIL_STATES = {
@@ -208,6 +208,14 @@ def claim(call: Call) -> queries.ClaimFacts:
 
 def give_back(call: Call) -> None:
     claims.give_back(call.store, call.error_id, call.by, call.now)
+
+
+def deploy(call: Call) -> list[DeploymentFacts]:
+    body = call.body
+    found = deployments.deployed(
+        call.store, body.service, body.release, call.by, call.now, environment=body.environment
+    )
+    return [DeploymentFacts(body.service, place, body.release, new) for place, new in found]
 
 
 def add_client(call: Call) -> queries.ClientFacts:

@@ -160,6 +160,14 @@ class ApiContract:
         assert one.delete(f"{V1}/claims/1").status_code == 204
         assert other.get(f"{V1}/claims").json() == []
 
+    def test_a_release_that_is_out_is_noted_once(self, api):
+        caller = api.caller("send")
+        body = {"service": "shop", "release": "2.0"}
+        made = caller.post(f"{V1}/deployments", json=body)
+        assert made.status_code == 201
+        assert made.json() == [{**body, "environment": "production", "new": True}]
+        assert [one["new"] for one in caller.post(f"{V1}/deployments", json=body).json()] == [False]
+
     def test_a_mail_is_dropped_once(self, api):
         caller = api.caller()
         assert caller.post(f"{V1}/mails/1/drop").json()["state"] == "dropped"

@@ -37,6 +37,7 @@ SCOPE_OF = {
     "POST /validations": "correct",
     "POST /claims": "correct",
     "DELETE /claims/{error_id:int}": "correct",
+    "POST /deployments": "send",
     "POST /clients": "act",
     "POST /sessions/{session_id}/gone": "act",
     "POST /mails/{mail_id:int}/release": "act",
