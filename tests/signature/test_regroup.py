@@ -26,6 +26,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
+from tocsin.daemon.store.source_models import ErrorSource
 from tocsin.daemon.store.split_models import Split
 from tocsin.daemon.tickets.manual import Manual
 from tocsin.daemon.tickets.merge import merge
@@ -97,7 +98,18 @@ def empty(world: World) -> None:
     """The world without what an earlier example left in it."""
     with world.store.transaction():
         ErrorLog.update(merged_into=None).execute()
-        for table in (History, Mail, Ticket, Watch, HourCount, Sample, Split, Signature, ErrorLog):
+        for table in (
+            History,
+            Mail,
+            Ticket,
+            Watch,
+            HourCount,
+            Sample,
+            Split,
+            Signature,
+            ErrorSource,
+            ErrorLog,
+        ):
             table.delete().execute()
 
 
