@@ -44,12 +44,16 @@ class Program(NamedTuple):
     arguments: str
 
 
-def running(scrub: tuple[str, ...]) -> Program:
-    """What runs here now. `scrub`: more names of secrets. Never raises: what cannot be told is ""."""
+def running(scrub: tuple[str, ...], key: str | None = None) -> Program:
+    """What runs here now. `scrub`: more names of secrets; `key`: one that may stand among the arguments.
+
+    Never raises: what cannot be told is "".
+    """
     try:
         arguments = [one for one in sys.argv[1:] if isinstance(one, str)]
         name = _name(arguments)
-        said = _scrubbed(scrub, tuple(arguments[:100]))
+        hidden = [one.replace(key, "[scrubbed]") if key else one for one in arguments[:100]]
+        said = _scrubbed(scrub, tuple(hidden))
     except Exception:
         name = said = ""
     try:

@@ -85,7 +85,7 @@ class Session:
 def describe(settings: Settings) -> Header:
     """The header of a new session of this process."""
     me = process.identity()
-    runs = program.running(settings.scrub)
+    runs = program.running(settings.scrub, settings.key)
     return Header(
         version=wire.VERSION,
         session=uuid.uuid4().hex,

@@ -76,6 +76,11 @@ def test_the_arguments_are_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.arguments.startswith("--password")
 
 
+def test_a_secret_key_among_the_arguments_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["job.py", "--with", "k" * 40])
+    assert program.running((), "k" * 40).arguments == "--with '[scrubbed]'"
+
+
 def test_the_arguments_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         len(run("job.py", arguments=["x" * 90] * 200, monkeypatch=monkeypatch).arguments) <= program.ARGUMENTS
