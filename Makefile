@@ -2,6 +2,8 @@
 # 3.13 where it is found (on PATH, or of pyenv), else what `python3` is.
 PYTHON ?= $(or $(shell python3 tests/support/interpreters.py 2>/dev/null),python3)
 PYTEST_ARGS ?=
+# Tests wait more than they compute: three for two cores.
+WORKERS ?= $(shell expr $$(nproc) \* 3 / 2)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -17,7 +19,7 @@ help:  ## list what can be made
 
 test: lint types  ## lint, check the types, run every test in parallel
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 MUTANTS ?=
 mutants: $(VENV)/.test  ## build/mutants.json: which small changes to the pure core no test notices (docs/mutants.md)
@@ -72,7 +74,7 @@ test-python-%: build/python-%/.done
 	@echo "== $(PYTHONS_TESTS) on Python $*"
 	@mkdir -p build/types/tocsin
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/tocsin/$$package; done
-	@PYTHONPATH=$(CURDIR)/build/types build/python-$*/bin/python -m pytest -q -n 2 $(PYTHONS_TESTS) $(PYTEST_ARGS)
+	@PYTHONPATH=$(CURDIR)/build/types build/python-$*/bin/python -m pytest -q -n $(WORKERS) $(PYTHONS_TESTS) $(PYTEST_ARGS)
 
 # The code comes from the checkout (build/types), the rest from the constraints.
 build/python-%/.done: $(INPUTS)
