@@ -13,8 +13,6 @@ from tocsin.daemon.cli.context import (
     say_json,
 )
 from tocsin.daemon.cli.options import Moment
-from tocsin.daemon.runtime import clock
-from tocsin.daemon.tickets import deployments
 
 
 @click.command()
@@ -36,18 +34,15 @@ def deployed(
     as_json: bool,
 ) -> None:
     """Say that a release of a service is out: what was corrected in it is watched from now on."""
-    found = deployments.deployed(
-        context.store, service, release, by, clock.now(), environment=environment, at=at
-    )
+    found = context.source.deployed(service, release, by, environment, at)
     if as_json:
-        say_json(
-            [
-                {"service": service, "environment": place, "release": release, "new": new}
-                for place, new in found
-            ]
-        )
+        say_json(found)
         return
-    for place, new in found:
-        text = "%(release)s is out" if new else "%(release)s is known to be out already"
-        said = context.said(text, release=f"{service} {release}")
-        say_changed(context, said, f"{service} {place}".strip())
+    for one in found:
+        out = {"release": f"{service} {release}"}
+        said = (
+            context.said("%(release)s is out", **out)
+            if one.new
+            else context.said("%(release)s is known to be out already", **out)
+        )
+        say_changed(context, said, f"{service} {one.environment}".strip())

@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 import msgspec
 
 from tocsin.daemon import queries
+from tocsin.daemon.cli.source import Deployed
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import NewCorrection, Recorded, check
 from tocsin.daemon.failure import Failed, WrongUse
@@ -176,6 +177,13 @@ class Remote:
 
     def withdraw(self, correction_id: int, by: str) -> int:
         return self._call("DELETE", f"corrections/{correction_id}", queries.CorrectionFacts).error_id
+
+    def deployed(
+        self, service: str, release: str, by: str, environment: str | None, at: float | None
+    ) -> list[Deployed]:
+        body = {"service": service, "release": release, "environment": environment}
+        when = {} if at is None else {"at": moment(at).iso}
+        return self._call("POST", "deployments", list[Deployed], {**body, **when})
 
     def judge(
         self, error_id: int, correction_ids: Collection[int], status: str, results: dict[str, Any], by: str

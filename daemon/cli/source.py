@@ -7,6 +7,8 @@ from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from tocsin.daemon import queries
 from tocsin.daemon.config import Config
 from tocsin.daemon.corrections import withdrawal
@@ -17,7 +19,17 @@ from tocsin.daemon.queries.status import problems
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.tickets.conversation import Conversation, Sender
+from tocsin.daemon.tickets.deployments import deployed
 from tocsin.daemon.tickets.manual import Manual
+
+
+class Deployed(Struct, frozen=True):
+    """Where a release is out; `new`: it was not known to be."""
+
+    service: str
+    environment: str
+    release: str
+    new: bool
 
 
 class Local:
@@ -139,6 +151,13 @@ class Local:
     def withdraw(self, correction_id: int, by: str) -> int:
         """Returns the error. Raises CorrectionError."""
         return withdrawal.withdraw(self._store, self._config, correction_id, by, clock.now())
+
+    def deployed(
+        self, service: str, release: str, by: str, environment: str | None, at: float | None
+    ) -> list[Deployed]:
+        """Raises DeploymentError."""
+        found = deployed(self._store, service, release, by, clock.now(), environment=environment, at=at)
+        return [Deployed(service, place, release, new) for place, new in found]
 
     def judge(
         self, error_id: int, correction_ids: Collection[int], status: str, results: dict[str, Any], by: str

@@ -198,6 +198,10 @@ class DeploymentBody(_Given, frozen=True):
     service: Line
     release: Line
     environment: Name | None = None
+    at: (
+        Annotated[str, Meta(max_length=40, description="ISO 8601, UTC without a zone; now without it.")]
+        | None
+    ) = None
 
 
 class DeploymentFacts(Struct, frozen=True):

@@ -158,20 +158,20 @@ def reopen(call: Call) -> queries.TicketDetail:
 def record_corrections(call: Call) -> queries.CorrectionFacts | list[queries.CorrectionFacts]:
     given = call.body if isinstance(call.body, list) else [call.body]
     changes = [_change(body, call.by) for body in given]
-    kept = record(call.store, call.config, changes, project=None, now=call.now, applied_at=_applied_at(call))
+    at = _past("applied_at", call.query.applied_at, call.now)
+    kept = record(call.store, call.config, changes, project=None, now=call.now, applied_at=at)
     found = {one.id: one for one in _corrections(call, [one.id for one in kept])}
     answers = [found[one.id] for one in kept]
     return answers if isinstance(call.body, list) else answers[0]
 
 
-def _applied_at(call: Call) -> float | None:
-    if call.query.applied_at is None:
+def _past(key: str, text: str | None, now: float) -> float | None:
+    """A moment that a caller gives, epoch seconds. Raises InvalidValue."""
+    if text is None:
         return None
-    found = iso(call.query.applied_at)
-    if found is None or not 0 <= found <= call.now:
-        raise InvalidValue(
-            "applied_at", "applied_at: write a moment that is past, such as 2026-01-31T14:05:00Z"
-        )
+    found = iso(text)
+    if found is None or not 0 <= found <= now:
+        raise InvalidValue(key, f"{key}: write a moment that is past, such as 2026-01-31T14:05:00Z")
     return found
 
 
@@ -211,9 +211,9 @@ def give_back(call: Call) -> None:
 
 
 def deploy(call: Call) -> list[DeploymentFacts]:
-    body = call.body
+    body, at = call.body, _past("at", call.body.at, call.now)
     found = deployments.deployed(
-        call.store, body.service, body.release, call.by, call.now, environment=body.environment
+        call.store, body.service, body.release, call.by, call.now, environment=body.environment, at=at
     )
     return [DeploymentFacts(body.service, place, body.release, new) for place, new in found]
 

@@ -77,7 +77,9 @@ READING = ["errors", "errors --json", "errors --open --limit 1 --json", "error 1
 CHANGING = ["resolve 1", "mute 1 --for 2d", "mute 1 --until-rate 10/h", "mute 1 --for soon", "unmute 1",
             "ticket close 1 --note done", "ticket reopen 1", "ticket set 1 --priority low --status in_progress",
             "ticket set 1 --status open", "ticket note 1 hush", "ticket message 1 hello", "ticket assign 1 ana",
-            "ticket open wish --client acme", "resolve 99", "withdraw 1", "withdraw 9",
+            "ticket open wish --client acme", "deployed shop 2.0", "deployed shop 2.0 --json",
+            "deployed shop 2.0 --at 2026-01-01T00:00:00Z", "deployed shop 2.0 --at 9999-01-01T00:00:00Z",
+            "resolve 99", "withdraw 1", "withdraw 9",
             "correct 1 --file orders.py --old x --new return --by me",
             "correct 2 --file orders.py --old return\\ 1 --new return\\ 3 --by me",
             "correct 1 --file orders.py --old x --new nowhere --by me"]  # fmt: skip
