@@ -70,7 +70,7 @@ def _say_steps(
 
 
 @mail.command()
-@click.argument("name", type=click.Choice(sorted(kinds_of_mail.KINDS)))
+@click.argument("name", metavar="NAME", type=click.Choice(sorted(kinds_of_mail.KINDS)))
 @click.option("--ticket", "ticket_id", type=int, help="Of this ticket's mails; default: made-up facts.")
 @click.option("--for", "audience", type=click.Choice(["client", "admin"]), help="Whom it speaks to.")
 @click.option("--to", "address", help="Send it to this address.")

@@ -53,7 +53,7 @@ def test_what_the_base_install_prints_names_its_own_commands(capsys: pytest.Capt
 def test_a_test_error_opens_no_ticket_mails_nobody_and_counts_in_no_metric(world: World) -> None:
     before = queries.metrics(world.store)
     for _ in range(2):
-        app = world.app("tocsin-test")
+        app = world.app("tocsin-test", release=None)
         app.log(*(an_error("A test error", at=world.now, logger=TEST_LOGGER) for _ in range(3)))
     [error] = queries.errors(world.store)
     assert (error.occurrences, error.resolved) == (6, True)

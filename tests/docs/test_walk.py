@@ -132,7 +132,7 @@ def test_a_reader_walks_from_nothing_to_a_closed_ticket(empty: ReaderMachine, sm
     finally:
         stops(shop)
     assert "fermé" in walk.types("tickets")
-    assert "100 %" in walk.types("metrics")
+    assert "100\N{NO-BREAK SPACE}%" in walk.types("metrics")
     assert until(lambda: {m["kind"] for m in walk.json("mail outbox") if m["state"] == "sent"} >= {"notice"})
     assert {mail["language"] for mail in walk.json("mail outbox")} == {"fr"}
     assert "configuration" in walk.types("doctor --all || true")

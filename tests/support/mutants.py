@@ -45,7 +45,7 @@ CORE: dict[str, tuple[str, ...]] = {
     "daemon/grouping/mask.py": ("tests/signature/test_mask.py",),
     "daemon/grouping/sign.py": ("tests/signature/test_sign.py",),
     "handler/protocol/wire.py": ("tests/handler/test_wire.py",),
-    "handler/shipping/delivery.py": ("tests/handler/test_delivery.py",),
+    "handler/shipping/delivery.py": ("tests/handler/test_delivery.py", "tests/handler/test_observed.py"),
     "handler/capture/scrub.py": (
         "tests/handler/test_scrub.py",
         "tests/security/test_source_secrets.py",
