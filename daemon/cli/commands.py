@@ -84,7 +84,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "all or nothing.",
         ),
         "corrections": Entry("corrections", "corrections", "List the corrections with their diffs and test status."),
-        "deployed": Entry("deployed", "deployed", "Say that a release of a service is out: what was corrected in it is watched from now on."),
+        "deployed": Entry(
+            "deployed", "deployed",
+            "Say that a release of a service is out: what was corrected in it is watched from now on.",
+        ),
         "withdraw": Entry(
             "corrections", "withdraw",
             "Take a correction back: it is kept as withdrawn and counts nowhere as applied.",
