@@ -41,6 +41,7 @@ PROBLEMS = {
     409: "It is so already, or another has changed it meanwhile",
     413: "The body is larger than 1 MB",
     415: "The body is not application/json",
+    421: "The Host header names another address than the console's",
     422: "A key's value cannot be; `key` names it",
     429: "Too many calls; Retry-After says when to go on",
     500: "An error of Tocsin's own",

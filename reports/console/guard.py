@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tocsin.reports.api.openapi import PREFIX, PROBLEMS
+from tocsin.reports.console.answers import problem
 from tocsin.reports.console.site import Site
 
 POLICY = (
@@ -24,6 +26,14 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 YEAR = 31_536_000
+
+
+def _elsewhere(path: str) -> Response:
+    """The answer to a request for another host: a program's is one that the API's document names."""
+    known = "This address is not the console's. Set console.url to the one that people use."
+    if path.startswith(f"{PREFIX}/"):
+        return problem(421, PROBLEMS[421], known)
+    return PlainTextResponse(f"{known}\n", 421)
 
 
 class Guard:
@@ -49,7 +59,6 @@ class Guard:
             await send(message)
 
         if Headers(scope=scope).get("host", "").lower() not in self._site.hosts:
-            known = "This address is not the console's. Set console.url to the one that people use.\n"
-            await PlainTextResponse(known, 421)(scope, receive, guarded)
+            await _elsewhere(scope["path"])(scope, receive, guarded)
             return
         await self._app(scope, receive, guarded)

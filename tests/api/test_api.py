@@ -235,3 +235,9 @@ class TestOnSqlite(ApiContract):
 
 class TestOnPostgres(ApiContract):
     database = "postgres"
+
+
+def test_another_host_s_name_is_a_problem_as_the_document_says(api):
+    answer = api.caller("read").get(f"{V1}/status", headers={"host": "evil.example"})
+    assert (answer.status_code, answer.headers["content-type"]) == (421, "application/problem+json")
+    assert answer.json()["status"] == 421
