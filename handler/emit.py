@@ -125,12 +125,21 @@ class TocsinHandler(logging.Handler):
         passed: Any = self.filter(record)
         if isinstance(passed, logging.LogRecord):
             record = passed
+        self._note_filtered(record, bool(passed))
         if passed:
-            self._rejected.discard(record.name)
             self.emit(record)
-        elif record.levelno >= self.level and len(self._rejected) < REJECTED:
-            self._rejected.add(record.name)
         return passed
+
+    def _note_filtered(self, record: logging.LogRecord, passed: bool) -> None:
+        """Remembers whether our own filters reject what a logger says. Never raises, whatever the record holds."""
+        with contextlib.suppress(Exception):
+            name = record.name
+            if type(name) is not str:
+                return
+            if passed:
+                self._rejected.discard(name)
+            elif record.levelno >= self.level and len(self._rejected) < REJECTED:
+                self._rejected.add(name)
 
     def emit(self, record: logging.LogRecord) -> None:
         """One event in the spool when this returns.

@@ -85,6 +85,16 @@ def test_a_filter_that_rejected_once_speaks_for_one_look_only(handler: TocsinHan
     assert [handler.hears(NAME, logging.ERROR) for _ in range(2)] == [False, True]
 
 
+@pytest.mark.parametrize("passes", [True, False])
+@pytest.mark.parametrize("hostile", [{"name": []}, {"levelno": "high"}, {"name": None, "levelno": None}])
+def test_a_record_of_any_kind_passes_a_filter_without_harm(
+    handler: TocsinHandler, hostile: dict[str, object], passes: bool
+) -> None:
+    handler.addFilter(lambda record: passes)
+    record = logging.makeLogRecord({"msg": "failed", "levelno": logging.ERROR, **hostile})
+    assert bool(handler.handle(record)) is passes
+
+
 def test_behind_a_queue_the_logger_alone_is_looked_at(tmp_path: Path) -> None:
     made = TocsinHandler(f"ipc://{tmp_path}/none.sock", service="shop", spool=tmp_path / "spool")
     logger = logging.getLogger("audible.behind")
