@@ -18,7 +18,12 @@ from tocsin.daemon.tickets import remarks
 def assign(context: Context, error_id: int, name: str, by: str) -> None:
     """Say who sees to an error; '' for nobody."""
     remarks.assign(context.store, error_id, name, by, clock.now())
-    say_changed(context, f"error {error_id} is {name or 'nobody'}'s", error_name(context, error_id))
+    said = (
+        context.said("error %(error)s is assigned to %(name)s", error=error_id, name=name)
+        if name
+        else context.said("error %(error)s is assigned to nobody", error=error_id)
+    )
+    say_changed(context, said, error_name(context, error_id))
 
 
 @click.command()
@@ -29,7 +34,9 @@ def assign(context: Context, error_id: int, name: str, by: str) -> None:
 def note(context: Context, error_id: int, text: str, by: str) -> None:
     """Add a note for the team to an error; no client reads it."""
     remarks.note(context.store, error_id, text, by, clock.now())
-    say_changed(context, f"noted on error {error_id}", error_name(context, error_id))
+    say_changed(
+        context, context.said("noted on error %(error)s", error=error_id), error_name(context, error_id)
+    )
 
 
 @click.command()
@@ -40,5 +47,9 @@ def note(context: Context, error_id: int, text: str, by: str) -> None:
 def link(context: Context, error_id: int, url: str, by: str) -> None:
     """Name the issue or pull request in which an error is dealt with; '' takes it away."""
     remarks.link(context.store, error_id, url, by, clock.now())
-    said = f"error {error_id} is linked to {url}" if url else f"error {error_id} has no link"
+    said = (
+        context.said("error %(error)s is linked to %(url)s", error=error_id, url=url)
+        if url
+        else context.said("error %(error)s has no link", error=error_id)
+    )
     say_changed(context, said, error_name(context, error_id))

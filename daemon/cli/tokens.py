@@ -80,7 +80,10 @@ def add(
         say_json({"token": made})
         return
     say(made)
-    say_changed(context, f"token {name!r} may {', '.join(scopes)}; it is not shown again")
+    text = context.said(
+        "token '%(name)s' may %(scopes)s; it is not shown again", name=name, scopes=", ".join(scopes)
+    )
+    say_changed(context, text)
 
 
 @tokens.command()
@@ -89,4 +92,4 @@ def add(
 def revoke(context: Context, name: str) -> None:
     """End a token at once."""
     accounts.revoke(context.store, name, clock.now())
-    say_changed(context, f"token {name!r} is good for nothing any more")
+    say_changed(context, context.said("token '%(name)s' is good for nothing any more", name=name))

@@ -107,7 +107,7 @@ def validate(
         for outcome in outcomes:
             _show(outcome)
             if bundle is None:
-                say_changed(context, "recorded", error_name(context, outcome.error_id))
+                say_changed(context, context.said("recorded"), error_name(context, outcome.error_id))
     if not all(outcome.status == PASSED for outcome in outcomes):
         sys.exit(1)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from support.command_catalogue import COMMANDS
 from support.world import HOUR, World, an_error
 
 from tocsin.daemon.cli import tocsin
@@ -251,3 +253,19 @@ def test_all_that_is_missing_is_named(desk: Desk) -> None:
 def test_a_wrong_value_of_an_option_is_answered_with_the_choices(desk: Desk) -> None:
     said = desk.run("ticket", "set", "1", "--priority", "urgent").stderr
     assert "'urgent' is not one of 'low', 'medium', 'high', 'critical'" in said
+
+
+OF_DATA = {"operations.py", "regrouping.py"}
+"""Restoring, forgetting and regrouping are told in English, as the rest of what looks after the data."""
+
+
+def test_what_a_change_answers_is_a_text_of_the_catalogue() -> None:
+    finished = [
+        f"{file.name}:{call.lineno}"
+        for file in sorted(COMMANDS.glob("*.py"))
+        if file.name not in OF_DATA
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "say_changed"
+        if isinstance(call.args[1], ast.JoinedStr | ast.Constant)
+    ]
+    assert not finished, "say it with context.said"
