@@ -198,7 +198,7 @@ class Play:
     def _silence(self, now: float) -> Silence:
         since = self._quiet_since
         if not self._policy.ours:
-            return Silence(since, ALWAYS, ALWAYS, now)
+            return Silence(quiet_since=since, up=ALWAYS, seen=ALWAYS, last_seen_alive=now)
         where, up = self._error.service, self._shared.up
         up = [(start, min(end, now)) for start, end in up if start <= now]
         processes = [_process(worker, up, now) for worker in where.workers if worker.start <= now]
@@ -207,7 +207,12 @@ class Play:
         moments = [one.at for one in self._known]
         before = chance.hours_before({int(at // HOUR) for at in moments}, seen, min(moments), since)
         last = max((min(end, now) for start, end in seen if start <= now), default=None)
-        return Silence(since, up, seen, last, held, self._tests == "failed", before=before)
+        applied = self._error.corrected_at
+        return Silence(
+            quiet_since=since, up=up, seen=seen, last_seen_alive=last, held_back=held,
+            failed_tests=self._tests == "failed", before=before,
+            corrected=self._policy.corrections and applied is not None and applied <= now,
+        )  # fmt: skip
 
     def _close(self, now: float) -> None:
         self._step(EventType.QUIET, now)

@@ -120,7 +120,7 @@ class Restart(Struct, frozen=True):
     """Of the release, '' for whichever comes next."""
 
 
-class Silence(Struct, frozen=True):
+class Silence(Struct, frozen=True, kw_only=True):
     """What is known of an error's silence at the moment of a check."""
 
     quiet_since: float

@@ -28,6 +28,11 @@ def test_no_ticket_closes_falsely_whose_application_was_not_running(rules: dict[
     assert all(rules[other]["  application not running"] > 50 for other in OTHERS)
 
 
+def test_no_ticket_closes_falsely_on_a_correction_that_failed_its_tests(rules: dict[str, dict[str, float]]):
+    assert rules["Tocsin"]["  correction that fails its tests"] == 0
+    assert all(rules[other]["  correction that fails its tests"] > 50 for other in OTHERS)
+
+
 @pytest.mark.parametrize("other", OTHERS)
 def test_every_kind_of_mistake_is_rarer_than_under_a_simpler_rule(rules: dict[str, dict[str, float]], other):
     ours = rules["Tocsin"]
