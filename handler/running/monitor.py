@@ -148,6 +148,8 @@ class Monitor:
             with contextlib.suppress(ValueError):  # Somebody else was quicker.
                 api.use_tool_id(tool, TOOL)
                 self._tool = tool
+                # Of a tool that was freed the interpreter keeps the events: every function would call us.
+                api.set_events(tool, api.events.NO_EVENTS)
                 api.register_callback(tool, api.events.PY_START, self._callback_of_starts())
                 api.register_callback(tool, api.events.PY_RESUME, self._callback_of_resumptions())
                 return True

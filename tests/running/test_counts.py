@@ -47,6 +47,15 @@ def test_another_function_is_not_touched(imported: Imported, watching: Watching)
     assert api.get_events(3) == 0
 
 
+def test_what_another_tool_left_switched_on_is_off(imported: Imported, watching: Watching) -> None:
+    imported(SHOP)
+    api.use_tool_id(3, "another")
+    api.set_events(3, api.events.PY_START | api.events.LINE)
+    api.free_tool_id(3)
+    watching("place")
+    assert api.get_events(3) == 0
+
+
 def test_two_sessions_of_a_process_count_each_from_their_own_beginning(
     imported: Imported, watching: Watching
 ) -> None:
