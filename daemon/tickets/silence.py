@@ -51,6 +51,10 @@ class Known(Struct, frozen=True):
     now: float
     up: Sequence[Interval]
     processes: Sequence[Process]
+    expected: Sequence[Process]
+    """Those that may still be heard."""
+    gone: Sequence[Process]
+    """Those that are written off."""
     kinds: Sequence[KindFacts]
     alive: Mapping[Kind, Sequence[Alive]]
     seen: Mapping[Kind, Sequence[Interval]]
@@ -102,7 +106,12 @@ class Logged(Struct, frozen=True):
 
 def known(config: Config, service: str, environment: str, since: float, now: float) -> Known:
     """All that is known at `now` of a service whose oldest silence began at `since`."""
-    rule = rule_for(config, service)
+    rule, up = rule_for(config, service), sessions.runs(since, now)
+    every = processes(rule, service, environment, since)
+    expected: list[Process] = []
+    gone: list[Process] = []
+    for process in every:
+        (gone if evidence.is_written_off(process, up, rule.unseen_after) else expected).append(process)
     alive = {
         Kind(*kind): found
         for kind, found in sessions.alive(service, environment, since - chance.LOOK_BACK).items()
@@ -110,11 +119,13 @@ def known(config: Config, service: str, environment: str, since: float, now: flo
     return Known(
         rule=rule,
         now=now,
-        up=sessions.runs(since, now),
-        processes=processes(rule, service, environment, since),
+        up=up,
+        processes=every,
+        expected=expected,
+        gone=gone,
         kinds=[
-            KindFacts(Kind(program, role), first, last, gone)
-            for program, role, first, last, gone in sessions.kinds(service, environment)
+            KindFacts(Kind(program, role), first, last, written_off)
+            for program, role, first, last, written_off in sessions.kinds(service, environment)
         ],
         alive=alive,
         seen={
@@ -151,11 +162,6 @@ def silence_of(
     error: ErrorLog, quiet_since: float, last_test: str | None, of: Known, found: Logged
 ) -> Silence:
     """An error's silence since then; `last_test`: the newest correction's test status, None without one."""
-    expected: list[Process] = []
-    gone: list[Process] = []
-    for process in of.processes:
-        written_off = evidence.is_written_off(process, of.up, of.rule.unseen_after)
-        (gone if written_off else expected).append(process)
     loggers = {source.logger for source in found.sources}
     needed = _needed(of, found.sources)
     fix = found.fixed_in
@@ -173,8 +179,8 @@ def silence_of(
         up=of.up,
         seen=intervals.intersection(seen, of.up),
         last_seen_alive=min((heard[-1][1] if heard else 0.0 for _, heard in each), default=None) or None,
-        held_back=evidence.held_back(expected, *held),
-        lost=[one for one in gone if evidence.held_back([one], *held)],
+        held_back=evidence.held_back(of.expected, *held),
+        lost=[one for one in of.gone if evidence.held_back([one], *held)],
         failed_tests=last_test == "failed",
         runs_ended=evidence.runs_ended(
             [one for one in of.processes if one.release not in older], since, _runs(found.sources)
