@@ -4,7 +4,16 @@ from __future__ import annotations
 
 
 class Failed(Exception):
-    """What was asked for failed (exit code 1); the text is for people and says what to do."""
+    """What was asked for failed (exit code 1); the text is for people and says what to do.
+
+    As a string it is English: `text` with its facts filled in for `%(name)s`. `reason.failed` gives it in another
+    language. A fact may be another failure.
+    """
+
+    def __init__(self, text: str = "", /, **facts: object) -> None:
+        super().__init__(text % facts if facts else text)
+        self.text = text
+        self.facts = facts
 
 
 class NotThere(Failed):

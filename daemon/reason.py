@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.language import language
 
 Part = tuple[str, dict[str, Any]]
@@ -66,6 +67,12 @@ def _joined(parts: Iterable[Part], code: str) -> str:
         for text, facts in parts
         if text
     )
+
+
+def failed(error: Failed) -> Reason:
+    """Why something failed, from the exception that says so."""
+    facts = {name: failed(fact) if isinstance(fact, Failed) else fact for name, fact in error.facts.items()}
+    return Reason(error.text, **facts)
 
 
 NONE = Reason("")

@@ -155,7 +155,9 @@ class Words:
     def word(self, key: str) -> str:
         """The user's word for a state or an action; one we do not know is shown as it is."""
         known = WORDS.get(key)
-        return self.catalogue.gettext(known) if known else key.removeprefix("mail_kind_").replace("_", " ")
+        if known:
+            return self.catalogue.gettext(known)
+        return key.removeprefix("mail_kind_").removeprefix("lost_").replace("_", " ")
 
     def plain_state(self, ticket: TicketFacts) -> str:
         """A client's sentence on a ticket's state; true of how it was opened and how it was closed."""

@@ -47,10 +47,12 @@ def add(
     try:
         with store.transaction():
             if client_id is not None and Client.get_or_none(Client.id == client_id) is None:
-                raise UserError(f"there is no client {client_id!r}; `tocsin clients list` lists them")
+                raise UserError(
+                    "there is no client %(client_id)r; `tocsin clients list` lists them", client_id=client_id
+                )
             return int(rows.add_user(values).id)
     except IntegrityError:
-        raise UserError(f"{email} is a user already") from None
+        raise UserError("%(email)s is a user already", email=email) from None
 
 
 def link(store: Store, user_id: int, now: float) -> str:
@@ -67,7 +69,7 @@ def disable(store: Store, user_id: int, now: float) -> None:
     with store.transaction():
         user = known(store, user_id)
         if user.disabled_at is not None:
-            raise UserError(f"{user.email} is disabled already")
+            raise UserError("%(email)s is disabled already", email=user.email)
         _keep_an_admin(user)
         rows.set_user(user_id, disabled_at=now)
         rows.end_sessions_of(user_id)
@@ -78,7 +80,7 @@ def enable(store: Store, user_id: int) -> None:
     """Lets a disabled user sign in again. Raises UserError."""
     with store.transaction():
         if known(store, user_id).disabled_at is None:
-            raise UserError(f"{known(store, user_id).email} is not disabled")
+            raise UserError("%(email)s is not disabled", email=known(store, user_id).email)
         rows.set_user(user_id, disabled_at=None)
 
 
@@ -90,7 +92,9 @@ def change_role(store: Store, user_id: int, role: str, client_id: str | None) ->
         if role != ADMIN:
             _keep_an_admin(user)
         if client_id is not None and Client.get_or_none(Client.id == client_id) is None:
-            raise UserError(f"there is no client {client_id!r}; `tocsin clients list` lists them")
+            raise UserError(
+                "there is no client %(client_id)r; `tocsin clients list` lists them", client_id=client_id
+            )
         rows.set_user(user_id, role=role, client_id=client_id)
         rows.end_sessions_of(user_id)
 
@@ -124,7 +128,7 @@ def address(email: str) -> str:
     try:
         return mail_address(email).lower()
     except ValueError as error:
-        raise UserError(f"{email!r} is not a mail address: {error}") from None
+        raise UserError("%(email)r is not a mail address: %(reason)s", email=email, reason=error) from None
 
 
 def known(store: Store, user_id: int) -> User:
@@ -132,22 +136,24 @@ def known(store: Store, user_id: int) -> User:
     with store.reading():
         user = User.get_or_none(User.id == user_id)
     if user is None:
-        raise UserError(f"there is no user {user_id}; `tocsin users list` lists them")
+        raise UserError("there is no user %(user_id)s; `tocsin users list` lists them", user_id=user_id)
     return user
 
 
 def _keep_an_admin(user: User) -> None:
     others = User.select().where(User.role == ADMIN, User.disabled_at.is_null(), User.id != user.id)
     if user.role == ADMIN and not others.exists():
-        raise UserError(f"{user.email} is the only admin; add another one first")
+        raise UserError("%(email)s is the only admin; add another one first", email=user.email)
 
 
 def _check(role: str, name: str, client_id: str | None, timezone: str | None) -> None:
     if role not in ROLES:
-        raise UserError(f"role {role!r}: write one of {', '.join(ROLES)}")
+        raise UserError("role %(role)r: write one of %(known)s", role=role, known=", ".join(ROLES))
     if (role == CLIENT) != (client_id is not None):
         raise UserError("a user of the role client needs a client, an admin has none")
     if len(name) > NAME_LIMIT:
-        raise UserError(f"the name has {len(name)} characters; at most {NAME_LIMIT} are kept")
+        raise UserError(
+            "the name has %(count)s characters; at most %(limit)s are kept", count=len(name), limit=NAME_LIMIT
+        )
     if timezone is not None and not is_time_zone(timezone):
-        raise UserError(f"{timezone!r} is no time zone; write a name such as Europe/Paris")
+        raise UserError("%(timezone)r is no time zone; write a name such as Europe/Paris", timezone=timezone)

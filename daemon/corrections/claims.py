@@ -29,7 +29,10 @@ def claim(store: Store, error_id: int, by: str, now: float) -> None:
         held = Claim.get_or_none((Claim.error == error_id) & (Claim.ends_at > now))
         if held is not None and held.claimed_by != by:
             raise ClaimError(
-                f"error {error_id} is claimed by {held.claimed_by} for another {(held.ends_at - now) / 60:.0f} min"
+                "error %(error_id)s is claimed by %(claimed_by)s for another %(minutes).0f min",
+                error_id=error_id,
+                claimed_by=held.claimed_by,
+                minutes=(held.ends_at - now) / 60,
             )
         corrections.set_claim(error_id, by, now, now + HOUR)
 
@@ -40,7 +43,11 @@ def give_back(store: Store, error_id: int, by: str, now: float) -> None:
         locked_error(store, error_id)
         held = Claim.get_or_none((Claim.error == error_id) & (Claim.ends_at > now))
         if held is None:
-            raise NoClaim(f"error {error_id} is not claimed")
+            raise NoClaim("error %(error_id)s is not claimed", error_id=error_id)
         if held.claimed_by != by:
-            raise ClaimError(f"error {error_id} is claimed by {held.claimed_by}, who can give it back")
+            raise ClaimError(
+                "error %(error_id)s is claimed by %(claimed_by)s, who can give it back",
+                error_id=error_id,
+                claimed_by=held.claimed_by,
+            )
         corrections.end_claim(error_id)

@@ -9,6 +9,7 @@ from unidiff.errors import UnidiffParseError
 from unidiff.patch import Hunk, PatchedFile, PatchSet
 
 from tocsin.daemon.corrections.recording import FILE_LIMIT, CorrectionError, NewCorrection
+from tocsin.daemon.reason import NONE, Reason
 from tocsin.handler.capture.values import clean
 
 NOWHERE = "/dev/null"
@@ -18,7 +19,7 @@ class DiffChanges(Struct, frozen=True):
     """`passed_over`: what the diff also does and no correction can hold, a sentence each."""
 
     changes: list[NewCorrection]
-    passed_over: list[str]
+    passed_over: list[Reason]
 
 
 def read_diff(data: bytes, error_id: int, applied_by: str, description: str) -> DiffChanges:
@@ -27,35 +28,41 @@ def read_diff(data: bytes, error_id: int, applied_by: str, description: str) -> 
     Raises CorrectionError when it is no such diff, or changes no text.
     """
     if len(data) > FILE_LIMIT:
-        raise CorrectionError(f"the diff is larger than {FILE_LIMIT // 1024 // 1024} MB")
+        raise CorrectionError(
+            "the diff is larger than %(megabytes)s MB", megabytes=FILE_LIMIT // 1024 // 1024
+        )
     # A file that is no UTF-8 is passed over below, by its surrogates.
     text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     try:
         files = PatchSet(text)
     except UnidiffParseError as error:
-        raise CorrectionError(f"this is no unified diff: {error}") from None
-    changes, passed_over = [], []
+        raise CorrectionError("this is no unified diff: %(reason)s", reason=error) from None
+    changes: list[NewCorrection] = []
+    passed_over: list[Reason] = []
     for file in files:
         path = _path(file)
-        if reason := _no_text(file):
-            passed_over.append(f"{path} {reason}")
+        if reason := _no_text(file, path):
+            passed_over.append(reason)
             continue
         changes += [NewCorrection(error_id, path, *code, description, applied_by) for code in _hunks(file)]
     if not changes:
-        more = f": {'; '.join(passed_over)}" if passed_over else ""
-        raise CorrectionError(f"the diff changes no text{more}")
+        if not passed_over:
+            raise CorrectionError("the diff changes no text")
+        raise CorrectionError("the diff changes no text: %(why)s", why=Reason.joined(*passed_over))
     return DiffChanges(changes, passed_over)
 
 
-def _no_text(file: PatchedFile) -> str:
-    """Why nothing of a file can be recorded; '' where something can."""
+def _no_text(file: PatchedFile, path: str) -> Reason:
+    """Why nothing of a file can be recorded; NONE where something can."""
     if file.is_binary_file:
-        return "is binary"
+        return Reason("%(path)s is binary", path=path)
     if not any(hunk.added or hunk.removed for hunk in file):
-        return "was renamed" if file.is_rename else "has no changed lines"
+        if file.is_rename:
+            return Reason("%(path)s was renamed", path=path)
+        return Reason("%(path)s has no changed lines", path=path)
     if any(clean(code) != code for pair in _hunks(file) for code in pair):
-        return "is not UTF-8 text"
-    return ""
+        return Reason("%(path)s is not UTF-8 text", path=path)
+    return NONE
 
 
 def _hunks(file: PatchedFile) -> Iterator[tuple[str, str]]:

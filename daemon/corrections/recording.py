@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.failure import Failed, Meanwhile, NotThere
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store import corrections, deployments
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
@@ -95,9 +96,9 @@ def record(
         try:
             checked.append(check(change, project))
         except CorrectionError as reason:
-            raise CorrectionError(
-                f"correction {index}: {reason}" if len(changes) > 1 else str(reason)
-            ) from None
+            if len(changes) == 1:
+                raise
+            raise CorrectionError("correction %(index)s: %(reason)s", index=index, reason=reason) from None
     with store.transaction():
         known = _locked(store, {change.error_id for change in checked})
         written = []
@@ -148,7 +149,9 @@ def judged(
         own = rows.corrections(error_id)
         judged = [row for row in own if row.id in correction_ids]
         if not judged or own[-1].id not in correction_ids:
-            raise Changed(f"the corrections of error {error_id} changed meanwhile; validate again")
+            raise Changed(
+                "the corrections of error %(error_id)s changed meanwhile; validate again", error_id=error_id
+            )
         _judge(config, error, judged, status, results, now, now, by)
 
 
@@ -158,9 +161,15 @@ def _locked(store: Store, error_ids: Collection[int]) -> dict[int, ErrorLog]:
     found = {row.id: row for row in (query.for_update() if store.postgres else query)}
     for error_id in error_ids:
         if error_id not in found:
-            raise UnknownError(f"there is no error {error_id}; `tocsin errors` lists them")
+            raise UnknownError(
+                "there is no error %(error_id)s; `tocsin errors` lists them", error_id=error_id
+            )
         if (into := found[error_id].merged_into_id) is not None:
-            raise UnknownError(f"error {error_id} was merged into error {into}; name that one")
+            raise UnknownError(
+                "error %(error_id)s was merged into error %(into)s; name that one",
+                error_id=error_id,
+                into=into,
+            )
     return found
 
 
@@ -259,7 +268,11 @@ def inside(project: Path, file_path: str) -> Path:
     except (OSError, RuntimeError, ValueError):  # a circle of links, a name too long or with half characters
         raise CorrectionError("the file path cannot be followed") from None
     if not path.is_relative_to(root):
-        raise CorrectionError(f"{file_path} is outside the project {root}; name a file inside (--project)")
+        raise CorrectionError(
+            "%(file_path)s is outside the project %(root)s; name a file inside (--project)",
+            file_path=file_path,
+            root=root,
+        )
     return path
 
 
@@ -270,12 +283,19 @@ def read_text(project: Path, file_path: str) -> str:
         if not path.is_file():
             raise FileNotFoundError(2, "there is no such file")
         if path.stat().st_size > FILE_LIMIT:
-            raise CorrectionError(f"{file_path} is larger than {FILE_LIMIT // 1024 // 1024} MB")
+            raise CorrectionError(
+                "%(file_path)s is larger than %(megabytes)s MB",
+                file_path=file_path,
+                megabytes=FILE_LIMIT // 1024 // 1024,
+            )
         return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else Reason("it is not UTF-8 text")
         raise CorrectionError(
-            f"{file_path} cannot be read: {reason} (looked in {project.resolve()})"
+            "%(file_path)s cannot be read: %(reason)s (looked in %(root)s)",
+            file_path=file_path,
+            reason=reason,
+            root=project.resolve(),
         ) from None
 
 
@@ -290,11 +310,13 @@ def check(change: NewCorrection, project: Path | None) -> NewCorrection:
         raise CorrectionError("old and new code are empty; give the lines that changed")
     if not change.applied_by.strip():
         raise CorrectionError("say who applied it (--by)")
-    for name, code in (("old", change.old_code), ("new", change.new_code)):
+    for name, code in ((Reason("old code"), change.old_code), (Reason("new code"), change.new_code)):
         if clean(code) != code:
-            raise CorrectionError(f"the {name} code is no text: it holds a NUL or half a character")
+            raise CorrectionError("the %(name)s is no text: it holds a NUL or half a character", name=name)
     if change.test_status != str((change.test_results or {"status": "pending"}).get("status")):
-        raise CorrectionError(f"test_status {change.test_status!r} is not what its test_results say")
+        raise CorrectionError(
+            "test_status %(test_status)r is not what its test_results say", test_status=change.test_status
+        )
     if project is not None:
         _check_in_place(change, project)
     return structs.replace(
@@ -313,11 +335,13 @@ def _check_in_place(change: NewCorrection, project: Path) -> None:
     if new.strip():
         if new not in read_text(project, change.file_path):
             raise CorrectionError(
-                f"the new code is not in {change.file_path}; apply the change first, then record it"
+                "the new code is not in %(file_path)s; apply the change first, then record it",
+                file_path=change.file_path,
             )
     elif inside(project, change.file_path).exists() and old in read_text(project, change.file_path):
         raise CorrectionError(
-            f"the old code is still in {change.file_path}; delete it first, or give the lines around it too"
+            "the old code is still in %(file_path)s; delete it first, or give the lines around it too",
+            file_path=change.file_path,
         )
 
 
@@ -328,7 +352,8 @@ def _relative(file_path: str, project: Path | None) -> str:
     path = PurePosixPath(file_path)
     if path.is_absolute() or ".." in path.parts or "\0" in file_path or not path.parts:
         raise CorrectionError(
-            f"file_path {file_path!r} is no path below the project; write it relative to it"
+            "file_path %(file_path)r is no path below the project; write it relative to it",
+            file_path=file_path,
         )
     return str(path)
 
@@ -349,7 +374,7 @@ def read_batch(path: Path) -> list[NewCorrection]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[NewCorrection])
     except (msgspec.DecodeError, OSError, UnicodeDecodeError, RecursionError) as error:
-        raise CorrectionError(f"{path}: {error}") from None
+        raise CorrectionError("%(path)s: %(reason)s", path=path, reason=error) from None
 
 
 def write_batch(path: Path, changes: Sequence[NewCorrection]) -> None:
@@ -360,7 +385,9 @@ def write_batch(path: Path, changes: Sequence[NewCorrection]) -> None:
         part.write_bytes(data + b"\n")
         part.replace(path)
     except OSError as error:
-        raise CorrectionError(f"{path} cannot be written: {error.strerror}") from None
+        raise CorrectionError(
+            "%(path)s cannot be written: %(strerror)s", path=path, strerror=error.strerror
+        ) from None
 
 
 def _insert(change: NewCorrection, now: float, applied_at: float) -> Correction:

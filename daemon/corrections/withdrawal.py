@@ -38,8 +38,15 @@ def withdraw(store: Store, config: Config, correction_id: int, by: str, now: flo
 def _reason(correction_id: int) -> CorrectionError:
     gone = WithdrawnCorrection.get_or_none(WithdrawnCorrection.id == correction_id)
     if gone is not None:
-        return Changed(f"correction {correction_id} was withdrawn already, by {gone.withdrawn_by}")
-    return UnknownCorrection(f"there is no correction {correction_id}; `tocsin corrections` lists them")
+        return Changed(
+            "correction %(correction_id)s was withdrawn already, by %(withdrawn_by)s",
+            correction_id=correction_id,
+            withdrawn_by=gone.withdrawn_by,
+        )
+    return UnknownCorrection(
+        "there is no correction %(correction_id)s; `tocsin corrections` lists them",
+        correction_id=correction_id,
+    )
 
 
 def _take_back(config: Config, error: ErrorLog, what: dict[str, object], by: str, now: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tocsin.daemon.mail_address import mail_address
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.settings import Client
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
@@ -33,14 +34,16 @@ def read(path: Path) -> list[Client]:
     """The clients of a CSV file with a header line, or of a JSON array. Raises ManualError with the row."""
     try:
         if path.stat().st_size > FILE_LIMIT:
-            raise ManualError(f"{path} is larger than {FILE_LIMIT // 1024 // 1024} MB")
+            raise ManualError(
+                "%(path)s is larger than %(megabytes)s MB", path=path, megabytes=FILE_LIMIT // 1024 // 1024
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ManualError(f"{path} cannot be read: {reason}") from None
+        reason = error.strerror if isinstance(error, OSError) else Reason("it is not UTF-8 text")
+        raise ManualError("%(path)s cannot be read: %(reason)s", path=path, reason=reason) from None
     found = _from_json(path, text) if text.lstrip().startswith(("[", "{")) else _from_csv(path, text)
     if not found:
-        raise ManualError(f"{path}: no client in it")
+        raise ManualError("%(path)s: no client in it", path=path)
     return [client(row, f"{path}, {where}") for where, row in found]
 
 
@@ -48,7 +51,9 @@ def _from_json(path: Path, text: str) -> list[tuple[str, dict[str, Any]]]:
     try:
         rows_ = msgspec.json.decode(text, type=list[dict[str, Any]])
     except msgspec.DecodeError as error:
-        raise ManualError(f"{path}: not a JSON array of clients: {error}") from None
+        raise ManualError(
+            "%(path)s: not a JSON array of clients: %(reason)s", path=path, reason=error
+        ) from None
     return [(f"entry {number}", row) for number, row in enumerate(rows_, 1)]
 
 
@@ -57,12 +62,16 @@ def _from_csv(path: Path, text: str) -> list[tuple[str, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
     header = [name.strip().lower() for name in reader.fieldnames or ()]
     if "id" not in header:
-        raise ManualError(f"{path}: the first line must name the columns: {', '.join(COLUMNS)}")
+        raise ManualError(
+            "%(path)s: the first line must name the columns: %(known)s", path=path, known=", ".join(COLUMNS)
+        )
     reader.fieldnames = header
     try:
         return [(f"line {reader.line_num}", row) for row in reader if any(row.values())]
     except csv.Error as error:
-        raise ManualError(f"{path}, line {reader.line_num}: {error}") from None
+        raise ManualError(
+            "%(path)s, line %(line_num)s: %(reason)s", path=path, line_num=reader.line_num, reason=error
+        ) from None
 
 
 def client(row: dict[str, Any], where: str = "client") -> Client:
@@ -70,18 +79,30 @@ def client(row: dict[str, Any], where: str = "client") -> Client:
     given = {key: value.strip() if isinstance(value, str) else value for key, value in row.items()}
     given = {key: value for key, value in given.items() if value not in (None, "")}
     if unknown := sorted(str(key) for key in given if key not in COLUMNS):
-        raise ManualError(f"{where}: unknown column {unknown[0]!r}; known are {', '.join(COLUMNS)}")
+        raise ManualError(
+            "%(where)s: unknown column %(column)r; known are %(known)s",
+            where=where,
+            column=unknown[0],
+            known=", ".join(COLUMNS),
+        )
     try:
         made = msgspec.convert(given, Client)
     except msgspec.ValidationError as error:
-        raise ManualError(f"{where}: {error}") from None
+        raise ManualError("%(where)s: %(reason)s", where=where, reason=error) from None
     try:
         if made.email is not None:
             mail_address(made.email)
     except ValueError as error:
-        raise ManualError(f"{where}: email {made.email!r} is not a mail address: {error}") from None
+        raise ManualError(
+            "%(where)s: email %(email)r is not a mail address: %(reason)s",
+            where=where,
+            email=made.email,
+            reason=error,
+        ) from None
     if made.timezone is not None and not is_time_zone(made.timezone):
         raise ManualError(
-            f"{where}: timezone {made.timezone!r} is no time zone; write a name such as Europe/Paris"
+            "%(where)s: timezone %(timezone)r is no time zone; write a name such as Europe/Paris",
+            where=where,
+            timezone=made.timezone,
         )
     return made

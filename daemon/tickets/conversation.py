@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tocsin.daemon.config import Config
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.tickets.manual import PRIORITIES, ManualError, UnknownNumber, locked_ticket
@@ -34,13 +35,13 @@ class Conversation:
 
         `by` is who wrote it: somebody of the team, or who of the client.
         """
-        text = _checked("message", text, TEXT_LIMIT)
+        text = _checked(Reason("message"), text, TEXT_LIMIT)
         with self._store.transaction():
             ticket = locked_ticket(self._store, ticket_id)
             if sender == "team" and not ticket.client_id:
                 raise ManualError(
-                    f"ticket {ticket_id} has no client who could read it; "
-                    "`tocsin ticket note` writes for the team"
+                    "ticket %(ticket_id)s has no client who could read it; `tocsin ticket note` writes for the team",
+                    ticket_id=ticket_id,
                 )
             message = rows.add_message(ticket, sender, by, text, now)
             rows.record(ticket, "message", now, {"message": message.id, "sender": sender}, by)
@@ -57,13 +58,19 @@ class Conversation:
 
         The client gets a mail that it has arrived, the admins one that it is there.
         """
-        subject = " ".join(_checked("subject", subject, SUBJECT_LIMIT).split())
-        text = _checked("message", text, TEXT_LIMIT)
+        subject = " ".join(_checked(Reason("subject"), subject, SUBJECT_LIMIT).split())
+        text = _checked(Reason("message"), text, TEXT_LIMIT)
         if priority is not None and priority not in PRIORITIES:
-            raise ManualError(f"priority {priority!r}: write one of {', '.join(PRIORITIES)}")
+            raise ManualError(
+                "priority %(priority)r: write one of %(known)s",
+                priority=priority,
+                known=", ".join(PRIORITIES),
+            )
         with self._store.transaction():
             if rows.client(client_id) is None:
-                raise UnknownNumber(f"no client {client_id!r} is known; `tocsin clients list` names them")
+                raise UnknownNumber(
+                    "no client %(client_id)r is known; `tocsin clients list` names them", client_id=client_id
+                )
             new = NewTicket(
                 None, client_id, subject, text, MANUAL, by, priority=priority or "medium", by_client=True
             )
@@ -84,14 +91,21 @@ def person(name: str) -> str:
     """A name as it is kept: one line. Raises ManualError."""
     name = " ".join(clean(name).split())
     if len(name) > NAME_LIMIT:
-        raise ManualError(f"the name has {len(name)} characters; at most {NAME_LIMIT} are kept")
+        raise ManualError(
+            "the name has %(count)s characters; at most %(limit)s are kept", count=len(name), limit=NAME_LIMIT
+        )
     return name
 
 
-def _checked(what: str, text: str, limit: int) -> str:
+def _checked(what: Reason, text: str, limit: int) -> str:
     text = clean(text).strip()
     if not text:
-        raise ManualError(f"the {what} is empty")
+        raise ManualError("the %(what)s is empty", what=what)
     if len(text) > limit:
-        raise ManualError(f"the {what} has {len(text)} characters; at most {limit} are kept")
+        raise ManualError(
+            "the %(what)s has %(count)s characters; at most %(limit)s are kept",
+            what=what,
+            count=len(text),
+            limit=limit,
+        )
     return text

@@ -32,7 +32,9 @@ def deployed(
         raise DeploymentError("the service or the release is empty; write tocsin deployed SERVICE RELEASE")
     if len(release) > deployments.RELEASE:
         raise DeploymentError(
-            f"the release has {len(release)} characters; at most {deployments.RELEASE} are kept"
+            "the release has %(count)s characters; at most %(limit)s are kept",
+            count=len(release),
+            limit=deployments.RELEASE,
         )
     if at is not None and at > now:
         raise DeploymentError("--at is in the future; write when the release was out")

@@ -8,13 +8,14 @@ from peewee import IntegrityError
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.failure import Failed, Meanwhile, NotThere
+from tocsin.daemon.reason import Reason
 from tocsin.daemon.store import errors
 from tocsin.daemon.store import tickets as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
 from tocsin.daemon.store.muting import is_muted
 from tocsin.daemon.ticket_wording import Facts
-from tocsin.daemon.tickets.lifecycle import EventType, LifecycleError, State, TicketEvent
+from tocsin.daemon.tickets.lifecycle import EventType, State, TicketEvent
 from tocsin.daemon.tickets.steps import MANUAL, NewTicket, Tickets
 
 DESCRIPTION_LIMIT = 1000
@@ -38,9 +39,13 @@ def find(error_id: int) -> ErrorLog:
     """An error that is there and was not merged into another. Raises ManualError."""
     error = ErrorLog.get_or_none(ErrorLog.id == error_id)
     if error is None:
-        raise UnknownNumber(f"there is no error {error_id}; `tocsin errors` lists them")
+        raise UnknownNumber("there is no error %(error_id)s; `tocsin errors` lists them", error_id=error_id)
     if error.merged_into_id is not None:
-        raise AlreadySo(f"error {error_id} was merged into error {error.merged_into_id}; name that one")
+        raise AlreadySo(
+            "error %(error_id)s was merged into error %(into)s; name that one",
+            error_id=error_id,
+            into=error.merged_into_id,
+        )
     return error
 
 
@@ -58,7 +63,9 @@ def locked_ticket(store: Store, ticket_id: int) -> Ticket:
     query = Ticket.select().where(Ticket.id == ticket_id)
     ticket: Ticket | None = (query.for_update() if store.postgres else query).first()
     if ticket is None:
-        raise UnknownNumber(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")
+        raise UnknownNumber(
+            "there is no ticket %(ticket_id)s; `tocsin tickets` lists them", ticket_id=ticket_id
+        )
     return ticket
 
 
@@ -77,7 +84,7 @@ class Manual:
             if active:
                 self._close(error, active, by, now, "")
             elif error.resolved:
-                raise AlreadySo(f"error {error_id} is resolved already")
+                raise AlreadySo("error %(error_id)s is resolved already", error_id=error_id)
             else:
                 errors.resolve(error, now)
         return [ticket.id for ticket in active]
@@ -95,14 +102,18 @@ class Manual:
         with self._store.transaction():
             error = self._error(error_id)
             if not is_muted(error.muted_until, error.muted_rate, now):
-                raise AlreadySo(f"error {error_id} is not muted")
+                raise AlreadySo("error %(error_id)s is not muted", error_id=error_id)
             errors.set_mute(error, now, None)
             self._record(error, "unmuted", now, None, by)
 
     def describe(self, error_id: int, text: str, by: str, now: float) -> None:
         """Sets what clients read of an error in its title's place; '' takes it away. Raises ManualError."""
         if len(text) > DESCRIPTION_LIMIT:
-            raise ManualError(f"the text has {len(text)} characters; at most {DESCRIPTION_LIMIT} are shown")
+            raise ManualError(
+                "the text has %(count)s characters; at most %(limit)s are shown",
+                count=len(text),
+                limit=DESCRIPTION_LIMIT,
+            )
         with self._store.transaction():
             error = self._error(error_id)
             errors.describe(error, text.strip())
@@ -133,8 +144,14 @@ class Manual:
                 )
                 ticket = self._tickets.open(new, now)
             except IntegrityError:
+                if client_id is None:
+                    raise AlreadySo(
+                        "error %(error_id)s has an open ticket for the admin already", error_id=error_id
+                    ) from None
                 raise AlreadySo(
-                    f"error {error_id} has an open ticket for {client_id or 'no client'} already"
+                    "error %(error_id)s has an open ticket for client %(client_id)s already",
+                    error_id=error_id,
+                    client_id=client_id,
                 ) from None
         return int(ticket.id)
 
@@ -142,19 +159,26 @@ class Manual:
         """Closes one ticket by hand. Raises ManualError."""
         with self._store.transaction():
             ticket = self._ticket(ticket_id)
+            if ticket.status == State.CLOSED:
+                raise AlreadySo("ticket %(ticket_id)s is closed already", ticket_id=ticket_id)
             self._close(ticket.error, [ticket], by, now, note)
 
     def reopen(self, ticket_id: int, by: str, now: float, note: str = "") -> None:
         """Opens a closed ticket again. Raises ManualError."""
         with self._store.transaction():
             ticket = self._ticket(ticket_id)
+            if ticket.status != State.CLOSED:
+                raise AlreadySo("ticket %(ticket_id)s is open already", ticket_id=ticket_id)
             try:
                 self._tickets.apply(
                     ticket.error, [ticket], TicketEvent(EventType.REOPENED, now), now,
                     by=by, happened={"client_note": note}, details={"by_hand": True, "client_note": note},
                 )  # fmt: skip
-            except (LifecycleError, IntegrityError) as error:
-                raise AlreadySo(f"ticket {ticket_id} cannot be reopened: {error}") from None
+            except IntegrityError:
+                raise AlreadySo(
+                    "ticket %(ticket_id)s stays closed: another one of the same error and client is open",
+                    ticket_id=ticket_id,
+                ) from None
 
     def set_status(self, ticket_id: int, status: str, by: str, now: float) -> None:
         """Sets a ticket's status: `closed` closes it, any other reopens a closed one. Raises ManualError.
@@ -164,7 +188,9 @@ class Manual:
         with self._store.transaction():
             before = self._ticket(ticket_id).status
             if status == before:
-                raise AlreadySo(f"ticket {ticket_id} is {status} already")
+                raise AlreadySo(
+                    "ticket %(ticket_id)s is %(status)s already", ticket_id=ticket_id, status=status
+                )
             if status == State.CLOSED:
                 self.close(ticket_id, by, now)
                 return
@@ -182,9 +208,15 @@ class Manual:
         Raises ManualError.
         """
         if not all(value.strip() for value in columns.values()):
-            raise ManualError(f"the {next(key for key in columns if not columns[key].strip())} is empty")
+            raise ManualError(
+                "the %(what)s is empty", what=Reason(next(key for key in columns if not columns[key].strip()))
+            )
         if columns.get("priority", PRIORITIES[0]) not in PRIORITIES:
-            raise ManualError(f"priority {columns['priority']!r}: write one of {', '.join(PRIORITIES)}")
+            raise ManualError(
+                "priority %(priority)r: write one of %(known)s",
+                priority=columns["priority"],
+                known=", ".join(PRIORITIES),
+            )
         with self._store.transaction():
             ticket = self._ticket(ticket_id)
             columns = {name: value for name, value in columns.items() if getattr(ticket, name) != value}
@@ -215,13 +247,10 @@ class Manual:
             "resolution": "manual",
             "client_note": note,
         }
-        try:
-            self._tickets.apply(
-                error, tickets, TicketEvent(EventType.RESOLVED, now), now,
-                by=by, happened={"client_note": note}, details=details, resolution="manual",
-            )  # fmt: skip
-        except LifecycleError as problem:
-            raise AlreadySo(str(problem)) from None
+        self._tickets.apply(
+            error, tickets, TicketEvent(EventType.RESOLVED, now), now,
+            by=by, happened={"client_note": note}, details=details, resolution="manual",
+        )  # fmt: skip
 
     def _error(self, error_id: int) -> ErrorLog:
         return locked_error(self._store, error_id)

@@ -27,8 +27,12 @@ def merge(store: Store, config: Config, error_id: int, into_id: int, by: str, no
         error, into = find(error_id), find(into_id)
         if (error.service, error.environment) != (into.service, into.environment):
             raise ManualError(
-                f"error {error_id} is of {_where(error)}, error {into_id} of {_where(into)}: "
-                "only errors of one service and environment can be one"
+                "error %(error_id)s is of %(its_place)s, error %(into_id)s of %(other_place)s: "
+                "only errors of one service and environment can be one",
+                error_id=error_id,
+                its_place=_where(error),
+                into_id=into_id,
+                other_place=_where(into),
             )
         closed = _close_duplicates(config, error, into, by, now)
         join(store, error, into, by, now)

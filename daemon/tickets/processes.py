@@ -13,13 +13,19 @@ def write_off(store: Store, session_id: str, now: float) -> Session:
     with store.transaction():
         found = sessions.named(session_id) if session_id else []
         if not found:
-            raise UnknownNumber(f"there is no process {session_id!r}; `tocsin sessions` lists them")
+            raise UnknownNumber(
+                "there is no process %(session_id)r; `tocsin sessions` lists them", session_id=session_id
+            )
         if len(found) > 1:
-            raise ManualError(f"several processes' ids begin with {session_id!r}; write more of it")
+            raise ManualError(
+                "several processes' ids begin with %(session_id)r; write more of it", session_id=session_id
+            )
         session = found[0]
         if session.gone_at is not None:
-            raise AlreadySo(f"process {session_id!r} is written off already")
+            raise AlreadySo("process %(session_id)r is written off already", session_id=session_id)
         if (session.ended_at or session.emptied_at) is not None and not session.backlog:
-            raise AlreadySo(f"process {session_id!r} ended in order and holds nothing back")
+            raise AlreadySo(
+                "process %(session_id)r ended in order and holds nothing back", session_id=session_id
+            )
         sessions.write_off(session, now)
     return session

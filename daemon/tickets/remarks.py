@@ -32,7 +32,9 @@ def note(store: Store, error_id: int, text: str, by: str, now: float) -> None:
     if not text:
         raise ManualError("the note is empty")
     if len(text) > TEXT_LIMIT:
-        raise ManualError(f"the note has {len(text)} characters; at most {TEXT_LIMIT} are kept")
+        raise ManualError(
+            "the note has %(count)s characters; at most %(limit)s are kept", count=len(text), limit=TEXT_LIMIT
+        )
     with store.transaction():
         errors.annotate(locked_error(store, error_id), "note", by, now, text=text)
 
@@ -42,7 +44,7 @@ def link(store: Store, error_id: int, url: str, by: str, now: float) -> None:
     url = url.strip()
     if url and not _WEB_ADDRESS.fullmatch(url):
         raise ManualError(
-            f"link {url[:100]!r}: write https://... , the address of an issue or a pull request"
+            "link %(url)r: write https://... , the address of an issue or a pull request", url=url[:100]
         )
     with store.transaction():
         error = locked_error(store, error_id)

@@ -19,9 +19,9 @@ def split(store: Store, error_id: int, by: str, created_by: str, now: float) -> 
         try:
             re.compile(by.removeprefix("text:"))
         except re.error as error:
-            raise ManualError(f"{by!r} is no regular expression: {error}") from None
+            raise ManualError("%(by)r is no regular expression: %(reason)s", by=by, reason=error) from None
     elif by not in ("client", "route"):
-        raise ManualError(f"{by!r}: write client, route or text:REGEX")
+        raise ManualError("%(by)r: write client, route or text:REGEX", by=by)
     with store.transaction():
         errors.lock(store, [error_id])
         signatures.split(find(error_id).id, by, created_by, now)

@@ -29,7 +29,7 @@ from tocsin.reports.console.body import Refused, read_body
 from tocsin.reports.console.guard import Guard
 from tocsin.reports.console.request import ConsoleRequest
 from tocsin.reports.console.routes import API_ROUTES, ROUTES, Route
-from tocsin.reports.console.site import LANGUAGES, Site
+from tocsin.reports.console.site import Site
 
 FIELDS = 200
 FORM = "application/x-www-form-urlencoded"
@@ -98,7 +98,7 @@ def _answer(site: Site, route: Route, request: Request, body: bytes) -> Response
         log.warning("console_without_database", reason=str(error))
         response = _told(route, asked, 503)
     except Failed as error:
-        response = _told(route, asked, _status(error), str(error))
+        response = _told(route, asked, _status(error), str(error) if route.api else asked.why(error))
     except Exception as error:
         log.error("console_failed", path=route.path, exc_info=error)
         response = _told(route, asked, 500)
@@ -175,17 +175,8 @@ def _asked(
             form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=FIELDS)
         except ValueError:
             return None
-    language = who.language or _language(site, request)
+    language = who.language or site.language(request.headers.get("accept-language", ""))
     return ConsoleRequest(site, who, now, request, form, body, language, cookies.csrf(token))
-
-
-def _language(site: Site, request: Request) -> str:
-    """The first language of the browser that we speak; else the pages' own."""
-    for part in request.headers.get("accept-language", "")[:200].split(","):
-        language = part.partition(";")[0].strip().lower()[:2]
-        if language in LANGUAGES:
-            return language
-    return site.config.report_language
 
 
 def _refuse(site: Site, request: Request, status: int, api: bool) -> Response:

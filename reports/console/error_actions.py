@@ -11,7 +11,7 @@ from tocsin.daemon.settings import Duration
 from tocsin.daemon.tickets import merge as merging
 from tocsin.daemon.tickets import remarks
 from tocsin.daemon.tickets.manual import Manual, ManualError
-from tocsin.daemon.tickets.mute import parse_rate
+from tocsin.daemon.tickets.mute import RATE_LIMIT, parse_rate
 from tocsin.reports.console import answers
 from tocsin.reports.console.error_pages import chosen_ids
 from tocsin.reports.console.request import ConsoleRequest
@@ -130,8 +130,13 @@ def _mute(request: ConsoleRequest, error_ids: list[int]) -> None:
     try:
         rate = parse_rate(how) if "/" in how else None
         until = None if rate is not None else request.now + Duration.parse(how)
-    except ValueError as error:
-        raise ManualError(str(error)) from None
+    except ValueError:
+        raise ManualError(
+            request.say(
+                "Write for how long, such as 1d, or until how many an hour, at most %(most)s, such as 10/h.",
+                most=RATE_LIMIT,
+            )
+        ) from None
     manual = Manual(request.site.store, request.site.config)
     with request.site.store.transaction():
         for error_id in error_ids:

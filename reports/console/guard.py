@@ -28,12 +28,20 @@ HEADERS = {
 YEAR = 31_536_000
 
 
-def _elsewhere(path: str) -> Response:
+def _(text: str) -> str:
+    """Marks a text for the catalogue; it is translated where it is said."""
+    return text
+
+
+ELSEWHERE = _("This address is not the console's. Set console.url to the one that people use.")
+
+
+def _elsewhere(site: Site, path: str, headers: Headers) -> Response:
     """The answer to a request for another host: a program's is one that the API's document names."""
-    known = "This address is not the console's. Set console.url to the one that people use."
     if path.startswith(f"{PREFIX}/"):
-        return problem(421, PROBLEMS[421], known)
-    return PlainTextResponse(f"{known}\n", 421)
+        return problem(421, PROBLEMS[421], ELSEWHERE)
+    words = site.pages(site.language(headers.get("accept-language", ""))).words
+    return PlainTextResponse(f"{words.catalogue.gettext(ELSEWHERE)}\n", 421)
 
 
 class Guard:
@@ -58,7 +66,8 @@ class Guard:
                     headers.setdefault("Strict-Transport-Security", f"max-age={YEAR}")
             await send(message)
 
-        if Headers(scope=scope).get("host", "").lower() not in self._site.hosts:
-            await _elsewhere(scope["path"])(scope, receive, guarded)
+        headers = Headers(scope=scope)
+        if headers.get("host", "").lower() not in self._site.hosts:
+            await _elsewhere(self._site, scope["path"], headers)(scope, receive, guarded)
             return
         await self._app(scope, receive, guarded)

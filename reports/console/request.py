@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from starlette.requests import Request
 
+from tocsin.daemon.failure import Failed
+from tocsin.daemon.reason import failed
 from tocsin.reports.console.authorisation import Who
 from tocsin.reports.console.site import Site
 
@@ -68,6 +70,10 @@ class ConsoleRequest(Struct, frozen=True):
         """A sentence in the reader's language."""
         said = self.site.pages(self.language).words.catalogue.gettext(text)
         return said % values if values else said
+
+    def why(self, error: Failed) -> str:
+        """Why something failed, in the reader's language."""
+        return failed(error).said(self.language)
 
     def field(self, name: str, default: str = "") -> str:
         """A field of the form, its first value; `default` where it is not given.

@@ -93,7 +93,7 @@ def use_one_time(request: ConsoleRequest) -> Response:
                 return _gone(request)
             session = _begin(request, link, stored)
     except UserError as error:
-        return _one_time(request, link, 422, str(error))
+        return _one_time(request, link, 422, request.why(error))
     return _let_in(request, session)
 
 

@@ -56,6 +56,14 @@ class Site:
         """What a Host header may say."""
         return config_console.hosts(self.config.console)
 
+    def language(self, accepted: str) -> str:
+        """The first language of an Accept-Language header that we speak; else the pages' own."""
+        for part in accepted[:200].split(","):
+            language = part.partition(";")[0].strip().lower()[:2]
+            if language in LANGUAGES:
+                return language
+        return self.config.report_language
+
     @cached_property
     def _pages(self) -> dict[str, Pages]:
         return {language: Pages(language, self.config) for language in LANGUAGES}

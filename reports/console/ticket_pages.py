@@ -138,7 +138,9 @@ def _priority(request: ConsoleRequest) -> str | None:
     """Raises ManualError for a word that is none."""
     given = request.field("priority") or None
     if given is not None and given not in PRIORITIES:
-        raise ManualError(f"priority {given[:40]!r}: write one of {', '.join(PRIORITIES)}")
+        raise ManualError(
+            "priority %(priority)r: write one of %(known)s", priority=given[:40], known=", ".join(PRIORITIES)
+        )
     return given
 
 

@@ -11,10 +11,11 @@ from babel.messages import mofile, pofile
 from catalogue import PO, texts
 from markup import Markup
 from report_data import NOW
+from support.french import english_on, foreign
 
 from tocsin.daemon.queries.details import HourFacts
 from tocsin.daemon.queries.moment import Moment
-from tocsin.daemon.store.models import Ticket
+from tocsin.daemon.store.models import Client, Ticket
 from tocsin.daemon.visible_text import fence, visible
 from tocsin.reports.charts import bars, series
 from tocsin.reports.pages import brief
@@ -128,6 +129,18 @@ def test_the_page_speaks_the_language_of_the_configuration(make_site: Callable[.
     assert '<html lang="fr">' in page
     assert "Tous les états" in page
     assert "Set SMTP_HOST" not in page
+
+
+def test_no_french_page_has_an_english_word(make_site: Callable[..., Any]) -> None:
+    """A category, local variables, ids of sessions and commands are data."""
+    french = make_site(report={"language": "fr"})
+    french.fill(foreign)
+    Client.update(language="fr").execute()
+    french.write()
+    data = ("bug", "count", "request", "gone", "noted")
+    found = {page.name: english_on(page.read_text("utf-8"), data) for page in french.pages()}
+    assert len(found) > 8
+    assert {name: pieces for name, pieces in found.items() if pieces} == {}
 
 
 def test_the_french_catalogue_knows_every_text() -> None:

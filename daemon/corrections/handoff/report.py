@@ -73,7 +73,9 @@ def chosen(store: Store, error_ids: Sequence[int] = ()) -> list[ErrorDetail]:
         found = details(store, list(dict.fromkeys(error_ids)), samples=SAMPLES)
         for error_id in error_ids:
             if error_id not in found:
-                raise HandoffError(f"there is no error {error_id}; `tocsin errors` lists them")
+                raise HandoffError(
+                    "there is no error %(error_id)s; `tocsin errors` lists them", error_id=error_id
+                )
         return [found[error_id] for error_id in dict.fromkeys(error_ids)]
     known = queries.errors(store, open_only=True)
     known.sort(key=urgency)
@@ -120,21 +122,36 @@ def write_bundle(path: Path, made: Bundle) -> None:
             file.write(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
         part.replace(path)
     except OSError as error:
-        raise HandoffError(f"{path} cannot be written: {error.strerror}") from None
+        raise HandoffError(
+            "%(path)s cannot be written: %(strerror)s", path=path, strerror=error.strerror
+        ) from None
 
 
 def read_bundle(path: Path) -> Bundle:
     """A bundle as it was written, its calls checked. Raises HandoffError."""
     try:
         if path.stat().st_size > BUNDLE_LIMIT:
-            raise HandoffError(f"{path} is larger than a bundle may be ({BUNDLE_LIMIT // 1024**2} MB)")
+            raise HandoffError(
+                "%(path)s is larger than a bundle may be (%(megabytes)s MB)",
+                path=path,
+                megabytes=BUNDLE_LIMIT // 1024**2,
+            )
         found = msgspec.json.decode(path.read_bytes(), type=Bundle)
     except OSError as error:
-        raise HandoffError(f"{path} cannot be read: {error.strerror}") from None
+        raise HandoffError(
+            "%(path)s cannot be read: %(strerror)s", path=path, strerror=error.strerror
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise HandoffError(f"{path} is no bundle of `tocsin autofix --bundle`: {error}") from None
+        raise HandoffError(
+            "%(path)s is no bundle of `tocsin autofix --bundle`: %(reason)s", path=path, reason=error
+        ) from None
     if found.version != BUNDLE_VERSION:
-        raise HandoffError(f"{path} is a bundle of version {found.version}; this is {BUNDLE_VERSION}")
+        raise HandoffError(
+            "%(path)s is a bundle of version %(version)s; this is %(known)s",
+            path=path,
+            version=found.version,
+            known=BUNDLE_VERSION,
+        )
     entries = [structs.replace(entry, case=checked(entry.case)) for entry in found.errors]
     return structs.replace(found, errors=entries)
 
@@ -149,7 +166,11 @@ def keep(bundle_path: Path, changes: Sequence[NewCorrection], project: Path) -> 
     known = {entry.case.error_id for entry in read_bundle(bundle_path).errors}
     for change in changes:
         if change.error_id not in known:
-            raise HandoffError(f"there is no error {change.error_id} in {bundle_path}")
+            raise HandoffError(
+                "there is no error %(error_id)s in %(bundle_path)s",
+                error_id=change.error_id,
+                bundle_path=bundle_path,
+            )
     path = batch_of(bundle_path)
     kept = read_batch(path) if path.exists() else []
     write_batch(path, [*kept, *(check(change, project) for change in changes)])
@@ -161,12 +182,17 @@ def cases(bundle_path: Path, kept: Sequence[NewCorrection], error_ids: Sequence[
     found = {entry.case.error_id: with_changes(entry.case, kept) for entry in read_bundle(bundle_path).errors}
     for error_id in error_ids:
         if error_id not in found:
-            raise HandoffError(f"there is no error {error_id} in {bundle_path}")
+            raise HandoffError(
+                "there is no error %(error_id)s in %(bundle_path)s",
+                error_id=error_id,
+                bundle_path=bundle_path,
+            )
     wanted = [case for case in found.values() if case.changes and not error_ids]
     wanted += [found[error_id] for error_id in dict.fromkeys(error_ids)]
     if not wanted:
         raise HandoffError(
-            f"{bundle_path} has no correction beside it: `tocsin correct ERROR_ID ... --bundle {bundle_path}`"
+            "%(bundle_path)s has no correction beside it: `tocsin correct ERROR_ID ... --bundle %(bundle_path)s`",
+            bundle_path=bundle_path,
         )
     return wanted
 
