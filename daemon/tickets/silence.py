@@ -44,17 +44,22 @@ def rule_for(config: Config, service: str) -> Rule:
     )
 
 
+class Processes(Struct, frozen=True):
+    """The processes of a service that a silence is judged by."""
+
+    expected: Sequence[Process]
+    """Those that may still be heard."""
+    gone: Sequence[Process]
+    """Those that are written off."""
+
+
 class Known(Struct, frozen=True):
     """What is known of a service, the same for all its watches; it reaches back to before the oldest of them."""
 
     rule: Rule
     now: float
     up: Sequence[Interval]
-    processes: Sequence[Process]
-    expected: Sequence[Process]
-    """Those that may still be heard."""
-    gone: Sequence[Process]
-    """Those that are written off."""
+    processes: Processes
     kinds: Sequence[KindFacts]
     alive: Mapping[Kind, Sequence[Alive]]
     seen: Mapping[Kind, Sequence[Interval]]
@@ -107,11 +112,6 @@ class Logged(Struct, frozen=True):
 def known(config: Config, service: str, environment: str, since: float, now: float) -> Known:
     """All that is known at `now` of a service whose oldest silence began at `since`."""
     rule, up = rule_for(config, service), sessions.runs(since, now)
-    every = processes(rule, service, environment, since)
-    expected: list[Process] = []
-    gone: list[Process] = []
-    for process in every:
-        (gone if evidence.is_written_off(process, up, rule.unseen_after) else expected).append(process)
     alive = {
         Kind(*kind): found
         for kind, found in sessions.alive(service, environment, since - chance.LOOK_BACK).items()
@@ -120,9 +120,7 @@ def known(config: Config, service: str, environment: str, since: float, now: flo
         rule=rule,
         now=now,
         up=up,
-        processes=every,
-        expected=expected,
-        gone=gone,
+        processes=processes(rule, up, service, environment, since),
         kinds=[
             KindFacts(Kind(program, role), first, last, written_off)
             for program, role, first, last, written_off in sessions.kinds(service, environment)
@@ -179,11 +177,13 @@ def silence_of(
         up=of.up,
         seen=intervals.intersection(seen, of.up),
         last_seen_alive=min((heard[-1][1] if heard else 0.0 for _, heard in each), default=None) or None,
-        held_back=evidence.held_back(of.expected, *held),
-        lost=[one for one in of.gone if evidence.held_back([one], *held)],
+        held_back=evidence.held_back(of.processes.expected, *held),
+        lost=[one for one in of.processes.gone if evidence.held_back([one], *held)],
         failed_tests=last_test == "failed",
         runs_ended=evidence.runs_ended(
-            [one for one in of.processes if one.release not in older], since, _runs(found.sources)
+            [one for one in (*of.processes.expected, *of.processes.gone) if one.release not in older],
+            since,
+            _runs(found.sources),
         ),
         before=chance.hours_before(found.hours, before, error.first_seen, quiet_since),
         runs=of.reports.of(error.id, quiet_since),
@@ -256,10 +256,14 @@ def _unheard_now(of: Known, needed: Iterable[tuple[str, list[Kind] | None]], log
     return min(deaf, default="")
 
 
-def processes(rule: Rule, service: str, environment: str, since: float) -> list[Process]:
+def processes(rule: Rule, up: Sequence[Interval], service: str, environment: str, since: float) -> Processes:
     """Those that a silence since then is judged by: only of a batch service do runs that ended in order count."""
     heard = sessions.heard_since(service, environment, since - rule.unseen_after, settled=rule.batch)
-    return [_process(one) for one in heard]
+    expected: list[Process] = []
+    gone: list[Process] = []
+    for process in map(_process, heard):
+        (gone if evidence.is_written_off(process, up, rule.unseen_after) else expected).append(process)
+    return Processes(expected, gone)
 
 
 def _process(session: Session) -> Process:

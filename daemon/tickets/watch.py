@@ -155,7 +155,7 @@ class WatchSweep:
             return None
         corrections = rows.corrections(error_id)
         place = (error.service, error.environment)
-        newest = processes(of.rule, *place, watch.quiet_since)
+        newest = processes(of.rule, of.up, *place, watch.quiet_since)
         of = structs.replace(of, processes=newest, lost_at=sessions.last_loss(*place))
         last_test = corrections[-1].test_status if corrections else None
         silence = silence_of(error, watch.quiet_since, last_test, of, found)
