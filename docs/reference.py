@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -209,6 +210,7 @@ def _replaced(text: str, part: str) -> str:
 
 
 if __name__ == "__main__":
+    os.environ["LANGUAGE"] = "en"
     for path, text in drawn().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

@@ -21,6 +21,11 @@ from tocsin.daemon.store.database import Store, open_store
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tocsin-state-")
 """Daemons note their configuration in the user's state directory: tests keep out of the developer's."""
 
+for variable in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+    os.environ.pop(variable, None)
+os.environ["LANG"] = "C.UTF-8"
+"""The developer's shell says nothing of the language of what is tested."""
+
 # Tests run beside many others: how long a draw takes says nothing of the strategy.
 settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("beside others")

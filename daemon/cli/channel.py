@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 import click
 
@@ -24,10 +23,7 @@ def channel() -> None:
 @pass_context
 def test(context: Context, name: str | None, as_json: bool) -> None:
     """Send a test message to the channel NAME, or to each, and say what is wrong."""
-    tried = [
-        (one.name, messages.test(one, context.config, clock.now()))
-        for one in _chosen(context.config.channel, name)
-    ]
+    tried = [(one.name, messages.test(one, context.config, clock.now())) for one in _chosen(context, name)]
     if as_json:
         say_json(
             [
@@ -45,13 +41,16 @@ def test(context: Context, name: str | None, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _chosen(channels: Sequence[Channel], name: str | None) -> list[Channel]:
+def _chosen(context: Context, name: str | None) -> list[Channel]:
+    channels = context.config.channel
     if not channels:
         raise click.ClickException(
-            "the configuration has no [[channel]]; docs/channels.md shows how to add one"
+            context.said("the configuration has no [[channel]]; docs/channels.md shows how to add one")
         )
     found = [one for one in channels if name in (None, one.name)]
     if not found:
         names = ", ".join(one.name for one in channels)
-        raise click.ClickException(f"no channel is called {name!r}; there are {names}")
+        raise click.ClickException(
+            context.said("no channel is called %(name)r; there are %(names)s", name=name, names=names)
+        )
     return found

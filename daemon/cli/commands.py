@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
 
+from tocsin.daemon.cli.wording import let_click_speak, told, translate
 from tocsin.daemon.log import log
 
 CONFIG = "tocsin.config"
@@ -134,6 +135,11 @@ ENTRIES = {name: entry for group in GROUPS.values() for name, entry in group.ite
 class Commands(click.Group):
     """The top level: knows every command, loads the one that is used."""
 
+    def main(self, *args: Any, **more: Any) -> Any:
+        let_click_speak()
+        translate(self)
+        return super().main(*args, **more)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*ENTRIES, *self.commands})
 
@@ -145,7 +151,7 @@ class Commands(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Options and commands that begin so; without loading any: a shell asks at each TAB."""
         options = click.Command.shell_complete(self, ctx, incomplete)
-        found = [(name, entry.help) for name, entry in ENTRIES.items() if name.startswith(incomplete)]
+        found = [(name, told(entry.help)) for name, entry in ENTRIES.items() if name.startswith(incomplete)]
         return [*(CompletionItem(name, help=text) for name, text in sorted(found)), *options]
 
     def load(self, name: str) -> None:
@@ -156,13 +162,13 @@ class Commands(click.Group):
             _configure_logs()
         entry = ENTRIES[name]
         command = getattr(import_module(f"tocsin.daemon.cli.{entry.module}"), entry.attribute)
-        self.commands[name] = with_config(command)
+        self.commands[name] = translate(with_config(command))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """In groups, without loading any."""
         for title, entries in GROUPS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, entry.help) for name, entry in entries.items()])
+            with formatter.section(told(title)):
+                formatter.write_dl([(name, told(entry.help)) for name, entry in entries.items()])
 
 
 def _configure_logs() -> None:

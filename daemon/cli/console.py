@@ -14,6 +14,7 @@ from tocsin.daemon import config_console
 from tocsin.daemon.accounts import one_time_links, users
 from tocsin.daemon.cli.context import Context, pass_context_to_change
 from tocsin.daemon.cli.tables import labelled
+from tocsin.daemon.cli.wording import told
 from tocsin.daemon.config import Config
 from tocsin.daemon.failure import WrongUse
 from tocsin.daemon.log import log
@@ -28,9 +29,9 @@ from tocsin.daemon.store.database import Store
 def console(context: Context, beside_daemon: bool) -> None:
     """Serve the pages with buttons that act, until it is stopped."""
     if not context.config.console.listen:
-        raise WrongUse('console.listen is "": say where, such as "127.0.0.1:7580"')
+        raise WrongUse(told('console.listen is "": say where, such as "127.0.0.1:7580"'))
     if not is_installed():
-        raise WrongUse("the console needs more: pip install 'tocsin[console]'")
+        raise WrongUse(told("the console needs more: pip install 'tocsin[console]'"))
     if beside_daemon:
         threading.Thread(target=_end_with_daemon, daemon=True).start()
     server = import_module("tocsin.reports.console.server")

@@ -17,7 +17,7 @@ import click
 
 from tocsin.daemon.cli.commands import CONFIG
 from tocsin.daemon.cli.tables import Column, labelled, printable, table
-from tocsin.daemon.cli.wording import words
+from tocsin.daemon.cli.wording import shell_language, told, words
 from tocsin.daemon.config import Config, load_file
 from tocsin.daemon.config_file import SYSTEM, ConfigError, FoundFile, find
 from tocsin.daemon.failure import WrongUse
@@ -50,13 +50,23 @@ class Context:
             return found
         if found.source == "none":
             click.echo(
-                "tocsin: no configuration found, so the built-in defaults hold; see --config", err=True
+                told("tocsin: no configuration found, so the built-in defaults hold; see --config"), err=True
             )
         if found.others:
             several = ", ".join(str(one or "built-in defaults") for one in (found.path, *found.others))
             if self._changes:
-                raise ConfigError(f"several daemons of yours run: say which one with --config: {several}")
-            click.echo(f"tocsin: several daemons of yours run ({several}); this is the first", err=True)
+                raise ConfigError(
+                    told(
+                        "several daemons of yours run: say which one with --config: %(several)s",
+                        several=several,
+                    )
+                )
+            click.echo(
+                told(
+                    "tocsin: several daemons of yours run (%(several)s); this is the first", several=several
+                ),
+                err=True,
+            )
         return found
 
     @cached_property
@@ -69,8 +79,10 @@ class Context:
         """The open database, its tables up to date. Raises StoreError, WrongUse."""
         if self.remote is not None:
             raise WrongUse(
-                "TOCSIN_URL is set, and this command needs the database itself: unset it, or name a configuration"
-                " with --config"
+                told(
+                    "TOCSIN_URL is set, and this command needs the database itself: unset it, or name a"
+                    " configuration with --config"
+                )
             )
         return open_store(self.config.database.url)
 
@@ -92,9 +104,14 @@ class Context:
         return local
 
     @cached_property
+    def language(self) -> str:
+        """The language of what this command answers: the shell's, else that of the pages."""
+        return shell_language(os.environ) or self.config.report_language
+
+    @cached_property
     def words(self) -> NullTranslations:
-        """The words of what this command answers, in the language of the pages."""
-        return words(self.config.report_language)
+        """The words of what this command answers."""
+        return words(self.language)
 
     @cached_property
     def zone(self) -> TimeZone:
@@ -104,10 +121,10 @@ class Context:
     @cached_property
     def page_words(self) -> Words:
         """The words of the pages, for what stands there too: states, actions, durations."""
-        return Words(self.config.report_language)
+        return Words(self.language)
 
     def said(self, text: str, /, **facts: object) -> str:
-        """A text of the commands' catalogue, with its facts, in the language of the pages."""
+        """A text of the commands' catalogue, with its facts, in the language of the answers."""
         return self.words.gettext(text) % facts
 
     def state(self, kind: str, code: str) -> str:
@@ -211,8 +228,11 @@ def refuse_unknown(context: Context, selection: Selection) -> None:
         if value is not None and value not in (names := known()):
             near = get_close_matches(value, names, 5) or names[:20]
             raise click.UsageError(
-                f"--{option} {value!r}: there is none; known are {', '.join(near) or 'none'}"
-            )
+                context.said(
+                    "--%(option)s %(value)r: there is none; known are %(known)s",
+                    option=option, value=value, known=", ".join(near) or "-",
+                )
+            )  # fmt: skip
 
 
 def terminal_width() -> int | None:

@@ -27,6 +27,7 @@ from tocsin.daemon.cli.context import (
 from tocsin.daemon.cli.naming import error_name
 from tocsin.daemon.cli.options import Moment, narrowing
 from tocsin.daemon.cli.tables import printable
+from tocsin.daemon.cli.wording import told
 from tocsin.daemon.corrections import git
 from tocsin.daemon.corrections.diff import read_diff
 from tocsin.daemon.corrections.handoff import report
@@ -136,7 +137,7 @@ def _changes(
     quoted = {"--file": file_path, "--old": old, "--new": new}
     named = {"--commit": revision, "--diff": diff} | quoted
     if error_id is None:
-        raise click.UsageError("ERROR_ID is missing; or give --batch FILE.json")
+        raise click.UsageError(told("ERROR_ID is missing; or give --batch FILE.json"))
     if revision is None and diff is None:
         by = by or git.author(project)
         if file_path is None or old is None or new is None or by is None:
@@ -144,7 +145,7 @@ def _changes(
             raise click.UsageError(_missing([name for name, value in wanted.items() if value is None]))
         return [NewCorrection(error_id, file_path, old, new, description or "", by)]
     if len(together := [name for name, value in named.items() if value is not None]) > 1:
-        raise click.UsageError(f"{' and '.join(together)} do not go together")
+        raise click.UsageError(told("these do not go together: %(options)s", options=", ".join(together)))
     if diff is not None:
         data, author, subject = diff.read(FILE_LIMIT + 1), git.author(project), ""
     else:
@@ -156,7 +157,7 @@ def _changes(
         raise click.UsageError(_missing(["--by"]))
     found = read_diff(data, error_id, by, subject if description is None else description)
     for text in found.passed_over:
-        click.echo(f"tocsin: {printable(text)}: not recorded", err=True)
+        click.echo(told("tocsin: %(file)s: not recorded", file=printable(text)), err=True)
     return found.changes
 
 
@@ -173,8 +174,8 @@ def _follows(context: Context, one: Recorded) -> str:
 
 def _missing(names: list[str]) -> str:
     if len(names) == 1:
-        return f"{names[0]} is missing"
-    return f"{', '.join(names[:-1])} and {names[-1]} are missing; or give --commit REV or --diff FILE"
+        return told("%(option)s is missing", option=names[0])
+    return told("%(options)s are missing; or give --commit REV or --diff FILE", options=", ".join(names))
 
 
 @click.command()

@@ -33,7 +33,12 @@ def show(context: Context, error: queries.ErrorDetail, sample_id: int | None) ->
     chosen = next((one for one in readable if sample_id in (None, one.id)), None)
     if sample_id is not None and chosen is None:
         known = ", ".join(str(one.id) for one in readable[:SAMPLES_LISTED]) or "none"
-        raise click.ClickException(f"error {error.id} has no sample {sample_id}; it has {known}")
+        raise click.ClickException(
+            context.said(
+                "error %(error)s has no sample %(sample)s; it has %(known)s",
+                error=error.id, sample=sample_id, known=known,
+            )
+        )  # fmt: skip
     _show_facts(context, error)
     if chosen is not None and chosen.event is not None:
         _show_sample(context, chosen, chosen.event)

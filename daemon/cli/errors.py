@@ -102,7 +102,9 @@ def error(context: Context, error_id: int, sample_id: int | None, as_json: bool)
     """Everything known about one error."""
     found = context.source.error(error_id)
     if found is None:
-        raise click.ClickException(f"there is no error {error_id}; `tocsin errors` lists them")
+        raise click.ClickException(
+            context.said("there is no error %(error)s; `tocsin errors` lists them", error=error_id)
+        )
     if as_json:
         say_json(found)
         return
@@ -129,7 +131,7 @@ def resolve(context: Context, error_id: int, by: str) -> None:
 def mute(context: Context, error_id: int, duration: str | None, rate: str | None, by: str) -> None:
     """Mute an error: it is counted, but nobody is told."""
     if (duration is None) == (rate is None):
-        raise click.UsageError("say how long: --for 2d, or --until-rate 10/h")
+        raise click.UsageError(context.said("say how long: --for 2d, or --until-rate 10/h"))
     try:
         seconds = None if duration is None else Duration.parse(duration)
         limit = None if rate is None else parse_rate(rate)

@@ -11,7 +11,6 @@ from tocsin.daemon.cli.context import Context, as_json, pass_context, say, say_j
 from tocsin.daemon.cli.tables import Column
 from tocsin.daemon.ingest import keys as files
 
-RELOAD = "a running daemon takes this up at SIGHUP: systemctl reload tocsin"
 _directory = click.option(
     "--dir",
     "directory",
@@ -33,15 +32,15 @@ def daemon(context: Context, file: Path | None, as_json: bool) -> None:
     """Make the daemon's key pair in FILE (default: daemon.key) and print its public key."""
     if file is None:
         if context.config.daemon.key is None:
-            raise click.UsageError("name a FILE, or set daemon.key in the configuration")
+            raise click.UsageError(context.said("name a FILE, or set daemon.key in the configuration"))
         file = Path(context.config.daemon.key).expanduser()
     public = files.make_pair(file.absolute(), "the Tocsin daemon")
     if as_json:
         say_json({"file": str(file.absolute()), "public_key": public})
         return
-    say(f"wrote {file}")
-    say(f'daemon:    [daemon] key = "{file.absolute()}"')
-    say(f'handlers:  server_key="{public}"')
+    say(context.said("wrote %(file)s", file=file))
+    say(context.said('daemon:    [daemon] key = "%(file)s"', file=file.absolute()))
+    say(context.said('handlers:  server_key="%(key)s"', key=public))
 
 
 @keys.command()
@@ -59,9 +58,14 @@ def client(context: Context, name: str, out: Path | None, directory: Path | None
     if as_json:
         say_json({"name": name, "file": str(file), "public_key": public})
         return
-    say(f"wrote {file}: bring it to the application's machine, readable by its user alone")
-    say(f'handler:   TocsinHandler("tcp://HOST:7571", key="{file.name}", server_key="...")')
-    say(RELOAD)
+    say(
+        context.said(
+            "wrote %(file)s: bring it to the application's machine, readable by its user alone", file=file
+        )
+    )
+    made = f'TocsinHandler("tcp://HOST:7571", key="{file.name}", server_key="...")'
+    say(context.said("handler:   %(handler)s", handler=made))
+    _say_reload(context)
 
 
 @keys.command("list")
@@ -91,13 +95,19 @@ def revoke(context: Context, name: str, directory: Path | None, as_json: bool) -
     if as_json:
         say_json({"name": gone.name, "public_key": gone.public_key})
         return
-    say(f"revoked {gone.name} ({gone.public_key})")
-    say(RELOAD)
+    say(context.said("revoked %(name)s (%(key)s)", name=gone.name, key=gone.public_key))
+    _say_reload(context)
+
+
+def _say_reload(context: Context) -> None:
+    say(context.said("a running daemon takes this up at SIGHUP: systemctl reload tocsin"))
 
 
 def _admitted(context: Context, directory: Path | None) -> Path:
     if directory is not None:
         return directory
     if context.config.daemon.clients is None:
-        raise click.UsageError("name a directory with --dir, or set daemon.clients in the configuration")
+        raise click.UsageError(
+            context.said("name a directory with --dir, or set daemon.clients in the configuration")
+        )
     return Path(context.config.daemon.clients).expanduser()

@@ -191,7 +191,7 @@ def _change(name: str, help_text: str, states: tuple[str, ...], change: Callable
     @pass_context_to_change
     def command(context: Context, ids: tuple[int, ...], everything: bool, as_json: bool) -> None:
         if bool(ids) == everything:
-            raise click.UsageError("name the mails' numbers, or --all")
+            raise click.UsageError(context.said("name the mails' numbers, or --all"))
         with context.store.transaction():
             chosen = outbox.ids(states) if everything else list(ids)
             changed = change(chosen)
@@ -202,7 +202,12 @@ def _change(name: str, help_text: str, states: tuple[str, ...], change: Callable
                 context, context.said("%(changed)s of %(asked)s mails", changed=changed, asked=len(chosen))
             )
         if changed < len(chosen):
-            raise click.ClickException(f"the others are not {' or '.join(states)}; see `tocsin mail outbox`")
+            raise click.ClickException(
+                context.said(
+                    "the others are not among those that are %(states)s; see `tocsin mail outbox`",
+                    states=", ".join(context.state("", state) for state in states),
+                )
+            )
 
 
 _change("release", "Let held mails go out.", ("held",), lambda ids: outbox.release(ids, clock.now()))
@@ -216,5 +221,11 @@ def _newest(context: Context, kind: str, ticket_id: int) -> Mail:
     with context.store.reading():
         found = outbox.newest(kind, ticket_id)
     if found is None:
-        raise click.ClickException(f"ticket {ticket_id} has no mail {kind!r}; see `tocsin mail outbox`")
+        raise click.ClickException(
+            context.said(
+                "ticket %(ticket)s has no mail %(kind)r; see `tocsin mail outbox`",
+                ticket=ticket_id,
+                kind=kind,
+            )
+        )
     return found

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import click
 
 from tocsin.daemon.cli.context import Context, by_option, pass_context_to_change
+from tocsin.daemon.cli.wording import told
 from tocsin.daemon.failure import WrongUse
 from tocsin.daemon.runtime import clock
 
@@ -21,6 +22,6 @@ from tocsin.daemon.runtime import clock
 def mcp(context: Context, write: bool, by: str) -> None:
     """Answer a coding agent over the Model Context Protocol, on standard input and output."""
     if not find_spec("mcp"):
-        raise WrongUse("an agent's server needs more: pip install 'tocsin[agents]'")
+        raise WrongUse(told("an agent's server needs more: pip install 'tocsin[agents]'"))
     server = import_module("tocsin.reports.mcp.stdio")
     server.serve(context.store, context.config, by, clock.now, write=write)

@@ -19,6 +19,7 @@ from tocsin.daemon.cli.context import (
     say_json,
 )
 from tocsin.daemon.cli.tables import printable
+from tocsin.daemon.language import language
 from tocsin.daemon.operations import backup as backups
 from tocsin.daemon.operations import doctor
 from tocsin.daemon.operations.forget import forget as erase
@@ -47,7 +48,8 @@ def doctor_command(context: Context, everything: bool, as_json: bool) -> None:
                 say(f"      {'':<14} {finding.remedy}")
         if not problems:
             running = "".join(f"; {finding.text}" for finding in daemons)
-            click.secho(printable(f"all {len(findings)} checks are well{running}"), fg="green")
+            well = context.said("all %(number)s checks are well", number=len(findings))
+            click.secho(printable(well + running), fg="green")
     if problems:
         sys.exit(1)
 
@@ -65,15 +67,15 @@ def backup(context: Context, file: Path, keep: int | None, as_json: bool) -> Non
     The daemon may run.
     """
     if keep is not None and not file.is_dir():
-        raise click.UsageError("--keep wants a directory")
+        raise click.UsageError(context.said("--keep wants a directory"))
     made = backups.make(context.store, file, clock.now())
     removed = backups.thin(file, keep) if keep is not None else []
     if as_json:
         say_json({"backup": made, "removed": [str(path) for path in removed]})
         return
-    say(f"wrote {made.path}: {_said(made)}")
+    say(context.said("wrote %(file)s", file=f"{made.path}: {_said(context, made)}"))
     for path in removed:
-        say(f"removed {path}")
+        say(context.said("removed %(file)s", file=path))
 
 
 @click.command()
@@ -89,14 +91,20 @@ def restore(context: Context, file: Path, as_json: bool) -> None:
         kept = done.aside and str(done.aside)
         say_json({"backup": done.contents, "kept": kept, "events_missing": done.gap.events})
         return
-    say_changed(context, f"restored {done.contents.path}: {_said(done.contents)}")
+    restored = f"{done.contents.path}: {_said(context, done.contents)}"
+    say_changed(context, context.said("restored %(file)s", file=restored))
     if done.aside is not None:
-        say(f"the database that was there is kept as {done.aside}")
-    say(f"it knows nothing of what came between {_moment(done.gap.until)} and {_moment(now)}:")
+        say(context.said("the database that was there is kept as %(file)s", file=done.aside))
+    between = {"since": _moment(done.gap.until), "until": _moment(now)}
+    say(context.said("it knows nothing of what came between %(since)s and %(until)s:", **between))
     if done.gap.events is not None:
-        say(f"{done.gap.events} events that the other one had counted.")
-    say("What running applications still hold comes again; what they no longer hold shows in")
-    say("`tocsin status` as lost (not_held_any_more). Mails sent in between may be sent again.")
+        say(context.said("%(number)s events that the other one had counted.", number=done.gap.events))
+    say(
+        context.said(
+            "What running applications still hold comes again; what they no longer hold shows in\n"
+            "`tocsin status` as lost (not_held_any_more). Mails sent in between may be sent again."
+        )
+    )
 
 
 @click.command()
@@ -118,11 +126,11 @@ def migrate(context: Context, no_backup: bool, as_json: bool) -> None:
         say_json({"migrations": done.names, "backup": done.backup and str(done.backup)})
         return
     if done.backup is not None:
-        say(f"wrote {done.backup}")
+        say(context.said("wrote %(file)s", file=done.backup))
     for name in done.names:
-        say(f"ran {name}")
+        say(context.said("ran %(migration)s", migration=name))
     if not done.names:
-        say_changed(context, "the tables are up to date")
+        say_changed(context, context.said("the tables are up to date"))
 
 
 @click.command()
@@ -133,28 +141,36 @@ def migrate(context: Context, no_backup: bool, as_json: bool) -> None:
 def forget(context: Context, client_id: str, yes: bool, as_json: bool) -> None:
     """Erase a client's data: it cannot be undone. Counts stay, as nobody's."""
     if not yes:
-        click.confirm(f"Erase all that is known of client {client_id!r}?", abort=True, err=True)
+        asked = context.said("Erase all that is known of client %(client)r?", client=client_id)
+        click.confirm(asked, abort=True, err=True)
     erased = erase(context.store, context.config, client_id)
     if as_json:
         say_json(erased)
         return
-    say_changed(
-        context,
-        f"erased client {client_id}: {erased.samples} full events, {erased.mails} mails, "
-        f"{erased.folders} folder of pages",
-    )
+    done = context.said(
+        "erased client %(client)s: full events %(samples)s, mails %(mails)s, folders of pages %(folders)s",
+        client=client_id, samples=erased.samples, mails=erased.mails, folders=erased.folders,
+    )  # fmt: skip
+    say_changed(context, done)
     say(
-        f"made nobody's: {erased.tickets} tickets, {erased.counts} hourly counts; "
-        f"blotted out in {erased.texts} texts"
+        context.said(
+            "made nobody's: tickets %(tickets)s, hourly counts %(counts)s; blotted out in texts: %(texts)s",
+            tickets=erased.tickets, counts=erased.counts, texts=erased.texts,
+        )
+    )  # fmt: skip
+    say(context.said("backups made before now still hold it; so do the pages' and mails' copies elsewhere"))
+
+
+def _said(context: Context, contents: Contents) -> str:
+    size = context.said(
+        "%(number)s MB", number=language(context.language).number(round(contents.size / 1e6, 1))
     )
-    say("backups made before now still hold it; so do the pages' and mails' copies elsewhere")
-
-
-def _said(contents: Contents) -> str:
-    size = f"{contents.size / 1e6:.1f} MB"
     if contents.errors is None:
         return size
-    return f"{size}, {contents.errors} errors, {contents.occurrences} events, {contents.tickets} tickets"
+    return context.said(
+        "%(size)s, errors %(errors)s, events %(events)s, tickets %(tickets)s",
+        size=size, errors=contents.errors, events=contents.occurrences, tickets=contents.tickets,
+    )  # fmt: skip
 
 
 def _moment(at: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from msgspec import structs
 
+from tocsin.daemon.cli.wording import told
 from tocsin.daemon.queries.moment import iso
 from tocsin.daemon.queries.selection import Selection
 from tocsin.daemon.runtime import clock
@@ -22,7 +23,7 @@ class Moment(click.ParamType[float]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if (found := iso(str(value))) is None:
-            self.fail(f"{value!r} is no time; write it as 2026-01-31T14:05:00Z", param, ctx)
+            self.fail(told("%(value)r is no time; write it as 2026-01-31T14:05:00Z", value=value), param, ctx)
         return found
 
 
@@ -38,7 +39,12 @@ class Since(click.ParamType[float]):
             found = iso(str(value))
         if found is None:
             self.fail(
-                f"{value!r} is no time; write how long ago, as 2h or 7d, or 2026-01-31T14:05:00Z", param, ctx
+                told(
+                    "%(value)r is no time; write how long ago, as 2h or 7d, or 2026-01-31T14:05:00Z",
+                    value=value,
+                ),
+                param,
+                ctx,
             )
         return found
 

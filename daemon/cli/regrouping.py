@@ -18,6 +18,29 @@ from tocsin.daemon.regrouping.regroup import Change, Regrouped
 from tocsin.daemon.runtime import clock
 
 
+def _(text: str) -> str:
+    """Marks a text for the catalogue; it is looked up when said."""
+    return text
+
+
+_SIDE_BY_SIDE = _(
+    "error %(error)s is the same as error %(into)s, but both have an open ticket for %(clients)s: they go on "
+    "side by side; `tocsin merge %(error)s %(into)s` closes the younger ticket"
+)
+_DONE = {
+    "joined": _("error %(error)s is part of error %(into)s"),
+    "known": _("error %(error)s is known by the present rules, too"),
+    "told_apart": _("of error %(error)s, %(into)s now, occurrences told apart %(samples)s: %(title)s"),
+    "waiting": _SIDE_BY_SIDE,
+}
+_WOULD = {
+    "joined": _("error %(error)s would be part of error %(into)s"),
+    "known": _("error %(error)s would be known by the present rules, too"),
+    "told_apart": _("of error %(error)s would be %(into)s, occurrences told apart %(samples)s: %(title)s"),
+    "waiting": _SIDE_BY_SIDE,
+}
+
+
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @by_option
@@ -30,28 +53,25 @@ def regroup(context: Context, dry_run: bool, by: str, as_json: bool) -> None:
         say_json(found)
         return
     for change in found.changes:
-        say(_change(change, dry_run))
-    say_changed(context, _looked_at(found, dry_run))
+        say(_change(context, change, dry_run))
+    say_changed(context, _looked_at(context, found, dry_run))
 
 
-def _change(change: Change, dry_run: bool) -> str:
-    error, into, will = change.error, change.into, "would be" if dry_run else "is"
-    if change.kind == "joined":
-        return f"error {error} {will} part of error {into}"
-    if change.kind == "known":
-        return f"error {error} {will} known by the present rules, too"
+def _change(context: Context, change: Change, dry_run: bool) -> str:
+    text = (_WOULD if dry_run else _DONE)[change.kind]
+    into: object = change.into
     if change.kind == "told_apart":
-        times = f"{change.samples} occurrence{'s' * (change.samples > 1)} of error {error}"
-        are = "would be" if dry_run else "are" if change.samples > 1 else "is"
-        return f"{times} {are} {f'error {into}' if into is not None else 'a new error'}: {change.title}"
-    clients = ", ".join(f"client {one}" if one else "no client" for one in change.clients)
-    return (
-        f"error {error} is the same as error {into}, but both have an open ticket for {clients}: they go on "
-        f"side by side; `tocsin merge {error} {into}` closes the younger ticket"
-    )
+        named = change.into is not None
+        into = context.said("error %(error)s", error=into) if named else context.said("a new error")
+    clients = ", ".join(one or context.said("no client") for one in change.clients)
+    facts = {"error": change.error, "into": into, "samples": change.samples, "title": change.title}
+    return context.said(text, clients=clients, **facts)
 
 
-def _looked_at(found: Regrouped, dry_run: bool) -> str:
-    unread = f", {found.unreadable} cannot be read" if found.unreadable else ""
-    done = "nothing to change" if not found.changes else "nothing was changed" if dry_run else "done"
-    return f"{found.samples} stored samples looked at{unread}: {done}"
+def _looked_at(context: Context, found: Regrouped, dry_run: bool) -> str:
+    _ = context.words.gettext
+    done = _("nothing to change") if not found.changes else _("nothing was changed") if dry_run else _("done")
+    return context.said(
+        "stored samples looked at: %(samples)s, of which cannot be read: %(unreadable)s; %(done)s",
+        samples=found.samples, unreadable=found.unreadable, done=done,
+    )  # fmt: skip

@@ -19,6 +19,7 @@ import msgspec
 
 from tocsin.daemon import queries
 from tocsin.daemon.cli.source import Deployed
+from tocsin.daemon.cli.wording import told
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import NewCorrection, Recorded, check
 from tocsin.daemon.failure import Failed, WrongUse
@@ -45,10 +46,14 @@ def remote(environ: Mapping[str, str]) -> Remote:
     url = environ["TOCSIN_URL"].strip()
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise WrongUse(f"TOCSIN_URL = {url!r}: write the console's address, https://tocsin.example.org")
+        raise WrongUse(
+            told("TOCSIN_URL = %(url)r: write the console's address, https://tocsin.example.org", url=url)
+        )
     token = environ.get("TOCSIN_TOKEN", "").strip()
     if not token:
-        raise WrongUse("TOCSIN_URL is set and TOCSIN_TOKEN is not: make one there with tocsin tokens add")
+        raise WrongUse(
+            told("TOCSIN_URL is set and TOCSIN_TOKEN is not: make one there with tocsin tokens add")
+        )
     return Remote(url, token)
 
 
@@ -139,7 +144,7 @@ class Remote:
     def open_for_client(
         self, client_id: str, subject: str, message: str, by: str, priority: str | None
     ) -> int:
-        raise WrongUse("--from-client is for the server itself, or for a token of that client")
+        raise WrongUse(told("--from-client is for the server itself, or for a token of that client"))
 
     def close(self, ticket_id: int, by: str, note: str) -> None:
         self._post(f"tickets/{ticket_id}/close", {"note": note})
@@ -156,7 +161,7 @@ class Remote:
 
     def write_message(self, ticket_id: int, text: str, by: str, sender: str) -> None:
         if sender != "team":
-            raise WrongUse("--from-client is for the server itself, or for a token of that client")
+            raise WrongUse(told("--from-client is for the server itself, or for a token of that client"))
         self._post(f"tickets/{ticket_id}/messages", {"text": text})
 
     def assign_ticket(self, ticket_id: int, name: str, by: str) -> None:

@@ -109,7 +109,7 @@ def check(context: Context, as_json: bool) -> None:
         say_json([{"error_id": error_id, **_finding(found)} for error_id, found in findings.items()])
         return
     _ = context.words.gettext
-    reader = language(context.config.report_language)
+    reader = language(context.language)
     columns = [
         Column(_("error"), number=True),
         Column(_("verdict")),

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tocsin.daemon.cli.context import say
+from tocsin.daemon.cli.wording import told
 
 
 @click.command()
@@ -18,12 +19,12 @@ def init(directory: Path) -> None:
     for name, template, mode in (("tocsin.toml", "tocsin.toml", 0o644), (".env", "env", 0o600)):
         target = directory / name
         if target.exists():
-            raise click.ClickException(f"{target} is there already; it was left as it is")
+            raise click.ClickException(told("%(file)s is there already; it was left as it is", file=target))
         try:
             directory.mkdir(parents=True, exist_ok=True)
             target.touch(mode=mode)
             target.write_text((templates / template).read_text("utf-8"), "utf-8")
         except OSError as error:
             raise click.ClickException(f"{target}: {error.strerror}") from None
-        say(f"wrote {target}")
-    say("next: tocsin daemon")
+        say(told("wrote %(file)s", file=target))
+    say(told("next: tocsin daemon"))

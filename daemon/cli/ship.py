@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tocsin.daemon.cli.context import as_json, say, say_json
+from tocsin.daemon.cli.wording import told
 from tocsin.handler.settings import resolve_settings
 from tocsin.handler.shipping.leftover import Outcome, ship_spool
 
@@ -29,21 +30,30 @@ def ship(spool_dir: Path | None, endpoint: str | None, patience: float, as_json:
         for outcome in ship_spool(settings.spool, patience=patience, endpoint=endpoint):
             outcomes.append(outcome)
             if not as_json:
-                became = f"stays: {outcome.reason}" if outcome.reason else "shipped"
-                say(f"{outcome.service} (pid {outcome.pid}, {outcome.size} bytes): {became}")
+                say(_line(outcome))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except FileNotFoundError:
         if spool_dir is not None:
-            raise click.ClickException(f"{spool_dir}: no such directory") from None
+            raise click.ClickException(
+                told("%(directory)s: no such directory", directory=spool_dir)
+            ) from None
     except OSError as error:
         raise click.ClickException(f"{settings.spool}: {error.strerror}") from None
     if as_json:
         say_json([_shape(outcome) for outcome in outcomes])
     elif not outcomes:
-        say("Nothing was left behind.")
+        say(told("Nothing was left behind."))
     if any(outcome.reason for outcome in outcomes):
         sys.exit(1)
+
+
+def _line(outcome: Outcome) -> str:
+    became = told("stays: %(reason)s", reason=outcome.reason) if outcome.reason else told("shipped")
+    return told(
+        "%(service)s (pid %(pid)s, %(size)s bytes): %(became)s",
+        service=outcome.service, pid=outcome.pid, size=outcome.size, became=became,
+    )  # fmt: skip
 
 
 def _shape(outcome: Outcome) -> dict[str, Any]:

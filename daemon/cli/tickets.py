@@ -52,7 +52,7 @@ def tickets(context: Context, open_only: bool, selection: Selection, as_json: bo
 
 def _show_list(context: Context, found: list[queries.TicketFacts]) -> None:
     _ = context.words.gettext
-    reader = language(context.config.report_language)
+    reader = language(context.language)
     columns = [
         Column(_("id"), number=True),
         Column(_("state")),
@@ -103,7 +103,9 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
     """Show one ticket."""
     found = context.source.ticket(ticket_id)
     if found is None:
-        raise click.ClickException(f"there is no ticket {ticket_id}; `tocsin tickets` lists them")
+        raise click.ClickException(
+            context.said("there is no ticket %(ticket)s; `tocsin tickets` lists them", ticket=ticket_id)
+        )
     if as_json:
         say_json(found)
         return
@@ -112,7 +114,7 @@ def show(context: Context, ticket_id: int, as_json: bool) -> None:
 
 def _show(context: Context, found: queries.TicketDetail) -> None:
     _, said = context.words.gettext, context.page_words
-    reader = language(context.config.report_language)
+    reader = language(context.language)
     say_facts(
         context,
         (_("ticket"), f"{found.id}, {found.subject}"),
@@ -149,7 +151,7 @@ def _show(context: Context, found: queries.TicketDetail) -> None:
 
 def _show_watch(context: Context, watch: queries.WatchFacts) -> None:
     _ = context.words.gettext
-    said, reader = context.page_words, language(context.config.report_language)
+    said, reader = context.page_words, language(context.language)
     seen = _("%(seen)s of %(required)s") % {
         "seen": said.duration(watch.seen_seconds),
         "required": said.duration(watch.required_seconds),
@@ -203,7 +205,9 @@ def _open_for_client(
     category: str | None,
 ) -> int:
     if client_id is None or error_id is not None or category is not None:
-        raise click.UsageError("--from-client goes with --client, and without --error and --category")
+        raise click.UsageError(
+            context.said("--from-client goes with --client, and without --error and --category")
+        )
     return context.source.open_for_client(client_id, subject, message or subject, by, priority)
 
 
@@ -247,7 +251,7 @@ def set_(context: Context, /, ticket_id: int, status: str | None, by: str, **giv
     """Set a ticket's priority, category, subject or status."""
     columns = {name: value for name, value in given.items() if value is not None}
     if not columns and status is None:
-        raise click.UsageError("say what to set: --priority, --category, --subject or --status")
+        raise click.UsageError(context.said("say what to set: --priority, --category, --subject or --status"))
     context.source.change_ticket(ticket_id, by, columns, status)
     if status is not None:
         columns["status"] = status

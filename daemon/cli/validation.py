@@ -46,7 +46,7 @@ def autofix(context: Context, error_ids: tuple[int, ...], bundle: Path | None) -
         click.echo(report.report(errors, command=command), nl=False)
         return
     report.write_bundle(bundle, report.bundle(errors, moment(clock.now()).iso))
-    say(f"{len(errors)} error{'s' if len(errors) != 1 else ''} in {bundle}")
+    say(context.said("errors in %(bundle)s: %(number)s", bundle=bundle, number=len(errors)))
 
 
 @click.command()
@@ -100,7 +100,7 @@ def validate(
     elif error_ids:
         outcomes = [_here(context, error_id, project, options, by) for error_id in dict.fromkeys(error_ids)]
     else:
-        raise click.UsageError("give ERROR_ID, or --bundle FILE")
+        raise click.UsageError(context.said("give ERROR_ID, or --bundle FILE"))
     if as_json:
         say_json(outcomes[0] if len(error_ids) == 1 else outcomes)
     else:

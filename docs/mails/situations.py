@@ -47,7 +47,7 @@ class Situation(Struct, frozen=True):
 
 
 BY_HAND = {"manual": True, "error_id": None, "occurrences": 0, "service": "", "environment": "",
-           "source": "", "function": "",
+           "source": "", "function": "", "frames": (),
            "subject": "Two invoices are missing", "title": "Two invoices are missing",
            "message": "We noticed that the invoices of Tuesday did not leave."}  # fmt: skip
 QUIET = {"resolution": "no_reappearance", "corrections": 0, "verified_by_tests": False,

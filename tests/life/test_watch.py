@@ -12,8 +12,9 @@ from tocsin.daemon import queries
 from tocsin.daemon.corrections import recording
 from tocsin.daemon.corrections.recording import NewCorrection
 from tocsin.daemon.queries import WatchFacts
-from tocsin.daemon.store import regrouping, sessions
-from tocsin.daemon.store.models import Correction, History
+from tocsin.daemon.store import errors, regrouping, sessions
+from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.models import Correction, History, Session
 from tocsin.daemon.tickets.chance import Before, of_silence, units_until
 from tocsin.daemon.tickets.processes import write_off
 
@@ -217,6 +218,22 @@ class WatchContract:
         world.check()
         assert status(world) == "closed"
         assert gone(world) == [77]
+
+    def test_a_backlog_told_between_the_check_s_two_looks_holds_the_ticket_open(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        app, other = world.app(), world.app()
+        app.fail(3)
+        world.live(DAY, app, other)
+
+        def meanwhile(store: Store, error_ids: list[int]) -> None:
+            Session.update(backlog=700).where(Session.id == other.header.session).execute()
+            lock(store, error_ids)
+
+        lock = errors.lock
+        monkeypatch.setattr(errors, "lock", meanwhile)
+        world.check()
+        assert status(world) == "open"
 
     def test_a_closing_of_which_nothing_is_missing_names_no_process(self, world: World):
         app = world.app()

@@ -191,6 +191,14 @@ def test_a_closed_ticket_without_an_error_promises_no_reopening_by_itself():
     assert "by itself" not in write("closing", **BY_HAND, resolution="manual", evidence="manual").text
 
 
+@pytest.mark.parametrize(("spoken", "named"), [("en", "Subject:"), ("fr", "Objet\xa0:")])
+@pytest.mark.parametrize("by_client", [True, False])
+def test_a_ticket_without_an_error_has_a_subject_and_no_error(spoken: str, named: str, by_client: bool):
+    text = write("notice", "admin", spoken, **BY_HAND, by_client=by_client).text
+    assert named in text
+    assert "Error:" not in text and "Erreur\xa0:" not in text
+
+
 @pytest.mark.parametrize("kind", ["notice", "reopened", "closing"])
 def test_the_admin_reads_which_clients_could_not_be_told(kind):
     for part in ("text", "html"):
