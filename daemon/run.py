@@ -16,8 +16,10 @@ import structlog
 from tocsin.daemon import config_channels, config_file
 from tocsin.daemon.config import Config
 from tocsin.daemon.ingest.digest import Digest
-from tocsin.daemon.ingest.intake import Intake
-from tocsin.daemon.ingest.zap import gate_for
+from tocsin.daemon.ingest.digest_thread import DigestThread
+from tocsin.daemon.ingest.exchange import Exchange
+from tocsin.daemon.ingest.intake import Intake, IntakeError
+from tocsin.daemon.ingest.zap import Gate, gate_for
 from tocsin.daemon.operations import prometheus, weekly
 from tocsin.daemon.operations.retention import Retention
 from tocsin.daemon.operations.weekly import WeeklyReport
@@ -28,7 +30,7 @@ from tocsin.daemon.outgoing.delivery_loop import DeliveryLoop
 from tocsin.daemon.runtime import clock, leader, process
 from tocsin.daemon.runtime.clock import Job
 from tocsin.daemon.runtime.console_process import ConsoleProcess, command, is_installed
-from tocsin.daemon.runtime.liveness import ThreadLiveness
+from tocsin.daemon.runtime.liveness import Beat, ThreadLiveness
 from tocsin.daemon.runtime.notify import notify, watchdog_interval
 from tocsin.daemon.runtime.watchdog import Watchdog
 from tocsin.daemon.settings import Channel
@@ -52,6 +54,35 @@ PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
 
 log = structlog.get_logger()
+
+
+class _Ingest:
+    """From the socket to the database: two threads, and what stands between them."""
+
+    def __init__(self, config: Config, store: Store, gate: Gate | None) -> None:
+        """Raises IntakeError."""
+        self.intake = Intake(config.daemon.listen, config.daemon.socket_group, gate)
+        self._exchange = Exchange()
+        self._digest = DigestThread(self._exchange, Digest(store, config).handle, clock.now)
+
+    def loops(self, stop: threading.Event, beat: Callable[[str], Beat]) -> list[threading.Thread]:
+        """The two threads, not started."""
+        served, digest = (stop, self._exchange, beat("intake")), (stop, beat("digest"))
+        return [
+            threading.Thread(target=self.intake.serve, args=served, name="intake"),
+            threading.Thread(target=self._digest.serve, args=digest, name="digest"),
+        ]
+
+    def check(self) -> None:
+        """Raises IntakeError where one of the threads has ended before it was asked to."""
+        if self.intake.failure is not None:
+            raise self.intake.failure
+        if self._digest.failure:
+            raise IntakeError(self._digest.failure)
+
+    def close(self) -> None:
+        self.intake.close()
+        self._exchange.close()
 
 
 class _Life:
@@ -90,20 +121,20 @@ def run(config: Config, up: Callable[[Store], None], *, console: bool = True) ->
     lock = claim(store, config.state_dir)
     try:
         upgrade(store, config.state_dir / BACKUPS, clock.now())
-        intake = Intake(config.daemon.listen, config.daemon.socket_group, gate)
-        _serve(config, store, intake, up, console and bool(config.console.listen) and is_installed())
+        ingest = _Ingest(config, store, gate)
+        _serve(config, store, ingest, up, console and bool(config.console.listen) and is_installed())
     finally:
         store.close()
         os.close(lock)
 
 
-def _serve(config: Config, store: Store, intake: Intake, up: Callable[[Store], None], console: bool) -> None:
+def _serve(config: Config, store: Store, ingest: _Ingest, up: Callable[[Store], None], console: bool) -> None:
     try:
         _introduce(store, config)
-        life = _Life(store, intake, clock.now())
+        life = _Life(store, ingest.intake, clock.now())
         stop = threading.Event()
         signals = _Signals()
-        threads = _start(store, config, intake, life, stop)
+        threads = _start(store, config, ingest, life, stop)
         if console:
             beside = ConsoleProcess(command(config.file))
             threads.append(threading.Thread(target=beside.serve, args=(stop,), name="console"))
@@ -113,17 +144,16 @@ def _serve(config: Config, store: Store, intake: Intake, up: Callable[[Store], N
         _remember_whom_to_tell(config)
         up(store)
         notify("READY=1", "STATUS=listening on " + " ".join(config.daemon.listen))
-        signals.wait(stop, partial(_reload, intake))
+        signals.wait(stop, partial(_reload, ingest.intake))
         notify("STOPPING=1")
         _join(threads)
         life.end(clock.now())
         if noted is not None:
             os.close(noted)
         log.info("daemon_down")
-        if intake.failure is not None:
-            raise intake.failure
+        ingest.check()
     finally:
-        intake.close()
+        ingest.close()
 
 
 def _make_state_dir(config: Config) -> None:
@@ -161,16 +191,13 @@ def _introduce(store: Store, config: Config) -> None:
 
 
 def _start(
-    store: Store, config: Config, intake: Intake, life: _Life, stop: threading.Event
+    store: Store, config: Config, ingest: _Ingest, life: _Life, stop: threading.Event
 ) -> list[threading.Thread]:
     """What every daemon does; what only one may do is begun by whoever leads."""
-    digest = Digest(store, config)
     pulses = ThreadLiveness()
     beat = pulses.beat
     loops = [
-        threading.Thread(
-            target=intake.serve, args=(stop, digest.handle, clock.now, beat("intake")), name="intake"
-        ),
+        *ingest.loops(stop, beat),
         threading.Thread(
             target=leader.serve,
             args=(

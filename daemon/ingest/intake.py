@@ -1,7 +1,7 @@
-"""The ROUTER sockets: take messages in, hand them over together, answer after the commit. No SQL, no rules.
+"""The ROUTER sockets: take messages in, put them where the digest finds them, send its answers. No SQL, no rules.
 
-One thread owns them: one socket for unix sockets and loopback without keys, one for TCP with CURVE. What is
-not a message of ours is dropped and counted; a peer that speaks another version is told so.
+One thread owns them: one socket for unix sockets and loopback without keys, one for TCP with CURVE. It never waits
+for the database. What is not a message of ours is dropped and counted; a peer that speaks another version is told so.
 """
 
 from __future__ import annotations
@@ -12,43 +12,31 @@ import grp
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 import zmq
 
 from tocsin.daemon.failure import Failed
 from tocsin.daemon.ingest.digest import Received
+from tocsin.daemon.ingest.exchange import MESSAGES_AT_ONCE, Asked, Exchange
 from tocsin.daemon.ingest.zap import Gate
 from tocsin.daemon.runtime import process
 from tocsin.daemon.runtime.liveness import Beat
-from tocsin.daemon.store.database import StoreError, StoreReplaced
 from tocsin.handler.failpoints import reach
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.wire import FromDaemon, FromHandler, Hello, Refusal, WireError
 
-MESSAGES_AT_ONCE = 64
-"""Messages handed over together, at most: one transaction."""
-BYTES_AT_ONCE = 16 * wire.MESSAGE_LIMIT
-"""Bytes handed over together, at most but for the last message."""
-BULK = 64 * 1024
-"""Bytes from which on more are waited for: a transaction costs by the errors it touches, not by events."""
-LINGER = 0.05
-"""Seconds that is done, at most."""
-LULL = 0.005
-"""Seconds without a message after which no more is waited for: those who send wait for our answers."""
-PATIENCE = 0.5
-"""Seconds to wait after the database could not be written, before the next try."""
 LOOK = 0.05
 """Seconds between two looks at the memory, at most, while nothing is being digested."""
-SWELL = 96 * 1024 * 1024
+LAST_ANSWERS = 5.0
+"""Seconds that a daemon which ends waits for the answers of its last transaction, at most."""
+SWELL = 112 * 1024 * 1024
 """Bytes by which the process may grow before its connections are dropped: libzmq holds the parts of an
 unfinished message without any limit and out of our sight. What was cut off is said again by the handlers.
-A full drain grows it by about 60 MB: messages, their records, the database's cache."""
+A full drain grows it by about 60 MB: messages, their records, the database's cache; what waits meanwhile by 16."""
 
-_Handle = Callable[[Sequence[Received], float], list[FromDaemon | None]]
 _Socket = zmq.Socket[bytes]
 
 log = structlog.get_logger()
@@ -56,14 +44,6 @@ log = structlog.get_logger()
 
 class IntakeError(Failed):
     """The daemon cannot listen; the text names the address and the remedy."""
-
-
-class _Asked(NamedTuple):
-    """Where a message came from, and so where its answer goes."""
-
-    socket: _Socket
-    peer: bytes
-    received: Received
 
 
 class Intake:
@@ -81,10 +61,10 @@ class Intake:
         self._locks: dict[str, int] = {}
         self._context: zmq.Context[_Socket] | None = None
         self._sockets: list[_Socket] = []
-        self._poller = zmq.Poller()
         self._room = 0
         self._looked_at = 0.0
         self.malformed = 0
+        self._let_go = 0
         self.failure: IntakeError | None = None
         """Why the thread ended before it was asked to."""
         try:
@@ -98,50 +78,37 @@ class Intake:
         if self._gate is not None:
             self._gate.reload()
 
-    def serve(
-        self, stop: threading.Event, handle: _Handle, now: Callable[[], float], beat: Beat = lambda: None
-    ) -> None:
-        """Takes messages until `stop` is set, calling `beat` at every turn.
+    def serve(self, stop: threading.Event, exchange: Exchange, beat: Beat = lambda: None) -> None:
+        """Takes messages until `stop` is set, calling `beat` at every turn; then sends the last answers.
 
-        A database that cannot be written makes it wait, unanswered. What else breaks sets `stop` and
-        `failure`: a daemon that hears nobody must end, to be started again.
+        What breaks sets `stop` and `failure`: a daemon that hears nobody must end, to be started again.
         """
         try:
             while not stop.is_set():
                 beat()
-                try:
-                    self.step(handle, now, int(LOOK * 1000))
-                except StoreReplaced:
-                    raise
-                except StoreError as error:
-                    log.error("not_stored", reason=str(error))
-                    stop.wait(PATIENCE)
+                self.step(exchange, LOOK)
+            exchange.over.wait(LAST_ANSWERS)
+            self._send_answers(exchange)
         except Exception as error:
-            if isinstance(error, IntakeError):
-                self.failure = error
-            elif isinstance(error, StoreReplaced):
-                self.failure = IntakeError(str(error))
-            else:
-                self.failure = IntakeError(f"the intake broke: {error!r}")
+            self.failure = (
+                error if isinstance(error, IntakeError) else IntakeError(f"the intake broke: {error!r}")
+            )
             log.critical("intake_broken", reason=str(self.failure), exc_info=True)
             stop.set()
 
-    def step(self, handle: _Handle, now: Callable[[], float], timeout: int = 200) -> bool:
-        """Takes what has come, waiting `timeout` ms for the first; returns whether there was anything.
+    def step(self, exchange: Exchange, timeout: float = 0.2) -> bool:
+        """Takes what has come and sends what is answered.
 
-        Raises IntakeError when nobody could be admitted any more.
+        Returns whether anything came within `timeout` seconds. Raises IntakeError when nobody could be admitted.
         """
         self._run_maintenance()
-        if not self._poller.poll(timeout):
-            return False
-        asked = self._collect()
-        if asked:
-            for one, answer in zip(asked, handle([one.received for one in asked], now()), strict=True):
-                if answer is not None:
-                    reach("before_answer")
-                    self._answer(one.socket, one.peer, answer)
-                    reach("after_answer")
-        return True
+        # Where all is well, what exceeds the room waits at its senders' side.
+        sockets = [] if exchange.full and not exchange.stalled else self._sockets
+        ready = _ready(sockets, timeout, exchange.fd)
+        self._send_answers(exchange)
+        for socket in ready:
+            self._take(socket, exchange)
+        return bool(ready)
 
     def close(self) -> None:
         """Closes the sockets and gives the addresses free."""
@@ -165,7 +132,6 @@ class Intake:
 
     def _listen_on(self, addresses: Sequence[str], socket: _Socket, gate: Gate | None) -> None:
         self._sockets.append(socket)
-        self._poller.register(socket, zmq.POLLIN)
         for option, value in _OPTIONS.items():
             socket.setsockopt(option, value)
         if gate is not None:
@@ -190,7 +156,6 @@ class Intake:
 
     def _shut(self) -> None:
         for socket in self._sockets:
-            self._poller.unregister(socket)
             socket.close(0)
         self._sockets.clear()
         if self._gate is not None:
@@ -209,7 +174,7 @@ class Intake:
                 process.give_back()
                 over = process.resident() - self._room
             # Whole messages are only late, and each peer has few: they get half as much again.
-            if over > SWELL // 2 or (over > 0 and not self._poller.poll(0)):
+            if over > SWELL // 2 or (over > 0 and not _ready(self._sockets)):
                 log.warning("connections_dropped", reason="unfinished messages fill the memory")
                 self._shut()
                 process.give_back()
@@ -217,24 +182,34 @@ class Intake:
 
     # Messages
 
-    def _collect(self) -> list[_Asked]:
-        asked: list[_Asked] = []
-        taken = size = 0
-        until = time.monotonic() + LINGER
-        while taken < MESSAGES_AT_ONCE and size < BYTES_AT_ONCE:
-            patience = min(max(until - time.monotonic(), 0.0), LULL) if size >= BULK else 0.0
-            if not (ready := self._poller.poll(int(patience * 1000))):
-                break
-            for socket, _ in ready:
-                peer, *parts = socket.recv_multipart(copy=False)
-                taken += 1
-                size += sum(map(len, parts))
-                one = self._message(socket, peer.bytes, parts)
-                if one is not None:
-                    asked.append(one)
-        return asked
+    def _take(self, socket: _Socket, exchange: Exchange) -> None:
+        """What has come at the socket, a part of it at a time, as far as there is room."""
+        for _ in range(MESSAGES_AT_ONCE):
+            if exchange.full and not exchange.stalled:
+                return
+            try:
+                peer, *parts = socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            asked = self._asked(socket, peer.bytes, parts)
+            if asked is not None and not exchange.put(asked):
+                self._note_let_go()
 
-    def _message(self, socket: _Socket, peer: bytes, parts: Sequence[zmq.Frame]) -> _Asked | None:
+    def _send_answers(self, exchange: Exchange) -> None:
+        for asked, answer in exchange.answers():
+            reach("before_answer")
+            self._answer(asked.socket, asked.peer, answer)
+            reach("after_answer")
+
+    def _note_let_go(self) -> None:
+        """Nothing is lost by it; said at the first and at each doubling."""
+        self._let_go += 1
+        if self._let_go & (self._let_go - 1) == 0:
+            log.warning(
+                "message_let_go", reason="the database stalls; it will be sent again", so_far=self._let_go
+            )
+
+    def _asked(self, socket: _Socket, peer: bytes, parts: Sequence[zmq.Frame]) -> Asked | None:
         if len(parts) != 1:
             self._drop(f"{len(parts)} parts")
             return None
@@ -259,7 +234,7 @@ class Intake:
                 text = "the key of this application is not admitted any more"
                 self._answer(socket, peer, Refusal(_session_of(message), "not_allowed", text, permanent=True))
                 return None
-        return _Asked(socket, peer, Received(key, message))
+        return Asked(socket, peer, Received(key, message), len(data))
 
     def _drop(self, reason: str) -> None:
         """Counts what is not ours; said at the first and at each doubling, so that no peer floods the log."""
@@ -290,6 +265,15 @@ _OPTIONS = {
     zmq.TCP_KEEPALIVE_CNT: 3,
     zmq.IPV6: 1,
 }
+
+
+def _ready(sockets: Sequence[_Socket], seconds: float = 0.0, fd: int = -1) -> list[_Socket]:
+    """The sockets with a message to be read; waits until there is one, or until `fd` can be read."""
+    watched: list[tuple[_Socket | int, int]] = [(socket, zmq.POLLIN) for socket in sockets]
+    if fd >= 0:
+        watched.append((fd, zmq.POLLIN))
+    found = zmq.zmq_poll(watched, int(seconds * 1000))
+    return [one for one, _ in found if isinstance(one, zmq.Socket)]
 
 
 def _session_of(message: FromHandler) -> str:

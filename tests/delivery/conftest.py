@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.crowd import Crowd
 from support.running import Daemon, short_place
 
 
@@ -27,3 +28,10 @@ def daemon(place: Path, database: str, request: pytest.FixtureRequest) -> Iterat
     made = Daemon(place, request.getfixturevalue("postgres_url") if database == "postgres" else "")
     yield made
     made.close()
+
+
+@pytest.fixture
+def crowd(daemon: Daemon) -> Iterator[Crowd]:
+    made = Crowd(daemon)
+    yield made
+    made.end()

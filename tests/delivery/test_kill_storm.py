@@ -8,16 +8,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from support.crowd import Crowd, keeper, settle
 from support.killed import KillAt
 from support.running import SOAK, Daemon, connects, unbalanced, until
 
-from tocsin.handler import TocsinHandler
-
-HERE = Path(__file__).parent
 ADOPTED_WITHIN = 5.0
 DAEMON_POINTS = ["before_commit", "after_commit", "before_answer", "after_answer"]
 OWN_POINTS = [
@@ -30,84 +26,6 @@ OWN_POINTS = [
 ]
 ADOPTER_POINTS = ["at_adoption", "before_adopted_end", "in_adopted_end", "after_adopted_end"]
 DATABASES = ["sqlite", "postgres"]
-
-
-class Crowd:
-    """Workers of one daemon, and what their journals say returned."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
-        self.started = 0
-        self.living: list[subprocess.Popen[bytes]] = []
-
-    def start(self, **environ: str) -> subprocess.Popen[bytes]:
-        self.started += 1
-        name = f"w{self.started}"
-        journal = self.daemon.place / f"{name}.journal"
-        command = [sys.executable, HERE / "worker.py", journal, name, "2"]
-        environ = {**self.daemon.environ, **environ}
-        worker = subprocess.Popen(command, env=environ, stderr=self.daemon.log)
-        self.living.append(worker)
-        return worker
-
-    def die_at(self, *points: str) -> None:
-        """Starts a worker for each of the points and waits until all have died there."""
-        kills = {point: KillAt(point, self.daemon.place / point) for point in points}
-        workers = {point: self.start(**kill.environ) for point, kill in kills.items()}
-        assert until(lambda: all(worker.poll() is not None for worker in workers.values())), workers
-        for point, worker in workers.items():
-            kills[point].check(worker.returncode)
-
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
-        worker.kill()
-        worker.wait(30)
-        self.living.remove(worker)
-
-    def returned(self) -> Counter[str]:
-        counted: Counter[str] = Counter()
-        for journal in self.daemon.place.glob("*.journal"):
-            counted.update(journal.read_text().split("\n")[:-1])
-        return counted
-
-    def size(self) -> int:
-        return sum(journal.stat().st_size for journal in self.daemon.place.glob("*.journal"))
-
-
-@pytest.fixture
-def crowd(daemon: Daemon) -> Iterator[Crowd]:
-    made = Crowd(daemon)
-    yield made
-    for worker in list(made.living):
-        made.kill(worker)
-
-
-def keeper(daemon: Daemon) -> TocsinHandler:
-    """The next start of anything of that user: adopts what the dead have left."""
-    return TocsinHandler(daemon.endpoint, "keeper", spool=daemon.spool, heartbeat=1.0)
-
-
-def left(daemon: Daemon, handler: TocsinHandler) -> list[str]:
-    """Files in the spool but the living one's own."""
-    handler.destination.begin()
-    session = handler.destination._session
-    own = session.spool.header.session if session and session.spool else ""
-    return [name for name in os.listdir(daemon.spool) if not name.startswith(own)]
-
-
-def settle(crowd: Crowd) -> None:
-    """All is shipped: what returned was counted once, nothing was lost, and no file is left."""
-    daemon = crowd.daemon
-    returned = crowd.returned()
-    handler = keeper(daemon)
-    try:
-        assert until(lambda: not left(daemon, handler), 60), left(daemon, handler)
-    finally:
-        handler.close()
-        handler.destination.finish(5)
-    assert returned
-    assert unbalanced(returned, daemon.counted()) == {}
-    assert (daemon.lost(), daemon.quarantined()) == ({}, 0)
-    assert os.listdir(daemon.spool) == []
 
 
 def test_killed_at_random_workers_and_daemon_count_each_record_once(daemon: Daemon, crowd: Crowd) -> None:

@@ -15,6 +15,7 @@ from support.peer import Peer, curve, event, peer
 from support.secured_daemon import SecuredDaemon
 
 from tocsin.daemon.config_file import ConfigError
+from tocsin.daemon.ingest.exchange import Exchange
 from tocsin.daemon.ingest.intake import Intake, IntakeError
 from tocsin.daemon.ingest.keys import make_client, make_pair, read_pair, revoke
 from tocsin.daemon.ingest.zap import Gate, gate_for
@@ -148,7 +149,9 @@ def test_nobody_is_accepted_while_the_admitting_thread_is_dead(doorman: Doorman,
 
 def test_the_daemon_ends_when_the_admitting_thread_has_died(doorman: Doorman) -> None:
     stop = threading.Event()
-    thread = threading.Thread(target=doorman.intake.serve, args=(stop, lambda *_: [], lambda: 0.0))
+    exchange = Exchange()
+    exchange.over.set()
+    thread = threading.Thread(target=doorman.intake.serve, args=(stop, exchange))
     thread.start()
     doorman.kill_thread(closed=False)
     assert stop.wait(20)

@@ -13,17 +13,18 @@ import pytest
 
 LISTENING = """
 import sys, threading, zmq
+from tocsin.daemon.ingest.exchange import Exchange
 from tocsin.daemon.ingest.intake import Intake
 
-intake = Intake([sys.argv[1]])
+intake, exchange = Intake([sys.argv[1]]), Exchange()
 with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
     peer.linger = 0
     peer.connect(sys.argv[1])
     for _ in range(500):
         peer.send(b"x" * 20_000)
-    intake._poller.poll(5000)
+    intake._sockets[0].poll(5000)
 threading.Event().wait(2.5)  # The scenario: longer than a ping's interval and time-out.
-while intake.step(lambda received, now: [None] * len(received), lambda: 0.0, 100):
+while intake.step(exchange, 0.1):
     pass
 print("dropped", intake.malformed > 0)
 intake.close()

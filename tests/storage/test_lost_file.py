@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support.world import World
 
-from tocsin.daemon.ingest.intake import Intake
+from tocsin.daemon.ingest.digest_thread import DigestThread
+from tocsin.daemon.ingest.exchange import Exchange
 from tocsin.daemon.store.database import Store, StoreError, StoreReplaced
 from tocsin.daemon.store.models import KeyValue
 from tocsin.daemon.store.url import sqlite_path
@@ -48,18 +49,15 @@ def test_a_daemon_whose_file_was_replaced_ends_and_says_why(store: Store, tmp_pa
     file = sqlite_path(store.url)
     shutil.copy(file, tmp_path / "copy")
     (tmp_path / "copy").rename(file)
-    intake = Intake([f"ipc://{tmp_path}/s"])
-    stop = threading.Event()
+    stop, exchange = threading.Event(), Exchange()
 
     def look() -> None:
         with store.transaction():
             pytest.fail("the transaction began")
 
-    try:
-        intake.serve(stop, lambda received, now: [], lambda: 0.0, look)
-    finally:
-        intake.close()
+    digesting = DigestThread(exchange, lambda received, now: [], lambda: 0.0)
+    digesting.serve(stop, look)
     assert stop.is_set()
-    assert "another file was put in its place" in str(intake.failure)
+    assert "another file was put in its place" in digesting.failure
     with pytest.raises(StoreReplaced), store.transaction():
         pass

@@ -22,6 +22,14 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def fresh_database(server: str) -> str:
+    """The URL of a new database on the server at this URL."""
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
+
+
 class Postgres:
     """Listens on `addresses`, on one free port."""
 

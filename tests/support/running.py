@@ -34,7 +34,7 @@ class Daemon(DaemonProcess):
         """`postgres_url`: its database, in place of SQLite under `place/state`."""
         self.endpoint = f"ipc://{place}/s"
         self.spool = place / "spool"
-        self._postgres_url = postgres_url
+        self.database_url = postgres_url
         database = f'[database]\nurl = "{postgres_url}"\n' if postgres_url else ""
         super().__init__(
             place,
@@ -82,8 +82,8 @@ class Daemon(DaemonProcess):
         return True
 
     def _execute(self, sql: str) -> Sequence[tuple[Any, ...]]:
-        if self._postgres_url:
-            with psycopg.connect(self._postgres_url) as database:
+        if self.database_url:
+            with psycopg.connect(self.database_url) as database:
                 return database.execute(sql.encode()).fetchall()
         uri = f"file:{self.place}/state/tocsin.db?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as database:
