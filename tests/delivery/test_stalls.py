@@ -72,7 +72,8 @@ def suffer(daemon: Daemon, crowd: Crowd, database: str, times: int, chance: rand
     assert "Assertion failed" not in daemon.written()
     for worker in list(crowd.living):
         crowd.kill(worker)
-    settle(crowd)
+    settle(crowd, 600.0 if LONG else 60.0)
+    print(f"{times} stalls and {times} stops: {crowd.returned().total()} records returned, each counted once")
 
 
 @pytest.fixture

@@ -73,13 +73,16 @@ def left(daemon: Daemon, handler: TocsinHandler) -> list[str]:
     return [name for name in os.listdir(daemon.spool) if not name.startswith(own)]
 
 
-def settle(crowd: Crowd) -> None:
-    """All is shipped: what returned was counted once, nothing was lost, and no file is left."""
+def settle(crowd: Crowd, patience: float = 60.0) -> None:
+    """All is shipped: what returned was counted once, nothing was lost, and no file is left.
+
+    `patience`: seconds that the adoption of what the dead have left may take.
+    """
     daemon = crowd.daemon
     returned = crowd.returned()
     handler = keeper(daemon)
     try:
-        assert until(lambda: not left(daemon, handler), 60), left(daemon, handler)
+        assert until(lambda: not left(daemon, handler), patience), len(left(daemon, handler))
     finally:
         handler.close()
         handler.destination.finish(5)
