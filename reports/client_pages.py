@@ -47,7 +47,7 @@ class ClientPages:
         content_hash = stamp(repr((client, own)))
         if self._state.current(index, content_hash):
             return
-        pages = Pages(client.language or self._config.report_language, self._config)
+        pages = Pages(client.language or self._config.report_language, self._config, timezone=client.timezone)
         self._state.refresh_static(f"{folder}/static")
         self._files.put(index, pages.client(client, queries.tickets(self._store, client_id=client.id)))
         names = {ticket_id: f"{folder}/tickets/{ticket_id}.html" for ticket_id in own}

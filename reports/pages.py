@@ -25,10 +25,12 @@ from tocsin.daemon.queries.monitor import ErrorRow
 from tocsin.daemon.queries.status import StatusFacts, problems
 from tocsin.daemon.queries.tickets import ClientFacts, HistoryFacts, TicketDetail, TicketFacts, WatchFacts
 from tocsin.daemon.reason import said
+from tocsin.daemon.time_zone import TimeZone, is_time_zone
 from tocsin.daemon.visible_text import SHOWN, capped, shown, visible
 from tocsin.reports import code, timeline
 from tocsin.reports.addresses import FileAddresses, ServedAddresses
-from tocsin.reports.charts import Series, bars, filled, marks, series
+from tocsin.reports.charts import Series, bars, filled, iso_day, marks, series
+from tocsin.reports.validation import validation
 from tocsin.reports.wording import Words
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -80,17 +82,28 @@ class Pages:
     """Every page in one language."""
 
     def __init__(
-        self, language: str, config: Config, at: ServedAddresses | None = None, served: object = None
+        self,
+        language: str,
+        config: Config,
+        *,
+        timezone: str | None = None,
+        at: ServedAddresses | None = None,
+        served: object = None,
     ) -> None:
+        """`timezone`: the readers' own, where they have one; else it is the organisation's, else the server's."""
         self.words = Words(language)
         self.config = config
+        self._own_zone = timezone if timezone and is_time_zone(timezone) else ""
+        self.timezone = self._own_zone or config.organisation.timezone
+        """None for the server's."""
+        self.zone = TimeZone(self.timezone)
         self._templates = _environment(language)
         self._at = at
         self._served = served
 
-    def served(self, at: ServedAddresses, served: object) -> Pages:
+    def served(self, at: ServedAddresses, served: object, timezone: str | None) -> Pages:
         """The same pages on the console; `served` is what templates know of the reader."""
-        return Pages(self.words.language, self.config, at, served)
+        return Pages(self.words.language, self.config, timezone=timezone, at=at, served=served)
 
     def monitoring(
         self,
@@ -140,11 +153,12 @@ class Pages:
         """Everything about one error; and the script that brings it to the monitoring page."""
         readable = [sample for sample in error.samples if sample.event][:SAMPLES]
         text = markdown(error, self.config.command)
-        occurred = series(error.hours, error.last_seen)
+        labels = self.words.hour, self.words.day
+        occurred = series(error.hours, error.last_seen, self.zone, *labels)
         page = self._render(
             "error.html", "errors", "../", error=error, state=state, watch=watch, samples=readable,
             client_text=client_text, timeline=timeline.of_error(error.timeline), markdown=text,
-            series=occurred, deployed=marks(occurred, error.deployments),
+            series=occurred, deployed=marks(occurred, error.deployments, self.zone, *labels),
             text=plain_text(error),
         )  # fmt: skip
         corrections = self._render("sheet.html", "errors", "", error=error)
@@ -229,7 +243,7 @@ class Pages:
             metrics=metrics,
             days=days,
             opened=opened,
-            deployed=marks(opened, metrics.deployments),
+            deployed=marks(opened, metrics.deployments, TimeZone("UTC"), iso_day),
             closed=[(day.day, day.closed) for day in days],
             corrected=[(day.day, day.corrections) for day in days],
             took=[(day.day, day.mean_hours_to_resolution or 0) for day in days],
@@ -262,6 +276,8 @@ class Pages:
             section=section,
             at=self._at or FileAddresses(up),
             served=self._served,
+            zone=self.zone,
+            own_zone=self._own_zone,
             tocsin=self.config.command,
             **values,
         )
@@ -362,16 +378,16 @@ def _environment(language: str) -> Environment:
     made.install_gettext_translations(words.catalogue, newstyle=True)  # type: ignore[attr-defined]
     filters: dict[str, Callable[..., Any]] = {
         "brief": brief, "tail": tail, "pretty": pretty, "slug": _slug, "raw_text": _raw_text,
-        "seen_percent": seen_percent, "said": partial(said, code=language),
+        "validation": validation, "seen_percent": seen_percent, "said": partial(said, code=language),
     }  # fmt: skip
     made.filters.update(filters)
     made.globals.update(
         language=language, word=words.word, number=words.number, duration=words.duration, hours=words.hours,
-        percent=words.percent, size=words.size, bars=bars, source=code.source, diff=code.diff,
+        percent=words.percent, size=words.size, moment=words.moment, bars=bars, source=code.source, diff=code.diff,
         unified=code.unified, waiting=words.waiting,
         history_text=words.history, happening_text=words.happening,
         plain_state=words.plain_state, client_title=words.client_title,
         client_history=words.client_history, client_note=words.client_note, not_known=words.not_known,
-        runs=words.runs,
+        runs=words.runs, validation_name=words.validation_name,
     )  # fmt: skip
     return made

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gettext
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from babel.dates import format_date, format_datetime
 from msgspec import Struct, structs
 
 from tocsin.daemon import ticket_wording
@@ -14,6 +16,7 @@ from tocsin.daemon.language import language as spoken
 from tocsin.daemon.queries.details import Happening
 from tocsin.daemon.queries.status import LOST
 from tocsin.daemon.queries.tickets import HistoryFacts, TicketFacts, WatchFacts
+from tocsin.daemon.time_zone import TimeZone
 
 LOCALE = Path(__file__).parent / "locale"
 DOMAIN = "reports"
@@ -38,6 +41,9 @@ WORDS = {
     "tests_pending": _("not tested yet"),
     "tests_passed": _("tests passed"),
     "tests_failed": _("tests failed"),
+    "check_passed": _("passed"),
+    "check_failed": _("failed"),
+    "check_skipped": _("cannot be told"),
     # tickets
     "low": _("low"),
     "medium": _("medium"),
@@ -139,6 +145,23 @@ CLIENT_HISTORY = {
 """What a client reads of each action."""
 
 
+VALIDATION_NAMES = frozenset(
+    (
+        _("old code"),
+        _("corrected code"),
+        _("the project's own tests"),
+        _("the corrected files compile"),
+        _("the new code is in place, the old is gone"),
+        _("the failing module imports"),
+        _("the error does not come back"),
+        _("the test ends"),
+    )
+)
+"""What the validation of a correction calls its runs and checks."""
+IN_PLACE = "in place: "
+"""What it calls the check of one file, before the file's path."""
+
+
 def translations(language: str) -> gettext.NullTranslations:
     """The catalogue of a language; English is the source's own."""
     return gettext.translation(DOMAIN, LOCALE, [language], fallback=True)
@@ -205,6 +228,25 @@ class Words:
     def happening(self, line: Happening) -> str:
         """What a timeline says, besides its kind."""
         return ticket_wording.history(line.kind, line.details, line.text, self._language)
+
+    def moment(self, at: float, zone: TimeZone) -> str:
+        """Epoch seconds as a reader in that zone writes them: `22 nov. 2026, 15:00:00`."""
+        return str(format_datetime(zone.local(at), "medium", locale=self.language))
+
+    def hour(self, local: datetime) -> str:
+        """An hour of a chart: `22 nov. 15:00`."""
+        return str(format_datetime(local, "d MMM HH:mm", locale=self.language))
+
+    def day(self, local: datetime) -> str:
+        """A day of a chart: `22 nov. 2026`."""
+        return str(format_date(local, "medium", locale=self.language))
+
+    def validation_name(self, name: str) -> str:
+        """What a validation calls a run or a check; one of another origin as it is."""
+        if name.startswith(IN_PLACE):
+            placed = self.catalogue.gettext("in place: %(path)s")
+            return placed % {"path": name.removeprefix(IN_PLACE)}
+        return self.catalogue.gettext(name) if name in VALIDATION_NAMES else name
 
     def number(self, value: float) -> str:
         """1234.5 as `1,234.5` or `1 234,5` (narrow no-break space)."""

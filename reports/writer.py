@@ -250,4 +250,5 @@ def _edition(config: Config) -> str:
     """Changes with everything but the facts that pages are made of: templates, texts, settings."""
     files = [*(HERE / "templates").iterdir(), *STATIC.iterdir(), *LOCALE.rglob("*.mo"), *HERE.glob("*.py")]
     content = [stamp(path.read_bytes().decode("latin-1")) for path in sorted(files) if path.is_file()]
-    return stamp(repr((content, config.report, config.watch, config.tickets, config.mail.language)))
+    settings = config.report, config.watch, config.tickets, config.mail.language, config.organisation
+    return stamp(repr((content, settings)))

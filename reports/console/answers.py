@@ -29,8 +29,6 @@ class Served(Struct, frozen=True):
     name: str = ""
     said: str = ""
     """What the last button did."""
-    zone: str = ""
-    """The reader's time zone; '' for the browser's."""
     asked: Asked | None = None
     """What a listing is narrowed to, and what it could be."""
     choices: Choices | None = None
@@ -43,11 +41,11 @@ def pages(request: ConsoleRequest, asked: Asked | None = None, choices: Choices 
     """The pages in the reader's language; of a listing with what it is narrowed to."""
     who = request.who
     served = Served(
-        request.csrf, str(who.role), who.name, _said(request), who.timezone or "", asked, choices,
+        request.csrf, str(who.role), who.name, _said(request), asked, choices,
         _stream(request), request.site.changes.stamp_for(who.client_id),
     )  # fmt: skip
     at = listing.addresses(asked) if asked is not None else AT
-    return request.site.pages(request.language).served(at, served)
+    return request.site.pages(request.language).served(at, served, who.timezone)
 
 
 def html(request: ConsoleRequest, text: str, status: int = 200) -> Response:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from msgspec import structs
 from starlette.responses import Response
 
 from tocsin.daemon.corrections import withdrawal
 from tocsin.daemon.corrections.diff import read_diff
 from tocsin.daemon.corrections.recording import NewCorrection, record
 from tocsin.daemon.settings import Duration
+from tocsin.daemon.tickets import deployments, remarks
 from tocsin.daemon.tickets import merge as merging
-from tocsin.daemon.tickets import remarks
-from tocsin.daemon.tickets.manual import Manual, ManualError
+from tocsin.daemon.tickets.manual import Manual, ManualError, find
 from tocsin.daemon.tickets.mute import RATE_LIMIT, parse_rate
 from tocsin.reports.console import answers
 from tocsin.reports.console.error_pages import chosen_ids
@@ -112,8 +113,29 @@ def record_correction(request: ConsoleRequest) -> Response:
     else:
         path, old, new = (request.field(name) for name in ("file_path", "old_code", "new_code"))
         changes = [NewCorrection(error_id, path.strip(), old, new, description, who)]
+    if release := request.field("fixed_in").strip():
+        changes = [structs.replace(change, fixed_in=release) for change in changes]
     record(site.store, site.config, changes, project=None, now=request.now)
     return _back(request, request.say("The correction is recorded."))
+
+
+def deployed(request: ConsoleRequest) -> Response:
+    """Says that a release of the error's service is out: what was corrected in it is watched from now on."""
+    site, error_id = request.site, request.path["error_id"]
+    with site.store.reading():
+        error = find(error_id)
+    release = request.field("release").strip()
+    found = deployments.deployed(
+        site.store, error.service, release, request.who.name, request.now, environment=error.environment
+    )
+    new = any(is_new for _, is_new in found)
+    out = {"release": f"{error.service} {release}"}
+    said = (
+        request.say("%(release)s is out.", **out)
+        if new
+        else request.say("%(release)s is known to be out already.", **out)
+    )
+    return _back(request, said)
 
 
 def withdraw_correction(request: ConsoleRequest) -> Response:

@@ -1,4 +1,4 @@
-"""The lines of the errors' list, drawn once for all readers of a language: nothing in them is one reader's."""
+"""The lines of the errors' list, drawn once for all readers of a language and a time zone."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class DrawnLines:
     """For several threads: at worst a line is drawn twice."""
 
     def __init__(self) -> None:
-        self._drawn: dict[tuple[str, int], tuple[ErrorRow, Markup]] = {}
+        self._drawn: dict[tuple[str, str | None, int], tuple[ErrorRow, Markup]] = {}
 
     def of(self, rows: Sequence[ErrorRow], pages: Pages) -> list[Markup]:
         """The lines of these rows; what is as it was the last time is not drawn again."""
         return [self._line(row, pages) for row in rows]
 
     def _line(self, row: ErrorRow, pages: Pages) -> Markup:
-        key = (pages.words.language, row.error.id)
+        key = (pages.words.language, pages.timezone, row.error.id)
         known = self._drawn.get(key)
         if known is not None and known[0] == row:
             return known[1]

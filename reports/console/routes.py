@@ -70,6 +70,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/errors/{error_id:int}/note", Right.ACT, error_actions.note),
     Route("POST", "/errors/{error_id:int}/assign", Right.ACT, error_actions.assign),
     Route("POST", "/errors/{error_id:int}/link", Right.ACT, error_actions.link),
+    Route("POST", "/errors/{error_id:int}/deployed", Right.SEND, error_actions.deployed),
     Route(
         "POST", "/corrections/{correction_id:int}/withdraw", Right.CORRECT, error_actions.withdraw_correction
     ),

@@ -21,6 +21,8 @@
   }
 
   function tellTimes(root = document) {
+    const named = one("[data-zone-name]");
+    if (named && !zone) named.textContent = exact.resolvedOptions().timeZone.split("/").pop().replaceAll("_", " ");
     for (const time of all("time", root)) {
       const moment = new Date(time.dateTime);
       const local = exact.format(moment);

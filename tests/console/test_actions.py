@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.console import Browser, Console
 
+from tocsin.daemon.queries import deployments
 from tocsin.daemon.store.models import Client, Correction, ErrorLog, History, Mail, Ticket
 
 
@@ -225,3 +227,41 @@ def test_an_admin_opens_a_ticket_for_a_client(console: Console, admin: Browser) 
     page = admin.press("/tickets", **given).headers["location"]
     assert "On Monday." in admin.get(page).text
     assert admin.press("/tickets", **{**given, "subject": ""}).status_code == 422
+
+
+def test_a_release_is_said_to_be_out(console: Console, admin: Browser) -> None:
+    error = open_error()
+    page = f"/errors/{error.id}"
+    said = []
+    for _ in range(2):
+        admin.press(page, f"{page}/deployed", release=" 3.0 ")
+        said.append(admin.get(page).text)
+    assert f"{error.service} 3.0 is out." in said[0]
+    assert f"{error.service} 3.0 is known to be out already." in said[1]
+    out = [one for one in deployments.all_since(console.store, console.now) if one.release == "3.0"]
+    assert [(one.service, one.environment, one.created_by) for one in out] == [
+        (error.service, error.environment, "ada@example.org")
+    ]
+    assert admin.press(page, f"{page}/deployed", release=" ").status_code == 422
+
+
+def test_a_correction_names_the_release_that_has_it(admin: Browser) -> None:
+    error = open_error()
+    page = f"/errors/{error.id}"
+    code = {"file_path": "shop/views.py", "old_code": "a = 1", "new_code": "a = 3"}
+    admin.press(page, f"{page}/corrections", fixed_in="4.0", **code)
+    assert Correction.select().order_by(Correction.id.desc()).first().fixed_in == "4.0"
+    assert "in release" in admin.get(page).text
+
+
+def test_a_validation_is_shown_with_its_red_and_green_runs(console: Console) -> None:
+    for language, words in (("en", ("old code", "corrected code")), ("fr", ("ancien code", "code corrigé"))):
+        page = console.signed_in(f"{language}@x.example", language=language).get("/errors/1").text
+        passed = page.partition('class="runs"')[2].partition("</ul>")[0]
+        found = re.findall(r'<li class="(\w+)">.*?<bdi>([^<]*)</bdi>', passed, re.S)
+        assert found == [("red", words[0]), ("green", words[1])]
+
+
+def test_results_of_an_agent_s_own_form_are_shown_as_they_are(admin: Browser) -> None:
+    Correction.update(test_results={"mine": [1, 2]}).execute()
+    assert "&#34;mine&#34;: [" in admin.get("/errors/1").text

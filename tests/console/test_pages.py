@@ -90,6 +90,59 @@ def test_no_link_of_a_page_leads_nowhere(admin: Browser) -> None:
     assert len(seen) > 8
 
 
+def moments(page: str) -> dict[str, str]:
+    """What a page says of its moments without a script, by what it says of them in UTC."""
+    found = re.findall(r'<time datetime="[^"]*" title="([^"]*)"[^>]*>([^<]*)<', page)
+    assert found
+    return dict(found)
+
+
+def test_moments_are_in_the_reader_s_zone_and_in_utc_beside_it(console: Console) -> None:
+    admin = console.signed_in(timezone="Asia/Kolkata", language="fr")
+    for path, utc, local in (
+        ("/errors", "2026-11-22 13:58:30 UTC", "22 nov. 2026, 19:28:30"),
+        ("/errors/1", "2026-11-22 13:58:30 UTC", "22 nov. 2026, 19:28:30"),
+        ("/tickets/1", "2026-11-21 08:00:00 UTC", "21 nov. 2026, 13:30:00"),
+    ):
+        page = admin.get(path).text
+        assert moments(page)[utc] == local
+        assert 'data-zone="Asia/Kolkata"' in page
+        assert "<bdi data-zone-name>Kolkata</bdi>" in page
+
+
+def test_a_reader_without_a_zone_has_the_organisation_s(
+    make_console: Callable[..., Console], filled: None
+) -> None:
+    console = make_console(organisation={"timezone": "Europe/Paris"})
+    page = console.signed_in().get("/errors/1").text
+    assert moments(page)["2026-11-22 13:58:30 UTC"] == "Nov 22, 2026, 2:58:30\u202fPM"
+    assert "(Paris)" in page.partition('class="axis"')[2][:300]
+    assert "data-zone=" not in page
+
+
+def test_each_reader_of_the_list_has_its_own_zone(console: Console) -> None:
+    zones = {
+        zone: console.signed_in(f"{at}@x.example", timezone=zone)
+        for at, zone in enumerate(("Asia/Tokyo", "America/New_York"))
+    }
+    pages = [moments(browser.get("/errors").text) for browser in (*zones.values(), *zones.values())]
+    assert [page["2026-11-22 13:58:30 UTC"][14:18] for page in pages] == ["10:5", "8:58", "10:5", "8:58"]
+
+
+def test_a_client_s_moments_are_in_its_zone(console: Console) -> None:
+    ticket = Ticket.select().where(Ticket.client_id.is_null(False)).get()
+    Client.update(timezone="Asia/Tokyo").where(Client.id == ticket.client_id).execute()
+    client = console.as_client(ticket.client_id, Client.get_by_id(ticket.client_id).email)
+    page = client.get(f"/my/tickets/{ticket.id}").text
+    assert "Nov 21, 2026, 5:00:00\u202fPM" in moments(page).values()
+    assert 'data-zone="Asia/Tokyo"' in page
+
+
+def test_a_zone_that_this_machine_does_not_know_breaks_no_page(console: Console, admin: Browser) -> None:
+    User.update(timezone="Mars/Olympus").execute()
+    assert admin.get("/errors/1").status_code == 200
+
+
 class Listings:
     """What holds on both databases."""
 

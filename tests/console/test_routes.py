@@ -60,6 +60,7 @@ REACHED_BY = {
     "GET /corrections": ADMIN,
     "POST /errors/{error_id:int}/corrections": ADMIN,
     "POST /errors/{error_id:int}/note": ADMIN,
+    "POST /errors/{error_id:int}/deployed": ADMIN,
     "POST /errors/{error_id:int}/assign": ADMIN,
     "POST /errors/{error_id:int}/link": ADMIN,
     "POST /corrections/{correction_id:int}/withdraw": ADMIN,

@@ -163,14 +163,33 @@ def correction(text: Text, row: ErrorLog, ago: float, **values: object) -> None:
             "applied_at": NOW - ago,
             "recorded_at": NOW - ago,
             "test_status": "passed",
-            "test_results": {
-                "passed": 4,
-                "failed": 0,
-                "tests": [{"name": text("test_empty"), "outcome": "passed"}],
-            },
+            "test_results": validated(text),
             **values,
         }
     )
+
+
+def validated(text: Text, status: str = "passed") -> dict[str, object]:
+    """What a validation stores: the old code fails as it did then, the new one does not, or does so still."""
+    green = {"name": "corrected code", "exit_code": 0, "tail": text("2 passed in 0.05s")}
+    still = {"name": "corrected code", "exit_code": 1, "tail": text("KeyError: 'item'\n1 failed in 0.06s")}
+    red = {"name": "old code", "exit_code": 1, "tail": text("KeyError: 'item'\n1 failed in 0.06s")}
+    command = ["python", "-m", "pytest", "-q", "tests/tocsin_error_1.py"]
+    return {
+        "error_id": 1,
+        "status": status,
+        "summary": text("Reproduced: the old code fails as it did then, the corrected one does not."),
+        "reproduced": True,
+        "runs": [
+            {**run, "command": command, "seconds": 0.4}
+            for run in (red, green if status == "passed" else still)
+        ],
+        "checks": [
+            {"name": "the corrected files compile", "status": "passed"},
+            {"name": "the error does not come back", "status": status, "detail": text("1 recorded call")},
+        ],
+        "versions": {"python": "3.12.1", "pytest": "9.0.1"},
+    }
 
 
 def _sessions(text: Text) -> None:
@@ -280,7 +299,7 @@ def _key_error(text: Text, number: int) -> None:
     history(text, first, "validated", "4 tests passed", 8 * HOUR - 60, "copilot")
     history(text, first, "reappeared", "seen again after 3 h 10 min of silence", 5 * HOUR)
     correction(text, row, 8 * HOUR)
-    correction(text, row, 26 * HOUR, test_status="failed", test_results={"passed": 1, "failed": 2})
+    correction(text, row, 26 * HOUR, test_status="failed", test_results=validated(text, "failed"))
     Watch.create(
         error=row,
         quiet_since=NOW - 90,

@@ -13,12 +13,15 @@ from markup import Markup
 from report_data import NOW
 from support.french import english_on, foreign
 
+from tocsin.daemon.queries.deployments import DeploymentFacts
 from tocsin.daemon.queries.details import HourFacts
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.store.models import Client, Ticket
+from tocsin.daemon.time_zone import TimeZone
 from tocsin.daemon.visible_text import fence, visible
-from tocsin.reports.charts import bars, series
+from tocsin.reports.charts import bars, marks, series
 from tocsin.reports.pages import brief
+from tocsin.reports.wording import Words
 
 
 def test_every_page_is_well_nested_html(site: Any) -> None:
@@ -174,11 +177,37 @@ def test_a_brief_text_keeps_to_its_limit() -> None:
 
 
 def test_a_short_life_is_charted_by_the_hour_and_a_long_one_by_the_day() -> None:
-    hours = [HourFacts(Moment(hour * 3600), 1) for hour in (480_000, 480_005)]
-    assert [count for _, count in series(hours, 480_005 * 3600)][-6:] == [1, 0, 0, 0, 0, 1]
-    days = [HourFacts(Moment(hour * 3600), 1) for hour in (480_000, 480_001, 482_400)]
-    assert sum(count for _, count in series(days, 482_400 * 3600)) == 1
-    assert len(series(days, 482_400 * 3600)) == 60
+    short = charted(480_000, 480_005)
+    assert [count for _, count in short][-6:] == [1, 0, 0, 0, 0, 1]
+    long = charted(480_000, 480_001, 482_400)
+    assert sum(count for _, count in long) == 1
+    assert len(long) == 60
+
+
+def test_the_steps_of_a_chart_are_those_of_the_readers_zone() -> None:
+    """480,000 hours after 1970 it is 0:00 UTC; in Paris it is an hour or two later, in New York the day before."""
+    assert [charted(480_000, 480_001, zone=zone)[-1][0] for zone in ("UTC", "Asia/Kolkata")] == [
+        "4 Oct 01:00",
+        "4 Oct 06:30",
+    ]
+    days = (480_000, 480_096)
+    paris, new_york = (dict(charted(*days, zone=zone)) for zone in ("Europe/Paris", "America/New_York"))
+    assert {label for label, count in paris.items() if count} == {"Oct 4, 2024", "Oct 8, 2024"}
+    assert {label for label, count in new_york.items() if count} == {"Oct 3, 2024", "Oct 7, 2024"}
+
+
+def test_a_deployment_stands_on_the_step_of_the_readers_zone() -> None:
+    words, zone = Words("en"), TimeZone("Asia/Kolkata")
+    out = DeploymentFacts("shop", "", "2.0", Moment(480_000 * 3600 + 7 * 60), "ada")
+    found = marks(charted(480_000, 480_001, zone="Asia/Kolkata"), [out], zone, words.hour, words.day)
+    assert found == {"4 Oct 05:30": "shop 2.0"}
+
+
+def charted(*hours: int, zone: str = "UTC") -> list[tuple[str, float]]:
+    """A chart of one occurrence in each of these hours since 1970."""
+    words = Words("en")
+    facts = [HourFacts(Moment(hour * 3600), 1) for hour in hours]
+    return series(facts, hours[-1] * 3600, TimeZone(zone), words.hour, words.day)
 
 
 def test_an_hour_with_one_occurrence_beside_a_thousand_can_be_seen() -> None:

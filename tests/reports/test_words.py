@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from tocsin.daemon import ticket_wording
+from tocsin.daemon.corrections.validation.judge import NAMES as judge_names
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.queries.tickets import HistoryFacts, WatchFacts
 from tocsin.daemon.tickets.chance import Before
 from tocsin.daemon.tickets.evidence import NotSeen, Process, Restart, Rule, Silence, WaitingFor, judge
-from tocsin.reports.wording import WORDS, Words
+from tocsin.reports.wording import IN_PLACE, WORDS, Words
 
 DAY = 86400.0
 QUIET = {"quiet_since": 0.0, "seen": [(0.0, DAY)], "up": [(0.0, DAY)], "last_seen_alive": DAY}
@@ -76,3 +77,10 @@ def test_a_client_reads_a_note_only_where_it_was_written_for_clients() -> None:
 ])  # fmt: skip
 def test_a_client_reads_who_opened_its_ticket_again_also_of_a_row_without_facts(by: str, said: str) -> None:
     assert Words("en").client_history(happened("reopened", by)) == said
+
+
+def test_what_a_validation_calls_its_runs_and_checks_is_said_in_french() -> None:
+    french = Words("fr")
+    for name in (*judge_names.values(), "old code", "corrected code", f"{IN_PLACE}shop/views.py"):
+        assert french.validation_name(name) != name
+        assert Words("en").validation_name(name) == name
