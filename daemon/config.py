@@ -20,11 +20,12 @@ import dotenv
 import msgspec
 from msgspec import Struct
 
-from tocsin.daemon import config_channels, config_console, logo
+from tocsin.daemon import config_agent, config_channels, config_console, logo
 from tocsin.daemon.config_file import SYSTEM, ConfigError, find
 from tocsin.daemon.mail_address import mail_address
 from tocsin.daemon.settings import (
     SECTIONS,
+    Agent,
     Channel,
     Client,
     Console,
@@ -72,6 +73,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     organisation: Organisation = Organisation()
     report: Report = Report()
     console: Console = Console()
+    agent: Agent = Agent()
     retention: Retention = Retention()
     grouping: Grouping = Grouping()
     client: list[Client] = []
@@ -242,6 +244,7 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
     try:
         config_channels.check(config.channel)
         config_console.check(config.console)
+        config_agent.check(config.agent)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
     seen = [client.id for client in config.client]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([smhd])")
@@ -194,6 +194,41 @@ class Console(_Section, frozen=True):
     """Addresses of the web servers before it: who asks, and whether by https, is believed of these only."""
 
 
+PROTECTED = (
+    "migrations/", ".gitlab-ci.yml", "conftest.py", "pyproject.toml", "setup.cfg", "tox.ini", "Makefile",
+)  # fmt: skip
+"""What decides how a project is built, tested and deployed."""
+
+
+class Agent(_Section, frozen=True):
+    """The coding agent that `tocsin fix` runs, and what it may do."""
+
+    command: Annotated[list[str], Meta(examples=[["claude", "-p", "--permission-mode", "acceptEdits"]])] = []
+    """Program and arguments; it reads the report on standard input, or in the file `{report}`, and edits files."""
+    name: Annotated[str, Meta(max_length=100, examples=["claude"])] = ""
+    """Who its corrections are by; default: the program's name."""
+    sandbox: Annotated[list[str], Meta(examples=[["bwrap", "--ro-bind", "/usr", "/usr", "..."]])] = []
+    """Put before the command; `{project}` is its directory, `{report}` the report, `{tmp}` for temporary files."""
+    environment: Annotated[list[str], Meta(examples=[["ANTHROPIC_API_KEY"]])] = []
+    """Variables it is given besides PATH, HOME, USER, SHELL, the language and the time zone; none of Tocsin's."""
+    minutes: Count = 20
+    """How long one try of it may take."""
+    output: Count = 10
+    """Megabytes it may print."""
+    files: Count = 20
+    """Files it may change."""
+    protected: list[str] = field(default_factory=lambda: list(PROTECTED))
+    """What it may not change: `name/` a directory, else a file's name or path, with `*`; and never `.git*`."""
+    tests: Annotated[str, Meta(examples=["make test"])] = ""
+    """Command of the project's own tests, which must pass; default: pytest, where a tests folder has any."""
+    per_day: Count = 10
+    """Tries in 24 hours, of all runners together."""
+    pull_request: Annotated[
+        list[str], Meta(examples=[["gh", "pr", "create", "--fill", "--head", "{branch}"]])
+    ] = []
+    """What `--pr` runs in the project; `{branch}`, `{title}` and `{body}` (a file) are put in."""
+
+
 class Retention(_Section, frozen=True):
     """What is kept, and how long."""
 
@@ -307,5 +342,5 @@ class Smtp(_Section, frozen=True):
 
 SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
             "reminders": Reminders, "weekly": Weekly, "organisation": Organisation, "report": Report,
-            "console": Console, "retention": Retention, "grouping": Grouping,
+            "console": Console, "agent": Agent, "retention": Retention, "grouping": Grouping,
             "client": Client, "service": Service, "channel": Channel}  # fmt: skip

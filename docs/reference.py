@@ -57,8 +57,10 @@ def keys(section: Any) -> Iterator[Key]:
     hints = get_type_hints(section, include_extras=True)
     for field in msgspec.structs.fields(section):
         hint = hints[field.name]
-        unset = field.default in (msgspec.NODEFAULT, None, "")
-        default = "" if unset else _toml(field.default)
+        made = field.default_factory
+        value = field.default if made is msgspec.NODEFAULT else made()
+        unset = value in (msgspec.NODEFAULT, None, "")
+        default = "" if unset else _toml(value)
         if field.required:
             default = "required"
         example = next((_toml(one) for meta in _metas(hint) for one in meta.examples or ()), default)

@@ -234,6 +234,7 @@ WIDE = {
     "tocsin.daemon.queries.status.StatusFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.tickets.TicketFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.tickets.WatchFacts": "what pages and JSON show, field by field",
+    "tocsin.daemon.queries.tries.TryFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.tickets.evidence.Silence": "all that a verdict rests on",
     "tocsin.daemon.queries.week.WeekFacts": "what mails and JSON show, field by field",
 }

@@ -97,6 +97,11 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "validation", "validate",
             "Generate the test of ERROR_ID's correction, run it on the old and the new code, record the result.",
         ),
+        "fix": Entry(
+            "fix", "fix",
+            "Have a coding agent correct errors, each on a branch of its own, tested: those given, or the open ones.",
+        ),
+        "tries": Entry("fix", "tries", "List what coding agents tried, and why a try was not accepted."),
         "mcp": Entry(
             "mcp", "mcp", "Answer a coding agent over the Model Context Protocol, on standard input and output."
         ),

@@ -22,7 +22,8 @@ from tocsin.daemon.cli.source import Deployed
 from tocsin.daemon.cli.wording import told
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import NewCorrection, Recorded, check
-from tocsin.daemon.failure import Failed, WrongUse
+from tocsin.daemon.corrections.tries import NoTry, TryEnd, TryLost
+from tocsin.daemon.failure import Failed, Meanwhile, WrongUse
 from tocsin.daemon.queries.moment import Moment, iso, moment
 from tocsin.daemon.queries.selection import EVERYTHING, Selection
 from tocsin.daemon.reason import Reason
@@ -35,6 +36,10 @@ _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="next"')
 
 class RemoteError(Failed):
     """The console refused, or cannot be reached; the text is its own, or names the address."""
+
+
+class Conflict(RemoteError, Meanwhile):
+    """Somebody else has done something meanwhile."""
 
 
 class NotFound(RemoteError):
@@ -190,6 +195,28 @@ class Remote:
         when = {} if at is None else {"at": moment(at).iso}
         return self._call("POST", "deployments", list[Deployed], {**body, **when})
 
+    def tries(self, error_id: int | None, selection: Selection = EVERYTHING) -> list[queries.TryFacts]:
+        return self._listing("tries", queries.TryFacts, selection, error_id=error_id)
+
+    def begin_try(self, error_id: int, agent: str, runner: str, by: str, again: bool) -> int:
+        body = {"error_id": error_id, "agent": agent, "runner": runner, "again": again}
+        return self._call("POST", "tries", queries.TryFacts, body).id
+
+    def renew_try(self, try_id: int, runner: str, step: str) -> None:
+        try:
+            self._call("PATCH", f"tries/{try_id}", queries.TryFacts, {"runner": runner, "step": step})
+        except NotFound as error:
+            raise NoTry(str(error)) from None
+        except Conflict as error:
+            raise TryLost(str(error)) from None
+
+    def end_try(self, try_id: int, runner: str, end: TryEnd) -> queries.TryFacts:
+        body = {"runner": runner, **msgspec.to_builtins(end)}
+        return self._call("POST", f"tries/{try_id}/end", queries.TryFacts, body)
+
+    def leave(self) -> None:
+        """Nothing is kept open between two questions."""
+
     def judge(
         self, error_id: int, correction_ids: Collection[int], status: str, results: dict[str, Any], by: str
     ) -> None:
@@ -257,6 +284,8 @@ class Remote:
         said = str(problem.get("detail") or problem.get("title") or error.reason)
         if error.code == 404:
             return NotFound(said)
+        if error.code == 409:
+            return Conflict(said)
         return RemoteError(said if "detail" in problem else f"{self.url} refuses ({error.code}): {said}")
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from tocsin.daemon import queries
 from tocsin.daemon.config import Config
+from tocsin.daemon.corrections import tries as agent_tries
 from tocsin.daemon.corrections import withdrawal
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import NewCorrection, Recorded, judged, record
@@ -158,6 +159,34 @@ class Local:
         """Raises DeploymentError."""
         found = deployed(self._store, service, release, by, clock.now(), environment=environment, at=at)
         return [Deployed(service, place, release, new) for place, new in found]
+
+    def tries(
+        self, error_id: int | None, selection: Selection = queries.EVERYTHING
+    ) -> list[queries.TryFacts]:
+        """What agents tried, the newest first; of one error, or of all."""
+        wanted = None if error_id is None else [error_id]
+        return queries.tries(self._store, error_ids=wanted, selection=selection)
+
+    def begin_try(self, error_id: int, agent: str, runner: str, by: str, again: bool) -> int:
+        """Raises TryError, TriedEnough, BudgetSpent, ClaimError, ManualError."""
+        now = clock.now()
+        begun = agent_tries.begin(
+            self._store, self._config, error_id, agent=agent, runner=runner, by=by, now=now, again=again
+        )
+        return int(begun.id)
+
+    def renew_try(self, try_id: int, runner: str, step: str) -> None:
+        """Raises TryLost, NoTry."""
+        agent_tries.renew(self._store, try_id, runner, step, clock.now())
+
+    def end_try(self, try_id: int, runner: str, end: agent_tries.TryEnd) -> queries.TryFacts:
+        """Raises TryLost, NoTry, CorrectionError."""
+        agent_tries.end(self._store, self._config, try_id, runner, end, clock.now())
+        return queries.tries(self._store, try_ids=[try_id])[0]
+
+    def leave(self) -> None:
+        """This thread asks no more."""
+        self._store.disconnect()
 
     def judge(
         self, error_id: int, correction_ids: Collection[int], status: str, results: dict[str, Any], by: str

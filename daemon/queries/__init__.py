@@ -33,6 +33,7 @@ from tocsin.daemon.queries.tickets import (
     tickets,
     watches,
 )
+from tocsin.daemon.queries.tries import TryFacts, tries
 
 __all__ = [
     "EVERYTHING",
@@ -51,6 +52,7 @@ __all__ = [
     "StatusFacts",
     "TicketDetail",
     "TicketFacts",
+    "TryFacts",
     "WatchFacts",
     "claims",
     "client_ids",
@@ -80,5 +82,6 @@ __all__ = [
     "to_builtins",
     "to_json",
     "top_corrected",
+    "tries",
     "watches",
 ]

@@ -18,11 +18,12 @@ from tocsin.daemon.store.models import (
     WithdrawnCorrection,
 )
 from tocsin.daemon.store.run_models import ErrorFunction, RunCount
+from tocsin.daemon.store.try_models import Try
 
 
 def move_rows(store: Store, error_id: int, into_id: int) -> None:
-    """Signatures, samples, corrections, its history, who logged it, and hourly counts, which add up."""
-    for table in (Signature, Sample, Correction, WithdrawnCorrection, ErrorHistory):
+    """Signatures, samples, corrections, agents' tries, its history, who logged it; hourly counts, which add up."""
+    for table in (Signature, Sample, Correction, WithdrawnCorrection, ErrorHistory, Try):
         table.update({table.error: into_id}).where(table.error == error_id).execute()
     Claim.delete().where(Claim.error == error_id).execute()
     sources.move(store, error_id, into_id)

@@ -33,8 +33,9 @@ from tocsin.daemon.store.run_models import ErrorFunction, RunCount
 from tocsin.daemon.store.source_models import ErrorSource, UnheardInterval
 from tocsin.daemon.store.split_models import Split
 from tocsin.daemon.store.tokens import Token
+from tocsin.daemon.store.try_models import Try
 
 MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
           ErrorFunction, RunCount, ErrorSource, UnheardInterval, AliveInterval, Run, Loss, Quarantined, Watch,
           Reminder, Client, Mail, User, OneTimeLink, BrowserSession, ErrorHistory, Message, WithdrawnCorrection,
-          Claim, Token, Deployment)  # fmt: skip
+          Claim, Token, Deployment, Try)  # fmt: skip

@@ -9,6 +9,7 @@ from tocsin.reports.api.operation import Operation
 
 ERROR = "/errors/{error_id:int}"
 TICKET = "/tickets/{ticket_id:int}"
+TRY = "/tries/{try_id:int}"
 MAIL = "/mails/{mail_id:int}"
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -234,6 +235,43 @@ OPERATIONS: tuple[Operation, ...] = (
         None,
         "Give a claim back",
         status=204,
+    ),
+    Operation(
+        "GET",
+        "/tries",
+        "read",
+        reading.tries,
+        list[queries.TryFacts],
+        "What agents tried, the newest first",
+        query=shapes.TriesQuery,
+    ),
+    Operation(
+        "POST",
+        "/tries",
+        "correct",
+        writing.begin_try,
+        queries.TryFacts,
+        "Begin with an error, which is claimed meanwhile",
+        body=shapes.TryBody,
+        status=201,
+    ),
+    Operation(
+        "PATCH",
+        TRY,
+        "correct",
+        writing.renew_try,
+        queries.TryFacts,
+        "Say what the agent is at, and keep the error",
+        body=shapes.TryStep,
+    ),
+    Operation(
+        "POST",
+        f"{TRY}/end",
+        "correct",
+        writing.end_try,
+        queries.TryFacts,
+        "End a try, and record what it made",
+        body=shapes.TryEndBody,
     ),
     Operation(
         "GET",

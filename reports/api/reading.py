@@ -102,6 +102,12 @@ def claims(call: Call) -> list[queries.ClaimFacts]:
     return queries.claims(call.store, now=call.now)
 
 
+def tries(call: Call) -> Page:
+    wanted = [call.query.error_id] if call.query.error_id else None
+    found = queries.tries(call.store, error_ids=wanted, selection=selection(call.query, call.now))
+    return page(found, call.query, lambda row: (row.begun_at, row.id))
+
+
 def autofix(call: Call) -> str:
     chosen: Any = [call.query.error_id] if call.query.error_id else []
     if chosen and not queries.errors(call.store, error_ids=chosen, merged=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from tocsin.daemon.corrections.try_reasons import Because
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.tickets.conversation import NAME_LIMIT, SUBJECT_LIMIT, TEXT_LIMIT
 from tocsin.daemon.tickets.manual import DESCRIPTION_LIMIT
@@ -190,6 +191,40 @@ class ClaimBody(_Given, frozen=True):
     """The error that the caller is going to correct."""
 
     error_id: Number
+
+
+class TriesQuery(Listing, frozen=True):
+    """What agents tried."""
+
+    error_id: Number | None = None
+
+
+class TryBody(_Given, frozen=True):
+    """An agent begins with an error. `runner` names the process that runs it; `again`: though its tries failed."""
+
+    error_id: Number
+    agent: Line
+    runner: Line
+    again: bool = False
+
+
+class TryStep(_Given, frozen=True):
+    """What the agent is at; it keeps the error for another lease."""
+
+    runner: Line
+    step: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class TryEndBody(_Given, frozen=True):
+    """How a try ended. `changes` are recorded where it is corrected or unproved, and the tests' results with them."""
+
+    runner: Line
+    state: Literal["corrected", "unproved", "refused", "failed", "broken"]
+    reasons: Annotated[list[Because], Meta(max_length=100)] = []
+    output: Annotated[str, Meta(max_length=100_000)] = ""
+    branch: Annotated[str, Meta(max_length=300)] = ""
+    revision: Annotated[str, Meta(max_length=100)] = ""
+    changes: Annotated[list[CorrectionBody], Meta(max_length=500)] = []
 
 
 class DeploymentBody(_Given, frozen=True):

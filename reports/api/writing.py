@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET, structs
 
 from tocsin.daemon import queries
-from tocsin.daemon.corrections import claims
+from tocsin.daemon.corrections import claims, tries
 from tocsin.daemon.corrections.recording import NewCorrection, judged, record
 from tocsin.daemon.corrections.withdrawal import withdraw as withdraw_correction
 from tocsin.daemon.failure import Meanwhile
@@ -208,6 +208,33 @@ def claim(call: Call) -> queries.ClaimFacts:
 
 def give_back(call: Call) -> None:
     claims.give_back(call.store, call.error_id, call.by, call.now)
+
+
+def begin_try(call: Call) -> queries.TryFacts:
+    body = call.body
+    begun = tries.begin(
+        call.store, call.config, body.error_id, agent=body.agent, runner=body.runner, by=call.by, now=call.now,
+        again=body.again,
+    )  # fmt: skip
+    return _try(call, begun.id)
+
+
+def renew_try(call: Call) -> queries.TryFacts:
+    number = int(call.path["try_id"])
+    tries.renew(call.store, number, call.body.runner, call.body.step, call.now)
+    return _try(call, number)
+
+
+def end_try(call: Call) -> queries.TryFacts:
+    body, number = call.body, int(call.path["try_id"])
+    changes = [_change(one, call.by) for one in body.changes]
+    end = tries.TryEnd(body.state, body.reasons, body.output, body.branch, body.revision, changes)
+    tries.end(call.store, call.config, number, body.runner, end, call.now)
+    return _try(call, number)
+
+
+def _try(call: Call, number: int) -> queries.TryFacts:
+    return queries.tries(call.store, try_ids=[number])[0]
 
 
 def deploy(call: Call) -> list[DeploymentFacts]:

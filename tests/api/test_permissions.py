@@ -13,7 +13,7 @@ V1 = "/api/v1"
 DAY = 86400.0
 
 READ = "GET /errors, GET /errors/{error_id:int}, GET /corrections, GET /validations, GET /claims, GET /autofix, " \
-       "GET /clients, GET /metrics, GET /status, GET /sessions, GET /mails"  # fmt: skip
+       "GET /tries, GET /clients, GET /metrics, GET /status, GET /sessions, GET /mails"  # fmt: skip
 SCOPE_OF = {
     **dict.fromkeys(READ.split(", "), "read"),
     "GET /tickets": "read+client",
@@ -37,6 +37,9 @@ SCOPE_OF = {
     "POST /validations": "correct",
     "POST /claims": "correct",
     "DELETE /claims/{error_id:int}": "correct",
+    "POST /tries": "correct",
+    "PATCH /tries/{try_id:int}": "correct",
+    "POST /tries/{try_id:int}/end": "correct",
     "POST /deployments": "send",
     "POST /clients": "act",
     "POST /sessions/{session_id}/gone": "act",
@@ -64,7 +67,7 @@ def path_of(operation):
     path = operation.path.replace("{ticket_id:int}", "1").replace("{session_id}", "x")
     return V1 + path.replace("{error_id:int}", "1").replace("{correction_id:int}", "1").replace(
         "{mail_id:int}", "1"
-    )
+    ).replace("{try_id:int}", "1")
 
 
 def status(caller, operation):

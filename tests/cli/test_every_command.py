@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from support.world import World
 
 from tocsin.daemon.cli import tocsin
-from tocsin.daemon.failure import Failed
+from tocsin.daemon.failure import Failed, WrongUse
 from tocsin.daemon.store.database import open_store
 
 ENDLESS = {"console", "daemon", "mcp"}
@@ -50,5 +50,5 @@ def test_a_command_typed_by_itself_answers(directory, words):
         tocsin, ["--config", str(directory / "tocsin.toml"), *words], catch_exceptions=True
     )
     # A `Failed` is one clear line: the command's edge says it.
-    assert done.exception is None or isinstance(done.exception, SystemExit | Failed), done.exc_info
-    assert done.output or isinstance(done.exception, Failed)
+    assert done.exception is None or isinstance(done.exception, SystemExit | Failed | WrongUse), done.exc_info
+    assert done.output or isinstance(done.exception, Failed | WrongUse)

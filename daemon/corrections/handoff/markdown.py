@@ -49,17 +49,17 @@ UNTRUSTED = (
 )
 
 
-def markdown(error: ErrorDetail, command: str = "tocsin") -> str:
+def markdown(error: ErrorDetail, command: str | None = "tocsin") -> str:
     """What is known of the error: what, where, how often, whom it hits, exceptions with source and locals,
     what was tried before, and the commands that record and validate a correction; `command` is how `tocsin`
-    is to be called for this database.
+    is to be called for this database, None for a reader who has no part in that.
     """
     event = next((sample.event for sample in error.samples if sample.event), None)
     parts = [f"## Error {error.id}", "", UNTRUSTED, "", *_facts(error)]
     if event is not None:
         parts.append(f"- logged {_logged(event)}")
     parts += ["", "What was logged:", ""]
-    parts += _fenced(error.title if error.message == error.title else f"{error.title}\n\n{error.message}")
+    parts += fenced(error.title if error.message == error.title else f"{error.title}\n\n{error.message}")
     if event is not None:
         shown, more = _shown(event.exceptions)
         for raised in shown:
@@ -69,23 +69,23 @@ def markdown(error: ErrorDetail, command: str = "tocsin") -> str:
         parts += _suspected(event)
         parts += _breadcrumbs(event)
     parts += _tried(error)
-    return "\n".join([*parts, "", *_commands(error.id, command), ""])
+    return "\n".join([*parts, "", *(_commands(error.id, command) if command else ())])
 
 
 def _facts(error: ErrorDetail) -> list[str]:
-    place = f"{_span(f'{error.source}:{error.line}')}" + (
-        f" in {_span(error.function)}" if error.function else ""
+    place = f"{span(f'{error.source}:{error.line}')}" + (
+        f" in {span(error.function)}" if error.function else ""
     )
     times = f"{error.occurrences}, first {error.first_seen.iso}, last {error.last_seen.iso}"
     lines = [
-        f"- service: {_span(error.service)}"
-        + (f", environment {_span(error.environment)}" if error.environment else "")
-        + (f", release {_span(error.release)}" if error.release else ""),
+        f"- service: {span(error.service)}"
+        + (f", environment {span(error.environment)}" if error.environment else "")
+        + (f", release {span(error.release)}" if error.release else ""),
         f"- place: {place}",
         f"- occurrences: {times}",
     ]
     if error.clients:
-        hit = [f"{_span(one.name or one.id)} ({one.count})" for one in error.clients[:10]]
+        hit = [f"{span(one.name or one.id)} ({one.count})" for one in error.clients[:10]]
         more = f" and {len(error.clients) - 10} more" if len(error.clients) > 10 else ""
         lines.append(f"- clients hit: {', '.join(hit)}{more}")
     open_tickets = [str(one.id) for one in error.tickets if one.status != "closed"]
@@ -96,9 +96,9 @@ def _facts(error: ErrorDetail) -> list[str]:
 
 def _logged(event: EventFacts) -> str:
     """At which level, by which logger, thread and task the newest event was logged."""
-    said = f"at level {_span(event.level_name)} by {_span(event.logger)}"
-    said += f" in thread {_span(event.thread)}" if event.thread else ""
-    return said + (f", task {_span(event.task)}" if event.task else "")
+    said = f"at level {span(event.level_name)} by {span(event.logger)}"
+    said += f" in thread {span(event.thread)}" if event.thread else ""
+    return said + (f", task {span(event.task)}" if event.task else "")
 
 
 def _shown(exceptions: Sequence[RaisedFacts]) -> tuple[list[RaisedFacts], int]:
@@ -122,7 +122,7 @@ def _raised(raised: RaisedFacts) -> list[str]:
     text.append(f"{raised.type}: {raised.text}")
     text.extend(raised.notes)
     text.extend(f"also in the group: {other}" for other in raised.others)
-    return lines + _fenced("\n".join(text), 3 * _BLOCK)
+    return lines + fenced("\n".join(text), 3 * _BLOCK)
 
 
 def _shown_frames(raised: RaisedFacts) -> tuple[Sequence[FrameFacts], Sequence[FrameFacts], int]:
@@ -148,13 +148,13 @@ def _suspected(event: EventFacts) -> list[str]:
     if not own:
         return []
     last = own[-1]
-    lines = ["", f"Suspected place: {_span(f'{last.path}:{last.line}')} in {_span(last.function)}"]
+    lines = ["", f"Suspected place: {span(f'{last.path}:{last.line}')} in {span(last.function)}"]
     for frame in [frame for frame in reversed(own) if frame.locals][:_WITH_LOCALS]:
         known = "\n".join(f"{name} = {value}"[:_LINE] for name, value in list(frame.locals.items())[:LOCALS])
-        lines += ["", f"Variables in {_span(frame.function)}:", "", *_fenced(known)]
+        lines += ["", f"Variables in {span(frame.function)}:", "", *fenced(known)]
     if last.arguments is not None:
         lines += ["", "It was called with (JSON; `tocsin validate` calls it so again):", ""]
-        lines += _fenced(to_json(last.arguments))
+        lines += fenced(to_json(last.arguments))
     return lines
 
 
@@ -163,16 +163,16 @@ def _breadcrumbs(event: EventFacts) -> list[str]:
     if not event.breadcrumbs:
         return []
     text = "\n".join(one.line[:_LINE] for one in event.breadcrumbs)
-    return ["", "Logged before it by the same thread or task:", "", *_fenced(text)]
+    return ["", "Logged before it by the same thread or task:", "", *fenced(text)]
 
 
 def _tried(error: ErrorDetail) -> list[str]:
     lines: list[str] = []
     for change in error.corrections_recorded[:TRIED]:
-        lines += ["", f"{_held(error, change)} {_span(change.file_path)}", ""]
+        lines += ["", f"{_held(error, change)} {span(change.file_path)}", ""]
         if change.description:
-            lines += [*_fenced(change.description), ""]
-        lines += [*_fenced(change.old_code), "", "became", "", *_fenced(change.new_code)]
+            lines += [*fenced(change.description), ""]
+        lines += [*fenced(change.old_code), "", "became", "", *fenced(change.new_code)]
     if len(error.corrections_recorded) > TRIED:
         lines += ["", f"({len(error.corrections_recorded) - TRIED} older corrections are not shown.)"]
     return lines
@@ -182,7 +182,7 @@ def _held(error: ErrorDetail, change: CorrectionFacts) -> str:
     came_back = error.last_seen > change.applied_at
     said = "did not hold: the error came back after it" if came_back else "not seen again since"
     return (
-        f"Correction {change.id} by {_span(change.applied_by)}, applied {change.applied_at.iso}, "
+        f"Correction {change.id} by {span(change.applied_by)}, applied {change.applied_at.iso}, "
         f"tests {change.test_status}, {said}:"
     )
 
@@ -195,16 +195,18 @@ def _commands(error_id: int, command: str) -> list[str]:
         f"{command} correct {error_id} --file FILE --old 'OLD CODE' --new 'NEW CODE' --by WHO --description WHY",
         f"{command} validate {error_id} --project .",
         "```",
+        "",
     ]
 
 
-def _fenced(text: str, limit: int = _BLOCK) -> list[str]:
+def fenced(text: str, limit: int = _BLOCK) -> list[str]:
+    """The text as a block that nothing in it can end."""
     clean = _clear(capped(text, limit))
     mark = fence(clean)
     return [f"{mark}text", clean, mark]
 
 
-def _span(text: str) -> str:
+def span(text: str) -> str:
     """One line as a code span that nothing in it can end."""
     clean = _clear(" ".join(capped(text, _LINE).split())) or " "
     mark = "`" * max([1, *(len(run) + 1 for run in re.findall("`+", clean))])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -50,6 +51,15 @@ def root_of(project: Path) -> Path:
     if not root.is_dir():
         raise ProjectError(f"{project} is no directory; name the project's (--project)")
     return root
+
+
+def interpreter(root: Path) -> str:
+    """The interpreter of the project's own environment, else the one that runs now."""
+    for name in (".venv", "venv"):
+        python = root.resolve() / name / "bin" / "python"
+        if python.exists():
+            return str(python)
+    return sys.executable
 
 
 def locate(root: Path, call: Call) -> Subject | None:

@@ -6,10 +6,10 @@ All of it happens in a copy of the project; the checkout is only read (and, when
 from __future__ import annotations
 
 import json
+import os
 import shlex
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from tocsin.daemon.config_agent import filled
 from tocsin.daemon.corrections.recording import CorrectionError
 from tocsin.daemon.corrections.validation import generated, judge, project
 from tocsin.daemon.corrections.validation.case import Call, Case, Change
@@ -38,6 +39,9 @@ print("\\n" + json.dumps(found))
 """
 
 
+OWN_TESTS = "the project's own tests"
+
+
 class Options(Struct, frozen=True):
     """How a validation is done."""
 
@@ -50,6 +54,12 @@ class Options(Struct, frozen=True):
     """Leave the test in the project's test folder."""
     folder: str | None = None
     """That folder; default: tests/ or test/."""
+    own_tests: bool = False
+    """Run the project's own tests also where the call was reproduced."""
+    sandbox: Sequence[str] = ()
+    """Put before each program, as `agent.sandbox` is; `{project}` is a directory with all that it works on."""
+    environ: Mapping[str, str] | None = None
+    """What each program is given; default: ours without mail and Tocsin settings."""
     reproduce: bool = True
     """Call the failing function again."""
     pytest: bool = True
@@ -78,9 +88,8 @@ class _Validation:
         self.scratch = scratch
         self.copy = scratch / "project"
         self.folder = project.tests_folder(root, options.folder)
-        self.python = options.python or _interpreter(root)
-        (scratch / "tmp").mkdir()
-        self.sandbox = Sandbox(scratch / "tmp", options.limits, self.python)
+        self.python = options.python or project.interpreter(root)
+        self.sandbox = _sandbox(scratch, options, self.python)
         self.runs: list[Run] = []
         self.versions: dict[str, str] = {}
 
@@ -131,7 +140,11 @@ class _Validation:
         evidence.compare()
         if self.options.command is not None:
             evidence.own = self._own_tests(shlex.split(self.options.command))
-        elif not evidence.reproduced and "pytest" in self.versions and project.has_tests(self.root):
+        elif (
+            (self.options.own_tests or not evidence.reproduced)
+            and "pytest" in self.versions
+            and project.has_tests(self.root)
+        ):
             evidence.own = self._own_tests([self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider"])
 
     def _data(
@@ -177,7 +190,14 @@ class _Validation:
         program = self.root / command[0]
         if "/" in command[0] and program.is_file():  # such as .venv/bin/pytest, which is not in the copy
             command[0] = str(program)
-        run = self.sandbox.run("the project's own tests", command, self.copy)
+        # Before an editable installation of the checkout, whose code is not what is tested.
+        paths = [self.copy, self.copy / "src", os.environ.get("PYTHONPATH", "")]
+        run = self.sandbox.run(
+            OWN_TESTS,
+            command,
+            self.copy,
+            PYTHONPATH=os.pathsep.join(str(path) for path in paths if str(path)),
+        )
         self.runs.append(run)
         return run
 
@@ -187,6 +207,14 @@ class _Validation:
         content = self._data(judged, kept or located, kept, kept=bool(kept))
         test = generated.write(self.root, self.folder, self.case.error_id, content)
         return str(test.relative_to(self.root))
+
+
+def _sandbox(scratch: Path, options: Options, python: str) -> Sandbox:
+    tmp, report = scratch / "tmp", scratch / "report"
+    tmp.mkdir()
+    report.touch()
+    values = {"project": str(scratch), "report": str(report), "tmp": str(tmp)}
+    return Sandbox(tmp, options.limits, python, filled(options.sandbox, values), options.environ)
 
 
 @cache
@@ -200,14 +228,6 @@ def _versions(python: str) -> dict[str, str]:
         return msgspec.json.decode(run.tail.strip().rpartition("\n")[2], type=dict[str, str])
     except msgspec.DecodeError:
         raise ProjectError(f"{python} does not run: {run.tail.strip()[-500:]}") from None
-
-
-def _interpreter(root: Path) -> str:
-    for name in (".venv", "venv"):
-        python = root / name / "bin" / "python"
-        if python.exists():
-            return str(python)
-    return sys.executable
 
 
 def _placed(root: Path, changes: Sequence[Change]) -> tuple[list[Change], list[Check]]:

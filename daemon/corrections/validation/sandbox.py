@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -36,12 +36,24 @@ class Limits(Struct, frozen=True):
 
 
 class Sandbox:
-    """`scratch`: a directory for temporary files that the caller removes."""
+    """`scratch`: a directory for temporary files that the caller removes. `before`: put before each command.
 
-    def __init__(self, scratch: Path, limits: Limits, python: str) -> None:
+    `environ`: what a program is given; None: ours without mail and Tocsin settings.
+    """
+
+    def __init__(
+        self,
+        scratch: Path,
+        limits: Limits,
+        python: str,
+        before: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self._scratch = scratch
         self._limits = limits
         self._python = python
+        self._before = before
+        self._given = os.environ if environ is None else environ
 
     def run(self, name: str, command: Sequence[str], directory: Path, **variables: str) -> Run:
         """Runs the command in `directory`. Never raises for what the program does."""
@@ -50,7 +62,7 @@ class Sandbox:
         begun = time.monotonic()
         with open(output, "wb") as file:
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-I", "-S", str(_LAUNCHER), *limits, *command],
+                [sys.executable, "-I", "-S", str(_LAUNCHER), *limits, *self._before, *command],
                 cwd=directory,
                 env=self._environ(variables),
                 stdin=subprocess.DEVNULL,
@@ -70,7 +82,7 @@ class Sandbox:
 
     def _environ(self, variables: dict[str, str]) -> dict[str, str]:
         """Ours without mail and Tocsin settings: what the old code logs in a test is no new occurrence."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "SMTP_", "PYTEST_"))}
+        kept = {k: v for k, v in self._given.items() if not k.startswith(("TOCSIN_", "SMTP_", "PYTEST_"))}
         binaries = str(Path(self._python).parent)
         return {
             **kept,
