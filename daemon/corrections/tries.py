@@ -108,8 +108,8 @@ def begin(
             )
         if not again and failed(error_id) >= MOST:
             raise TriedEnough(
-                "error %(error_id)s was tried %(count)s times and not corrected; `tocsin tries %(error_id)s` says why, "
-                "and --again tries it once more",
+                "error %(error_id)s was tried %(count)s times and not corrected; `tocsin tries %(error_id)s` says "
+                "why, and --again tries it once more",
                 error_id=error_id,
                 count=MOST,
             )
