@@ -25,7 +25,6 @@ from tocsin.daemon.cli.context import (
     pass_context,
     pass_context_to_change,
     say,
-    say_changed,
     say_facts,
     say_json,
 )
@@ -189,7 +188,8 @@ def _show(context: Context, row: queries.TryFacts) -> None:
         "error %(error)s: %(state)s", error=row.error_id, state=states.get(row.state, row.state)
     )
     click.secho(text, fg=_COLOURS.get(row.state), bold=True)
-    say_changed(context, f"  {row.agent}, {row.begun_at.iso}", error_name(context, row.error_id))
+    say(f"  {error_name(context, row.error_id)}")
+    say(f"  {row.agent}, {row.begun_at.iso}")
     for reason in row.reasons:
         say(f"  - {said(reason, context.language)}")
     if row.state in RECORDED:
