@@ -17,6 +17,7 @@ from typing import Protocol
 from tocsin.handler import process
 from tocsin.handler.capture.record import Capture, RecordSummary
 from tocsin.handler.capture.scrub import Scrubber
+from tocsin.handler.capture.stamp import is_to_be_counted
 from tocsin.handler.process import monotonic
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import DuplicateReference, Header
@@ -50,7 +51,8 @@ class Destination:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.endpoints = settings.endpoints
+        self.mark = "\n".join(settings.endpoints)
+        """What a record is marked with that has met it."""
         self.handlers: weakref.WeakSet[User] = weakref.WeakSet()
         self.final = False
         """Logging has been shut down: what still comes goes to the file, for whoever adopts it."""
@@ -67,12 +69,14 @@ class Destination:
 
     # For handlers
 
-    def handle(self, record: logging.LogRecord) -> None:
+    def handle(self, record: logging.LogRecord, level: int = 0) -> None:
         """Counts the record as one event: in the spool, in memory or as lost when this returns.
 
-        Never raises.
+        Neither one below the level nor one that has met this daemon before, itself or a copy of it. Never raises.
         """
         try:
+            if not is_to_be_counted(record, level, self.mark):
+                return
             session = self._session
             if session is None or not self._alive[0]:
                 session = self._revived()

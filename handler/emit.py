@@ -16,8 +16,6 @@ from typing import Any
 from tocsin.handler import audible, exception_hooks
 from tocsin.handler.capture import stamp
 from tocsin.handler.capture.breadcrumbs import trails
-from tocsin.handler.capture.stamp import StampedRecord, is_first
-from tocsin.handler.capture.values import attributes_of
 from tocsin.handler.destination import Destination
 from tocsin.handler.exception_hooks import Uncaught, is_attached
 from tocsin.handler.process import monotonic
@@ -146,20 +144,8 @@ class TocsinHandler(logging.Handler):
 
         A record that meets a second handler of ours to the same daemon is counted once, by the first.
         """
-        cls = type(record)
-        try:
-            # The logger has looked at the level; a queue's listener, a buffer and loguru have not.
-            if cls is StampedRecord or cls is logging.LogRecord:
-                if record.levelno < self.level:
-                    return
-            # Of another class's record, its own attributes only.
-            elif (attributes_of(record) or {})["levelno"] < self.level:
-                return
-        except Exception:  # A record made by hand may say anything of its level.
-            pass
-        destination = self.destination
-        if is_first(record, destination.endpoints):
-            destination.handle(record)
+        # The logger has looked at the level; a queue's listener, a buffer and loguru have not.
+        self.destination.handle(record, self.level)
 
     def flush(self) -> None:
         """Waits at most `flush_timeout` seconds for the daemon's acknowledgement, 50 ms when none answers."""

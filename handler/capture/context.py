@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import Any
@@ -20,6 +20,8 @@ Bound = tuple[str | None, Mapping[str, Any]]
 _modules = sys.modules
 _NOTHING: Bound = (None, MappingProxyType({}))
 _bound: ContextVar[Bound] = ContextVar("tocsin", default=_NOTHING)
+bound_here: Callable[[], Bound] = _bound.get
+"""What is bound in this thread or task, whatever exception is handled."""
 _LEFT = "_tocsin_left"
 _CHAIN = 10
 """Exceptions of one chain that are asked what they left, at most."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 import operator
-import re
 import sys
 import threading
 import time
@@ -30,62 +29,43 @@ from tocsin.handler.capture import values
 from tocsin.handler.capture.breadcrumbs import Breadcrumbs
 from tocsin.handler.capture.context import client_id, current
 from tocsin.handler.capture.fit import fit
+from tocsin.handler.capture.message import last_lines, length_of, message_of, printed
 from tocsin.handler.capture.named_values import NamedValues
 from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
-from tocsin.handler.capture.stamp import TASK, StampedRecord, is_plain, keep_trail, trail_of
-from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
+from tocsin.handler.capture.site import Site, sites, word
+from tocsin.handler.capture.stamp import is_plain, keep_trail, trail_of
+from tocsin.handler.capture.stamped_record import TASKS_UNKNOWN, StampedRecord
+from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event, Raised
 
 _encode = msgspec.msgpack.Encoder().encode
 _HASH = 2**63 - 1
 _TAG = Event.__struct_config__.tag
-_ARGUMENT_TEXT = 8 * 1024
 _CONTEXT_TEXT = 200
 _FINGERPRINT_PARTS = 8
 _KEPT = 1024
 """Places and templates kept, at most; all are forgotten together."""
 _KEPT_TEXT = 1000
-_CUT_OUT = re.compile(r"\n… \(of (\d{1,20}) characters\)\n")
 _TRACEBACK = "Traceback (most recent call last)"
 
-# `bool(args)` as logging asks it, but of builtin data only: a foreign `__bool__` may do anything.
-_ASKED = frozenset(map(id, (tuple, dict, list, str, int, float, bool)))
-
 _ATTRIBUTES = values.attributes_of
-_DEFAULT_ORDER = tuple(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+_PLAIN = logging.LogRecord("", logging.ERROR, "", 0, "", (), None, "")
+"""A record that says nothing."""
+_DEFAULT_ORDER = tuple(_PLAIN.__dict__)
 _DEFAULTS = frozenset(_DEFAULT_ORDER)
 _ORDINARY = _DEFAULTS | {"message", "asctime", "taskName", "client", "fingerprint"}
 _CONSUMED = frozenset(("exc_info", "fingerprint"))
 _ORDINARY_COUNT = len(_DEFAULTS)
 
 
-class Site:
-    """Where a record comes from, read and cleaned once: most records come from few places."""
+class Besides(Struct, frozen=True, gc=False):
+    """What a record tells besides its message; most tell nothing."""
 
-    __slots__ = (
-        *("clean_function", "clean_logger", "clean_module", "clean_path"),
-        *("function", "key", "level", "level_name", "levelname", "line", "logger", "module"),
-    )
-
-    def __init__(
-        self,
-        path: str,
-        line: int,
-        function: str,
-        level: int,
-        logger: str,
-        module: str,
-        levelname: object = "",
-    ) -> None:
-        self.line, self.level = line, level
-        self.levelname, self.level_name = levelname, values.level_name(level, levelname)
-        self.function, self.logger, self.module = function, logger, module
-        self.key = hash((path, line, function, level, logger))
-        """This place's part of a repeat key."""
-        self.clean_path = values.clean(path)
-        self.clean_function = values.clean(function)
-        self.clean_logger = values.clean(logger)
-        self.clean_module = values.clean(module)
+    caught: Caught | None
+    client: str | None
+    bound: Mapping[str, Any] | None
+    """None where there are no named values: nothing bound, no `extra=`, no structlog event."""
+    fingerprint: tuple[str, ...] | None
 
 
 class RecordSummary(Struct, frozen=True, gc=False):
@@ -100,14 +80,8 @@ class RecordSummary(Struct, frozen=True, gc=False):
     site: Site
     message: str
     template: str | None
-    thread: object
-    caught: Caught | None
-    client: str | None
-    bound: Mapping[str, Any] | None
-    """None when there is nothing to tell besides: nothing bound, no `extra=`, no structlog event."""
-    fingerprint: tuple[str, ...] | None
-    stack: object
     plain: logging.LogRecord
+    besides: Besides | None = None
 
 
 class Capture:
@@ -131,7 +105,6 @@ class Capture:
         self._client = client
         self._traces = Traces(locals=locals, in_app=in_app, not_in_app=not_in_app, scrub=scrub)
         self._breadcrumbs = Breadcrumbs(scrub, breadcrumbs) if breadcrumbs else None
-        self._sites: dict[tuple[str, int], Site] = {}
         self._templates: dict[str, str] = {}
         self._threads: dict[str, str] = {}
 
@@ -139,79 +112,103 @@ class Capture:
         """The cheap summary of every record. Never raises, whatever the record holds."""
         try:
             cls = type(record)
-            plain = record if cls is StampedRecord or cls is logging.LogRecord else _plain(record)
-            site = self._site(plain)
-            message, template, ordinary = _message(record, plain)
-            caught = None if ordinary and plain.exc_info is None else _caught(plain)
-            # Asked here, not in a function: every record comes this way.
             if cls is StampedRecord:
+                plain = record
                 client, bound = record.tocsin_bound  # type: ignore[attr-defined]
+                site: Site | None = record.tocsin_site  # type: ignore[attr-defined]
             else:
+                site = None
+                plain = record if cls is logging.LogRecord else _plain(record)
                 client, bound = current()
-            given = bound.get("fingerprint") if bound else None
-            if not ordinary and type(plain.msg) is dict and (named := plain.msg.get("client")) is not None:
-                client = client_id(named) or client
-            if caught is None and plain.exc_text is not None:
-                message += _printed(plain.exc_text)
             fields = plain.__dict__
-            if len(fields) > _ORDINARY_COUNT:
-                ordinary = False
-                if (named := fields.get("client")) is not None:
-                    client = client_id(named) or client
-                if (own := fields.get("fingerprint")) is not None:
-                    given = own
-            client = client or self._client
-            fingerprint = None if given is None else _fingerprint(given)
-            raised = 0 if caught is None else self._traces.identity(caught)
-            rest = (raised, client, fingerprint) if raised or client or fingerprint else None
+            # The very objects of the record that was made need no second look.
+            if (
+                site is None
+                or (site.line is not fields["lineno"] or site.path is not fields["pathname"])
+                or (site.function is not fields["funcName"] or site.logger is not fields["name"])
+                or (site.level is not fields["levelno"] or site.module is not fields["module"])
+            ):
+                site = sites.find(fields)
+            message, template, ordinary = message_of(record, fields)
+            besides = rest = None
+            if (
+                (bound or client or not ordinary or len(fields) > _ORDINARY_COUNT)
+                or (fields["exc_info"] is not None or fields["exc_text"] is not None)
+                or self._client
+            ):
+                besides = self._besides(plain, ordinary, client, bound)
+                if besides.caught is None and fields["exc_text"] is not None:
+                    message += printed(fields["exc_text"])
+                raised = 0 if besides.caught is None else self._traces.identity(besides.caught)
+                if raised or besides.client or besides.fingerprint:
+                    rest = raised, besides.client, besides.fingerprint
             key = hash((site.key, message, rest)) & _HASH or 1
-            created = plain.created
+            created = fields["created"]
             if type(created) is not float or not 0.0 < created < 2.0**40:
                 created = time.time()  # A record made by hand may say anything.
-            told = None if ordinary and not bound else bound
             # By position: keywords cost four times as much.
-            return RecordSummary(
-                key, created, site, message, template, plain.threadName, caught, client, told, fingerprint,
-                plain.stack_info, plain,
-            )  # fmt: skip
+            return RecordSummary(key, created, site, message, template, plain, besides)
         except Exception as problem:
             if is_plain(record) and not record.__dict__.keys() >= _DEFAULTS:
                 return self.summarize(_plain(record))
             return _unreadable(problem)
 
+    def _besides(
+        self, plain: logging.LogRecord, ordinary: bool, client: str | None, bound: Mapping[str, Any]
+    ) -> Besides:
+        """`ordinary`: the message is a text without exceptions in it. `client` and `bound` are what was bound."""
+        fields = plain.__dict__
+        caught = None if ordinary and fields["exc_info"] is None else _caught(plain)
+        given = bound.get("fingerprint") if bound else None
+        if not ordinary and type(plain.msg) is dict and (named := plain.msg.get("client")) is not None:
+            client = client_id(named) or client
+        if len(fields) > _ORDINARY_COUNT:
+            ordinary = False
+            if (named := fields.get("client")) is not None:
+                client = client_id(named) or client
+            if (own := fields.get("fingerprint")) is not None:
+                given = own
+        fingerprint = None if given is None else _fingerprint(given)
+        return Besides(caught, client or self._client, None if ordinary and not bound else bound, fingerprint)
+
     def payload(self, summary: RecordSummary) -> bytes:
         """The whole event as a spool frame holds it, scrubbed, sanitised and fitted. Never raises."""
         try:
-            site, caught, template, client = summary.site, summary.caught, summary.template, summary.client
-            message, thread, bound, stack = summary.message, summary.thread, summary.bound, summary.stack
-            levelname = getattr(summary.plain, "levelname", "")
-            task = getattr(summary.plain, TASK, None)
+            site, message, template, plain = summary.site, summary.message, summary.template, summary.plain
+            fields = plain.__dict__
+            logger, path, module, function = site.shown
+            get = fields.get  # One made by hand may lack any of them.
+            thread, stack, levelname = get("threadName"), get("stack_info"), get("levelname")
+            task = getattr(plain, "tocsin_task", None) if TASKS_UNKNOWN else get("taskName")
+            exception = client = context = fingerprint = None
+            if summary.besides is not None:
+                exception, client, context, fingerprint = self._told(summary.besides, plain)
             if len(message) > LIMIT or not innocent(message):
                 message = self._text(message)
-            elif "\0" in message or not message.isascii():
+            elif not message.isascii():
                 message = values.clean(message)
             # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
             told = (
                 _TAG,
                 summary.occurred_at,
                 site.level,
-                site.clean_logger,
+                logger,
                 message,
                 None if template is None else self._templates.get(template) or self._template(template),
-                site.clean_path,
-                site.clean_module,
-                site.clean_function,
+                path,
+                module,
+                function,
                 site.line,
                 (type(thread) is str and self._threads.get(thread)) or self._thread(thread),
-                None if caught is None else self._traces.raised(caught),
-                None if client is None else values.clean(client[:_CONTEXT_TEXT]),
-                None if bound is None else self._context(bound, summary.plain),
-                None if summary.fingerprint is None else self._fingerprint(summary.fingerprint),
-                self._stack(stack) if type(stack) is str and stack else None,
+                exception,
+                client,
+                context,
+                fingerprint,
+                None if stack is None else self._stack(stack),
                 summary.key,
                 site.level_name if levelname is site.levelname else values.level_name(site.level, levelname),
-                "" if task is None else values.clean(_word(task)),
-                self._breadcrumbs.of(trail_of(summary.plain), site.key, summary.occurred_at, client)
+                "" if task is None else values.clean(word(task)),
+                self._breadcrumbs.of(trail_of(plain), site.key, summary.occurred_at, client)
                 if self._breadcrumbs
                 else (),
             )
@@ -221,22 +218,17 @@ class Capture:
             text = f"{summary.message[:LIMIT]} [capture failed: {type(problem).__name__}]"
             return fit(_bare(summary, values.clean(self._scrub.text(text))))
 
-    def _site(self, plain: logging.LogRecord) -> Site:
-        path, line, module = plain.pathname, plain.lineno, plain.module
-        if type(path) is not str or type(line) is not int or type(module) is not str:
-            return _site_of(plain)
-        site = self._sites.get((path, line))
-        # The very objects of an earlier record need no second look; a logger and a function keep theirs.
-        if (
-            site is not None
-            and (site.function is plain.funcName and site.logger is plain.name)
-            and (site.level is plain.levelno and site.module == module)
-        ):
-            return site
-        site = _site_of(plain)
-        if len(path) + len(site.function) + len(site.logger) + len(module) < _KEPT_TEXT:
-            _keep(self._sites, (path, line), site)
-        return site
+    def _told(
+        self, besides: Besides, plain: logging.LogRecord
+    ) -> tuple[Raised | None, str | None, dict[str, str] | None, tuple[str, ...] | None]:
+        """(exception, client, context, fingerprint) as they are written."""
+        client, fingerprint = besides.client, besides.fingerprint
+        return (
+            None if besides.caught is None else self._traces.raised(besides.caught),
+            None if client is None else values.clean(client[:_CONTEXT_TEXT]),
+            None if besides.bound is None else self._context(besides.bound, plain),
+            None if fingerprint is None else self._fingerprint(fingerprint),
+        )
 
     def _template(self, template: str) -> str:
         shown = values.clean(self._scrub.text(template))
@@ -245,7 +237,7 @@ class Capture:
         return shown
 
     def _thread(self, name: object) -> str:
-        shown = values.clean(_word(name))
+        shown = values.clean(word(name))
         if type(name) is str and len(name) < _KEPT_TEXT:
             _keep(self._threads, name, shown)
         return shown
@@ -254,19 +246,21 @@ class Capture:
         """The start of the message; of one that holds a traceback its end too, where the exception stands."""
         if len(raw) <= LIMIT:
             return values.clean(self._scrub.searched(raw))
-        text = self._scrub.text(raw[: LIMIT + 1] + values.cut_mark(_length(raw), "characters"))
+        text = self._scrub.text(raw[: LIMIT + 1] + values.cut_mark(length_of(raw), "characters"))
         if _TRACEBACK in raw[:LIMIT]:
-            text += "\n" + self._scrub.text(_last_lines(raw[LIMIT:]))
+            text += "\n" + self._scrub.text(last_lines(raw[LIMIT:]))
         return values.clean(text)
 
     def _fingerprint(self, parts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self._text(part)[:_CONTEXT_TEXT] for part in parts)
 
-    def _stack(self, text: str) -> str:
-        """The last whole lines, and how much there was."""
-        shown = self._scrub.text(_last_lines(text))
+    def _stack(self, text: object) -> str | None:
+        """The last whole lines, and how much there was; None for what is no text."""
+        if type(text) is not str or not text:
+            return None
+        shown = self._scrub.text(last_lines(text))
         if len(text) >= LIMIT:
-            shown = f"{values.cut_mark(_length(text), 'characters')}\n{shown}"
+            shown = f"{values.cut_mark(length_of(text), 'characters')}\n{shown}"
         return values.clean(shown)
 
     def _context(self, bound: Mapping[str, Any], plain: logging.LogRecord) -> dict[str, str] | None:
@@ -300,99 +294,6 @@ def _keep(known: dict[Any, Any], key: object, value: object) -> None:
     known[key] = value
 
 
-def _message(record: logging.LogRecord, plain: logging.LogRecord) -> tuple[str, str | None, bool]:
-    """(the formatted text, its template where there are arguments, whether it is a text without exceptions in it)."""
-    msg: Any = plain.msg
-    args: Any = plain.args
-    if type(args) is tuple:
-        args = args or None
-    elif id(type(args)) in _ASKED and not args:
-        args = None
-    template = msg if type(msg) is str and args is not None else None
-    cls = type(record)
-    if (
-        cls is not StampedRecord
-        and cls is not logging.LogRecord
-        and cls.getMessage is not logging.LogRecord.getMessage
-    ):
-        return _formatted_by(record), template, type(msg) is str
-    if type(msg) is dict:
-        event = msg.get("event", msg.get("message"))
-        return _cut(values.text_of(msg if event is None else event)), None, False
-    ordinary = type(msg) is str
-    text = msg if ordinary else values.text_of(msg)
-    if args is None:
-        return _cut(text), None, ordinary
-    try:
-        dropped = 0
-        for arg in args if type(args) is tuple else list(dict.values(args)) if type(args) is dict else ():
-            cls = type(arg)
-            if cls is int:
-                continue
-            if cls is str or cls is bytes or cls is bytearray:
-                if len(arg) > _ARGUMENT_TEXT:
-                    dropped += len(arg) - _ARGUMENT_TEXT
-            elif issubclass(cls, BaseException):
-                ordinary = False
-        formatted = text % (args if not dropped else _short(args))
-        if type(formatted) is not str:
-            formatted = values.exact(formatted) or ""
-        if len(formatted) <= LIMIT:
-            return formatted, template, ordinary
-        return _cut(formatted, dropped), template, ordinary
-    except BaseException as problem:
-        kinds = args if type(args) is tuple else (args,)
-        names = ", ".join(values.kind_of(arg).name for arg in kinds[:10])
-        return (
-            f"{_cut(text)} [not formatted: {values.kind_of(problem).name}; arguments: {names}]",
-            template,
-            ordinary,
-        )
-
-
-def _formatted_by(record: logging.LogRecord) -> str:
-    try:
-        return _cut(values.exact(record.getMessage()) or "")
-    except BaseException as problem:
-        return (
-            f"[no message: {values.kind_of(record).name}.getMessage() raised {values.kind_of(problem).name}]"
-        )
-
-
-def _short(args: Any) -> Any:
-    """The arguments with overlong texts cut, so that formatting does not copy hundreds of megabytes."""
-    if type(args) is dict:
-        return {name: _shortened(arg) for name, arg in list(args.items())}
-    return tuple(map(_shortened, args))
-
-
-def _shortened(arg: Any) -> Any:
-    cls = type(arg)
-    long = (cls is str or cls is bytes or cls is bytearray) and len(arg) > _ARGUMENT_TEXT
-    return arg[:_ARGUMENT_TEXT] if long else arg
-
-
-def _cut(text: str, dropped: int = 0) -> str:
-    """At most what `_text` will look at, so that nobody hashes or keeps 200 MB. `dropped`: characters of arguments
-    that are missing already.
-    """
-    if len(text) <= 4 * LIMIT and not dropped:
-        return text
-    mark = values.cut_mark(len(text) + dropped, "characters")
-    return f"{text[: 2 * LIMIT]}\n{mark}\n{text[max(2 * LIMIT, len(text) - 2 * LIMIT) :]}"
-
-
-def _length(text: str) -> int:
-    """How many characters there were, also before `_cut`."""
-    found = _CUT_OUT.match(text, 2 * LIMIT)
-    return len(text) if found is None else int(found[1])
-
-
-def _last_lines(text: str) -> str:
-    """Whole lines: a cut through a line could hide what makes a secret one."""
-    return text if len(text) < LIMIT else text[1 - LIMIT :].partition("\n")[2]
-
-
 def _caught(plain: logging.LogRecord) -> Caught | None:
     """The record's exception, also where a structlog event carries it."""
     given: Any = plain.exc_info
@@ -416,11 +317,6 @@ def _caught(plain: logging.LogRecord) -> Caught | None:
     return Caught(Exception(text), traceback, named)
 
 
-def _printed(text: object) -> str:
-    """The traceback that a `SocketHandler` has printed in place of the exception it took off the record."""
-    return "\n" + _cut(values.exact(text) or "") if text else ""
-
-
 def _fingerprint(given: object) -> tuple[str, ...] | None:
     """The texts of `extra={"fingerprint": [...]}`; None where there is none."""
     parts: Iterable[object] = (given,)
@@ -428,19 +324,6 @@ def _fingerprint(given: object) -> tuple[str, ...] | None:
         parts = islice(given, _FINGERPRINT_PARTS)
     texts = (values.text_of(part)[: values.ROOM] for part in parts)
     return tuple(values.clean(text) for text in texts if text) or None
-
-
-def _site_of(plain: logging.LogRecord) -> Site:
-    """The place as far as the record says it; one made by hand may say anything."""
-    return Site(
-        path=_word(plain.pathname),
-        line=_number(plain.lineno, 0),
-        function=_word(plain.funcName),
-        level=_number(plain.levelno, logging.ERROR),
-        logger=_word(plain.name),
-        module=_word(plain.module),
-        levelname=plain.__dict__.get("levelname"),
-    )
 
 
 def _plain(record: logging.LogRecord) -> logging.LogRecord:
@@ -451,31 +334,15 @@ def _plain(record: logging.LogRecord) -> logging.LogRecord:
     return plain
 
 
-def _number(given: object, default: int) -> int:
-    return given if type(given) is int and -(2**31) < given < 2**31 else default
-
-
-def _word(given: object) -> str:
-    if type(given) is str and len(given) <= 1024:
-        return given
-    return values.shortened(values.exact(given) or "", 1024)
-
-
 def _unreadable(problem: Exception) -> RecordSummary:
     """What is left when even the summary failed (no memory, no stack): it happened and it counts."""
     return RecordSummary(
         key=1,
         occurred_at=time.time(),
-        site=Site("", 0, "", logging.ERROR, "", ""),
+        site=Site(_PLAIN.__dict__),
         message=f"[a record that could not be read: {type(problem).__name__}]",
         template=None,
-        thread="",
-        caught=None,
-        client=None,
-        bound=None,
-        fingerprint=None,
-        stack=None,
-        plain=logging.LogRecord("", logging.ERROR, "", 0, "", (), None),
+        plain=_PLAIN,
     )
 
 
@@ -484,12 +351,12 @@ def _bare(summary: RecordSummary, message: str) -> Event:
     return Event(
         occurred_at=summary.occurred_at,
         level=site.level,
-        logger=site.clean_logger,
+        logger=site.shown.logger,
         message=message,
         template=None,
-        path=site.clean_path,
+        path=site.shown.path,
         module="",
-        function=site.clean_function,
+        function=site.shown.function,
         line=site.line,
         thread=threading.current_thread().name,
         key=summary.key,

@@ -187,7 +187,7 @@ class _KnownNames(dict[str, bool]):
 
 
 _PLAIN = r"[a-z \t,.;!?()\[\]#*\x80-\U0010ffff]*+"
-_innocent = re.compile(rf".?{_PLAIN}(?:[0-9]{{1,6}}+{_PLAIN}){{0,2}}+", re.DOTALL).fullmatch
+_innocent = re.compile(rf"[^\0]?{_PLAIN}(?:[0-9]{{1,6}}+{_PLAIN}){{0,2}}+", re.DOTALL).fullmatch
 
 
 def innocent(text: str) -> bool:

@@ -8,56 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from tocsin.handler.capture import values
 from tocsin.handler.capture.breadcrumbs import Trail, trails
-from tocsin.handler.capture.context import Bound, current, running_task
-
-_modules = sys.modules
-TASK = "tocsin_task" if sys.version_info < (3, 12) else "taskName"
-"""The attribute of a record that names the asyncio task it was made in."""
-_TASKS_UNKNOWN = TASK == "tocsin_task"
-
-Marks = dict[object, object]
-"""The destinations that have counted a record, each with whoever was there first."""
-
-
-class StampedRecord(logging.LogRecord):
-    """A record that knows what was bound when it was made. In slots: no other handler prints it as `extra`."""
-
-    __slots__ = ("tocsin_bound", "tocsin_marks", "tocsin_task", "tocsin_trail")
-
-    tocsin_bound: Bound
-    tocsin_marks: Marks
-    tocsin_task: str | None
-    """The asyncio task's name, where records do not know it themselves."""
-    tocsin_trail: Trail | None
-    """What its thread or task had logged before it; unset where nobody wants breadcrumbs."""
-
-    def __copy__(self) -> StampedRecord:
-        """Shares the marks: the copy is the same event."""
-        made = StampedRecord.__new__(StampedRecord)
-        made.__dict__.update(self.__dict__)
-        made.tocsin_bound, made.tocsin_marks = self.tocsin_bound, self.tocsin_marks
-        made.tocsin_task = self.tocsin_task
-        made.tocsin_trail = getattr(self, "tocsin_trail", None)
-        return made
-
-    def __getstate__(self) -> Any:
-        """For pickle: bound values as text, since what an application binds need not be picklable."""
-        client, bound = self.tocsin_bound
-        texts = {name: values.render(value) for name, value in bound.items()}
-        return self.__dict__, {
-            "tocsin_bound": (client, texts),
-            "tocsin_marks": dict.fromkeys(self.tocsin_marks),
-            "tocsin_task": self.tocsin_task,
-            "tocsin_trail": getattr(self, "tocsin_trail", None),
-        }
-
+from tocsin.handler.capture.context import current
+from tocsin.handler.capture.stamped_record import TASKS_UNKNOWN, Marks, StampedRecord, task_name
 
 _foreign: WeakKeyDictionary[logging.LogRecord, Marks] = WeakKeyDictionary()
 """Marks of records of an application's own class, which has no slot for them."""
@@ -88,13 +46,19 @@ def keep_trail(record: logging.LogRecord, trail: Trail | None) -> None:
             _foreign_trails[record] = trail
 
 
-def is_first(record: logging.LogRecord, destination: object) -> bool:
-    """Whether the record, or a copy of it, has not met this destination before. Marks that it has now."""
-    if type(record) is StampedRecord:
-        try:
-            marks = record.tocsin_marks
-        except AttributeError:
-            marks = record.tocsin_marks = {}
+def is_to_be_counted(record: logging.LogRecord, level: int, mark: str) -> bool:
+    """Whether the record is not below the level and has not met, itself or a copy of it, the destination of this
+    mark before. Marks that it has now.
+    """
+    ours = type(record) is StampedRecord
+    try:
+        # Of another class's record, its own attributes only.
+        if (record.levelno if ours else (values.attributes_of(record) or {})["levelno"]) < level:
+            return False
+    except Exception:  # A record made by hand may say anything of its level.
+        pass
+    if ours:
+        marks: Marks = record.tocsin_marks  # type: ignore[attr-defined]
     else:
         install()  # The application may have set a factory of its own since.
         try:
@@ -103,32 +67,12 @@ def is_first(record: logging.LogRecord, destination: object) -> bool:
             return True
     me = object()
     # One step of the interpreter: a copy may be at it in another thread.
-    return marks.setdefault(destination, me) is me
-
-
-def _task() -> str | None:
-    """The running task's name."""
-    task = running_task()
-    if task is None:
-        return None
-    try:
-        name = sys.modules["asyncio"].Task.get_name(task)
-    except TypeError:  # It is none of asyncio's own.
-        return None
-    return name if type(name) is str else None
-
-
-def _stamped(*args: Any, **kwargs: Any) -> StampedRecord:
-    record = StampedRecord(*args, **kwargs)
-    record.tocsin_bound = current()
-    record.tocsin_marks = {}
-    record.tocsin_task = _task() if _TASKS_UNKNOWN and "asyncio" in _modules else None
-    return record
+    return marks.setdefault(mark, me) is me
 
 
 def _followed(*args: Any, **kwargs: Any) -> StampedRecord:
-    """As `_stamped`, where breadcrumbs are wanted."""
-    record = _stamped(*args, **kwargs)
+    """A stamped record where breadcrumbs are wanted."""
+    record = StampedRecord(*args, **kwargs)
     record.tocsin_trail = trails.follow(record, record.tocsin_bound[0]) if trails.length else None
     return record
 
@@ -152,7 +96,9 @@ class _Stamping:
         record.__dict__ = made.__dict__
         record.tocsin_bound = bound
         record.tocsin_marks = {}
-        record.tocsin_task = _task() if _TASKS_UNKNOWN and "asyncio" in _modules else None
+        record.tocsin_site = None
+        if TASKS_UNKNOWN:
+            record.tocsin_task = task_name()
         record.tocsin_trail = trail
         return record
 
@@ -160,8 +106,8 @@ class _Stamping:
 def install() -> None:
     """Has every record stamped from now on, over whatever factory the application has set by now."""
     before = logging.getLogRecordFactory()
-    own = _followed if trails.length else _stamped
+    own = _followed if trails.length else StampedRecord
     if before is own or type(before) is _Stamping:
         return
-    ours = before is logging.LogRecord or before is _stamped
+    ours = before is logging.LogRecord or before is StampedRecord
     logging.setLogRecordFactory(own if ours else _Stamping(before))

@@ -23,10 +23,11 @@ from msgspec import msgpack, structs
 from records import capture, event_of
 
 from tocsin.handler import TocsinHandler, bind
-from tocsin.handler.capture import breadcrumbs, stamp
+from tocsin.handler.capture import breadcrumbs
 from tocsin.handler.capture.breadcrumbs import ROOM, Trails
 from tocsin.handler.capture.fit import fit
 from tocsin.handler.capture.scrub import MARK
+from tocsin.handler.capture.stamped_record import StampedRecord
 from tocsin.handler.capture.values import cut_mark
 from tocsin.handler.protocol.event import Breadcrumb, Event
 from tocsin.handler.protocol.outline import outline_event
@@ -94,7 +95,7 @@ def test_without_the_option_nothing_is_kept(logger_to: Make, collected: Collecte
     logger.addHandler(collected)
     logger.debug("before")
     logger.error("failed")
-    assert logging.getLogRecordFactory() is stamp._stamped
+    assert logging.getLogRecordFactory() is StampedRecord
     assert event_of(collected.records[0]).breadcrumbs == ()
 
 
