@@ -58,7 +58,7 @@ _CONSUMED = frozenset(("exc_info", "fingerprint"))
 _ORDINARY_COUNT = len(_DEFAULTS)
 
 
-class Besides(Struct, frozen=True, gc=False):
+class Details(Struct, frozen=True, gc=False):
     """What a record tells besides its message; most tell nothing."""
 
     caught: Caught | None
@@ -81,7 +81,7 @@ class RecordSummary(Struct, frozen=True, gc=False):
     message: str
     template: str | None
     plain: logging.LogRecord
-    besides: Besides | None = None
+    details: Details | None = None
 
 
 class Capture:
@@ -130,32 +130,32 @@ class Capture:
             ):
                 site = sites.find(fields)
             message, template, ordinary = message_of(record, fields)
-            besides = rest = None
+            details = rest = None
             if (
                 (bound or client or not ordinary or len(fields) > _ORDINARY_COUNT)
                 or (fields["exc_info"] is not None or fields["exc_text"] is not None)
                 or self._client
             ):
-                besides = self._besides(plain, ordinary, client, bound)
-                if besides.caught is None and fields["exc_text"] is not None:
+                details = self._details(plain, ordinary, client, bound)
+                if details.caught is None and fields["exc_text"] is not None:
                     message += printed(fields["exc_text"])
-                raised = 0 if besides.caught is None else self._traces.identity(besides.caught)
-                if raised or besides.client or besides.fingerprint:
-                    rest = raised, besides.client, besides.fingerprint
+                raised = 0 if details.caught is None else self._traces.identity(details.caught)
+                if raised or details.client or details.fingerprint:
+                    rest = raised, details.client, details.fingerprint
             key = hash((site.key, message, rest)) & _HASH or 1
             created = fields["created"]
             if type(created) is not float or not 0.0 < created < 2.0**40:
                 created = time.time()  # A record made by hand may say anything.
             # By position: keywords cost four times as much.
-            return RecordSummary(key, created, site, message, template, plain, besides)
+            return RecordSummary(key, created, site, message, template, plain, details)
         except Exception as problem:
             if is_plain(record) and not record.__dict__.keys() >= _DEFAULTS:
                 return self.summarize(_plain(record))
             return _unreadable(problem)
 
-    def _besides(
+    def _details(
         self, plain: logging.LogRecord, ordinary: bool, client: str | None, bound: Mapping[str, Any]
-    ) -> Besides:
+    ) -> Details:
         """`ordinary`: the message is a text without exceptions in it. `client` and `bound` are what was bound."""
         fields = plain.__dict__
         caught = None if ordinary and fields["exc_info"] is None else _caught(plain)
@@ -169,7 +169,7 @@ class Capture:
             if (own := fields.get("fingerprint")) is not None:
                 given = own
         fingerprint = None if given is None else _fingerprint(given)
-        return Besides(caught, client or self._client, None if ordinary and not bound else bound, fingerprint)
+        return Details(caught, client or self._client, None if ordinary and not bound else bound, fingerprint)
 
     def payload(self, summary: RecordSummary) -> bytes:
         """The whole event as a spool frame holds it, scrubbed, sanitised and fitted. Never raises."""
@@ -181,8 +181,8 @@ class Capture:
             thread, stack, levelname = get("threadName"), get("stack_info"), get("levelname")
             task = getattr(plain, "tocsin_task", None) if TASKS_UNKNOWN else get("taskName")
             exception = client = context = fingerprint = None
-            if summary.besides is not None:
-                exception, client, context, fingerprint = self._told(summary.besides, plain)
+            if summary.details is not None:
+                exception, client, context, fingerprint = self._told(summary.details, plain)
             if len(message) > LIMIT or not innocent(message):
                 message = self._text(message)
             elif not message.isascii():
@@ -219,14 +219,14 @@ class Capture:
             return fit(_bare(summary, values.clean(self._scrub.text(text))))
 
     def _told(
-        self, besides: Besides, plain: logging.LogRecord
+        self, details: Details, plain: logging.LogRecord
     ) -> tuple[Raised | None, str | None, dict[str, str] | None, tuple[str, ...] | None]:
         """(exception, client, context, fingerprint) as they are written."""
-        client, fingerprint = besides.client, besides.fingerprint
+        client, fingerprint = details.client, details.fingerprint
         return (
-            None if besides.caught is None else self._traces.raised(besides.caught),
+            None if details.caught is None else self._traces.raised(details.caught),
             None if client is None else values.clean(client[:_CONTEXT_TEXT]),
-            None if besides.bound is None else self._context(besides.bound, plain),
+            None if details.bound is None else self._context(details.bound, plain),
             None if fingerprint is None else self._fingerprint(fingerprint),
         )
 

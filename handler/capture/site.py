@@ -11,7 +11,7 @@ _KEPT, _TEXT = 2048, 1000
 """Locations that are kept, at most; all are forgotten together. Characters of the names of one."""
 
 
-class Shown(NamedTuple):
+class Names(NamedTuple):
     """The names of a location as they are written."""
 
     logger: str
@@ -39,7 +39,7 @@ class Site:
         self.level_name = values.level_name(self.level, self.levelname)
         self.key = hash((self.path, self.line, self.function, self.level, self.logger))
         """This location's part of a repeat key."""
-        self.shown = Shown(*map(values.clean, (self.logger, self.path, self.module, self.function)))
+        self.shown = Names(*map(values.clean, (self.logger, self.path, self.module, self.function)))
 
 
 class Sites(dict[tuple[str, int], Site]):
