@@ -52,7 +52,7 @@ from tocsin.handler.paths import default_endpoint, state_directory
 EPHEMERAL_UNSEEN_AFTER = 1800.0
 """Seconds: a container that is gone is soon replaced, and its disk never comes back."""
 _PATHS = {
-    "daemon": ("state_dir", "key", "clients"),
+    "daemon": ("state_dir", "metrics_dir", "key", "clients"),
     "mail": ("templates", "password_file", "oauth2_file"),
     "organisation": ("logo",),
     "report": ("dir",),
@@ -263,6 +263,7 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
         daemon=msgspec.structs.replace(
             config.daemon,
             state_dir=str(state),
+            metrics_dir=config.daemon.metrics_dir or str(state / "metrics"),
             listen=listen,
             key=config.daemon.key or _credential(environ, "tocsin.key"),
         ),

@@ -49,6 +49,8 @@ class Daemon(_Section, frozen=True):
     """ZeroMQ endpoints, `ipc://...` or `tcp://host:port`; default: the ipc socket handlers look for."""
     state_dir: Annotated[str, Meta(examples=["/var/lib/tocsin"])] = ""
     """Directory of database, lock and pages; default: /var/lib/tocsin or the user's state directory."""
+    metrics_dir: Annotated[str, Meta(examples=["/run/tocsin/metrics"])] = ""
+    """Directory of metrics.prom, for node_exporter; default: metrics/ in the state directory."""
     socket_group: Annotated[str | None, Meta(examples=["tocsin"])] = None
     """Group that may connect to the ipc socket; without it only the daemon's user may."""
     key: Annotated[str | None, Meta(examples=["/etc/tocsin/daemon.key"])] = None
@@ -175,6 +177,8 @@ class Report(_Section, frozen=True):
 
     dir: Annotated[str, Meta(examples=["/var/lib/tocsin/report"])] = ""
     """Directory of the pages; default: report/ in the state directory."""
+    group: Annotated[str | None, Meta(examples=["www-data"])] = None
+    """Group that may read the pages, a web server's, whatever the umask is; default: whom the umask lets."""
     every: Duration = Duration(5)
     """How soon a change shows on the pages."""
     url: Annotated[str | None, Meta(examples=["https://errors.example.org"])] = None

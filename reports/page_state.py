@@ -11,7 +11,8 @@ from msgspec import Struct
 from tocsin.reports.pages import stamp
 from tocsin.reports.report_files import ReportFiles
 
-_FILE = ".shelf"
+_FILE = "admin/.written"
+"""Names each client's folder: among the admins' pages, and for the writer alone."""
 _SINGLE = re.compile(r"admin/(errors|tickets)/\d+\.html")
 
 

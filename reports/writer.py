@@ -65,7 +65,7 @@ class ReportWriter:
         self.store = store
         self.config = config
         self.pages = Pages(config.report_language, config)
-        self.files = ReportFiles(config.report_dir)
+        self.files = ReportFiles(config.report_dir, config.report.group)
         self._state = PageState(self.files, _edition(config))
         self._clients = ClientPages(store, config, self.files, self._state)
         self._hasher = ContentHasher(store)

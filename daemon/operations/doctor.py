@@ -16,6 +16,7 @@ from tocsin.daemon.config import Config, load_file
 from tocsin.daemon.config_file import ConfigError, find, noted
 from tocsin.daemon.operations import backup, environment
 from tocsin.daemon.operations.environment import Finding, problem, well
+from tocsin.daemon.operations.report_access import report_access
 from tocsin.daemon.outgoing import channel
 from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose
 from tocsin.daemon.queries.moment import Moment
@@ -40,6 +41,7 @@ def examine(config_file: str | None, now: float, environ: Mapping[str, str] = os
     found = [well("configuration", str(path or "built-in defaults")), *_daemons(config, environ)]
     found += environment.secrets(config, path)
     found += environment.directories(config)
+    found += report_access(config)
     found += environment.software()
     store = None
     try:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from peewee import JOIN, fn
 
 from tocsin.daemon import queries
 from tocsin.daemon.config import Config
+from tocsin.daemon.ownership import make_directory
 from tocsin.daemon.queries.status import StatusFacts
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
@@ -29,19 +31,21 @@ Counts = dict[tuple[str, str], int]
 
 
 class Prometheus:
-    """Writes `report.dir`/metrics.prom."""
+    """Writes metrics.prom in `daemon.metrics_dir`: apart from the pages, for it is no web server's to hand out."""
 
     def __init__(self, store: Store, config: Config) -> None:
         self._store = store
         self._config = config
-        self.path = config.report_dir / FILE
+        self.path = Path(config.daemon.metrics_dir) / FILE
 
     def write(self, now: float) -> None:
         """Writes the file again, whole or not at all. Raises OSError."""
         status = queries.status(self._store, self._config, now)
         with self._store.reading():
             text = render(status, _occurrences(), _errors_open(), _tickets_open(), now)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.parent.is_dir():
+            make_directory(self.path.parent)
+            self.path.parent.chmod(0o755)
         part = self.path.with_name(f".{FILE}.{os.getpid()}")
         part.write_text(text, "utf-8")
         # node_exporter runs as another user; the numbers name services, and nobody.

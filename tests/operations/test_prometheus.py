@@ -20,7 +20,7 @@ LINE = re.compile(
 
 def numbers(world: World, directory: Path) -> dict[str, float]:
     """The file read back: every line is a comment or a sample."""
-    settings: dict[str, Any] = {**SETTINGS, "report": {"dir": str(directory)}}
+    settings: dict[str, Any] = {**SETTINGS, "daemon": {"metrics_dir": str(directory)}}
     writer = Prometheus(world.store, parse(settings, {}))
     writer.write(world.now)
     lines = [line for line in writer.path.read_text().splitlines() if not line.startswith("#")]

@@ -54,6 +54,18 @@ def test_the_exposure_is_at_most_1_0(units: Path, unit: str) -> None:
     assert float(level[1]) <= 1.0
 
 
+@needs_systemd
+@pytest.mark.parametrize(("drop_in", "most"), [("network.conf", 1.1), ("report.conf", 1.2)])
+def test_what_opens_the_daemon_opens_it_little(units: Path, drop_in: str, most: float) -> None:
+    both = (units / "tocsin.service").read_text() + (UNITS / drop_in).read_text()
+    (units / "tocsin.service").write_text(both)
+    assert analyze("verify", "--man=no", "./tocsin.service", units=units) == ""
+    said = analyze("security", "--offline=true", "--no-pager", "./tocsin.service", units=units)
+    level = re.search(r"Overall exposure level for \S+: (\d+\.\d)", said)
+    assert level is not None, said
+    assert float(level[1]) <= most
+
+
 def test_all_units_run_the_same_program_as_the_same_user() -> None:
     texts = [path.read_text() for path in UNITS.glob("*.service")]
     assert len(texts) == 4

@@ -114,7 +114,7 @@ def test_a_file_of_ours_that_no_longer_says_what_was_written_costs_no_more_than_
     files: ReportFiles, state: PageState
 ) -> None:
     write(files, state, error_page(1))
-    (files.root / ".shelf").write_bytes(b"\xc1")
+    (files.root / "admin/.written").write_bytes(b"\xc1")
     later = PageState(files, "edition")
     later.load()
     assert later.outdated({1: "hash"}, error_page) == [1]
