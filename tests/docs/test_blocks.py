@@ -27,7 +27,13 @@ REHEARSED = [ROOT / "docs" / name for name in ("operations.md", "postgres.md")]
 
 API = ROOT / "docs" / "api.md"
 """Its blocks marked `api` are run by tests/api/test_docs.py, against a console."""
-MARKED = {"systemd": REHEARSED, "api": [API]}
+WEB_SERVERS = [ROOT / "docs" / "web-servers.md"]
+"""Its marked blocks are what tests/console/test_behind_web_servers.py and tests/reports/test_web_servers.py run."""
+MARKED = {
+    "systemd": REHEARSED,
+    "api": [API],
+    **dict.fromkeys(("nginx-console", "caddy-console", "nginx-files", "caddy-files"), WEB_SERVERS),
+}
 
 
 def name(page: Path) -> str:
