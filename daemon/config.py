@@ -35,6 +35,7 @@ from tocsin.daemon.settings import (
     Grouping,
     GroupingRule,
     Mail,
+    OpenId,
     Organisation,
     Reminders,
     Report,
@@ -55,6 +56,7 @@ _PATHS = {
     "daemon": ("state_dir", "metrics_dir", "key", "clients"),
     "mail": ("templates", "password_file", "oauth2_file"),
     "organisation": ("logo",),
+    "openid": ("secret_file",),
     "report": ("dir",),
 }
 """Settings that are paths, relative to the configuration file."""
@@ -74,6 +76,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     report: Report = Report()
     console: Console = Console()
     agent: Agent = Agent()
+    openid: OpenId = OpenId()
     retention: Retention = Retention()
     grouping: Grouping = Grouping()
     client: list[Client] = []
@@ -245,6 +248,7 @@ def _complete(config: Config, environ: Mapping[str, str], name: str) -> Config:
         config_channels.check(config.channel)
         config_console.check(config.console)
         config_agent.check(config.agent)
+        config_console.check_openid(config.openid)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
     seen = [client.id for client in config.client]

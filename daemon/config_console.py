@@ -1,4 +1,4 @@
-"""What is right for `[console]`, and where it then listens and is reached."""
+"""What is right for `[console]` and `[openid]`, and where the console then listens and is reached."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from urllib.parse import urlsplit
 
 from tocsin.daemon.config_file import ConfigError
-from tocsin.daemon.settings import Console
+from tocsin.daemon.settings import Console, OpenId
 
 _LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.\-]+):(\d{1,5})")
+_DOMAIN = re.compile(r"(?i)([a-z0-9-]+\.)+[a-z0-9-]{2,}")
 _URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+/?")
 
 
@@ -34,6 +35,23 @@ def check(console: Console) -> None:
             f"console.listen = {console.listen!r}: other machines reach it there; say under which address, "
             'console.url = "https://..."'
         )
+
+
+def check_openid(openid: OpenId) -> None:
+    """Raises ConfigError, with the key's name, for what cannot be."""
+    if openid.issuer is None:
+        return
+    parts = urlsplit(openid.issuer)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ConfigError(
+            f"openid.issuer = {openid.issuer!r}: write https://name, as the provider names itself"
+        )
+    if not openid.client_id:
+        raise ConfigError("openid.client_id: write what the provider calls the console")
+    for domain in openid.admins_from:
+        if not _DOMAIN.fullmatch(domain):
+            raise ConfigError(f"openid.admins_from: {domain!r}: write a mail domain, such as example.org")
 
 
 def is_loopback(host: str) -> bool:

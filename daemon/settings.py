@@ -233,6 +233,21 @@ class Agent(_Section, frozen=True):
     """What `--pr` runs in the project; `{branch}`, `{title}` and `{body}` (a file) are put in."""
 
 
+class OpenId(_Section, frozen=True):
+    """Signing in to the console with an account at an OpenID Connect provider."""
+
+    issuer: Annotated[str | None, Meta(examples=["https://login.example.org"])] = None
+    """Address of the provider, as it names itself; without one nobody signs in so."""
+    client_id: Annotated[str, Meta(examples=["tocsin"])] = ""
+    """What the provider calls the console, which it sends people back to at `/sign-in/openid/return`."""
+    secret_file: Annotated[str | None, Meta(examples=["/etc/tocsin/openid-secret"])] = None
+    """File with the client's secret, where the provider gave one."""
+    name: Annotated[str, Meta(max_length=60, examples=["Acme"])] = "OpenID Connect"
+    """What people know the provider as: it stands on the button."""
+    admins_from: Annotated[list[str], Meta(examples=[["example.org"]])] = []
+    """Mail domains whose verified addresses become admins when they first sign in; others must be users already."""
+
+
 class Retention(_Section, frozen=True):
     """What is kept, and how long."""
 
@@ -346,5 +361,6 @@ class Smtp(_Section, frozen=True):
 
 SECTIONS = {"daemon": Daemon, "database": Database, "tickets": Tickets, "watch": Watch, "mail": Mail,
             "reminders": Reminders, "weekly": Weekly, "organisation": Organisation, "report": Report,
-            "console": Console, "agent": Agent, "retention": Retention, "grouping": Grouping,
+            "console": Console, "openid": OpenId, "agent": Agent, "retention": Retention,
+            "grouping": Grouping,
             "client": Client, "service": Service, "channel": Channel}  # fmt: skip

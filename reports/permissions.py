@@ -90,7 +90,7 @@ class Permissions:
         except OSError as error:
             raise GroupError(
                 f"report.group = {self._name!r}: the daemon cannot give its files to that group ({error.strerror}); "
-                "its user must be a member, and systemd's PrivateUsers= off (docs/operations.md, report.conf)"
+                "its user must be a member, and systemd's PrivateUsers= off (docs/operations.md, pages.conf)"
             ) from None
 
 

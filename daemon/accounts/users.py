@@ -81,7 +81,8 @@ def enable(store: Store, user_id: int) -> None:
     with store.transaction():
         if known(store, user_id).disabled_at is None:
             raise UserError("%(email)s is not disabled", email=known(store, user_id).email)
-        rows.set_user(user_id, disabled_at=None)
+        # An account at the provider may be another one from now on.
+        rows.set_user(user_id, disabled_at=None, openid_account=None)
 
 
 def change_role(store: Store, user_id: int, role: str, client_id: str | None) -> None:
@@ -118,7 +119,8 @@ def is_admin_there(store: Store) -> bool:
     with store.reading():
         return bool(
             User.select()
-            .where(User.role == ADMIN, User.disabled_at.is_null(), User.password_hash.is_null(False))
+            .where(User.role == ADMIN, User.disabled_at.is_null())
+            .where(User.password_hash.is_null(False) | User.openid_account.is_null(False))
             .exists()
         )
 

@@ -65,7 +65,7 @@ def secrets(config: Config, path: Path | None) -> Iterator[Finding]:
             "configuration", f"{path} holds a password and everybody may read it", f"chmod o= {path}"
         )
     beside = [path.parent / ".env"] if path is not None else []
-    named = [config.mail.password_file, config.mail.oauth2_file, config.daemon.key]
+    named = [config.mail.password_file, config.mail.oauth2_file, config.daemon.key, config.openid.secret_file]
     named += [file for one in config.channel for file in (one.url_file, one.secret_file)]
     for file in (*beside, *(Path(name).expanduser() for name in named if name)):
         if _mode(file) & _OTHERS:

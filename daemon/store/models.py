@@ -452,6 +452,8 @@ class User(Table):
     client_id = CharField(null=True)
     password_hash = TextField(null=True)
     """argon2id; NULL until the user has set one through a one-time link."""
+    openid_account = TextField(null=True, unique=True)
+    """The provider's address and its name for the user, after the first sign-in by OpenID Connect."""
     language = CharField(null=True)
     timezone = CharField(null=True)
     created_at = MomentField()

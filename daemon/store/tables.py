@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tocsin.daemon.store.attempts import SignInAttempt
 from tocsin.daemon.store.deployments import Deployment
 from tocsin.daemon.store.models import (
     AliveInterval,
@@ -38,4 +39,4 @@ from tocsin.daemon.store.try_models import Try
 MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
           ErrorFunction, RunCount, ErrorSource, UnheardInterval, AliveInterval, Run, Loss, Quarantined, Watch,
           Reminder, Client, Mail, User, OneTimeLink, BrowserSession, ErrorHistory, Message, WithdrawnCorrection,
-          Claim, Token, Deployment, Try)  # fmt: skip
+          Claim, Token, Deployment, SignInAttempt, Try)  # fmt: skip

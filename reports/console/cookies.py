@@ -11,11 +11,17 @@ SESSION = "tocsin"
 TICKET = "tocsin_ticket"
 VISIT = "tocsin_visit"
 SAID = "tocsin_said"
+OPENID = "tocsin_openid"
 
 
 def session_name(https: bool) -> str:
     """`__Host-`: the browser takes it over https only, and from no other name of the domain."""
     return f"__Host-{SESSION}" if https else SESSION
+
+
+def openid_name(https: bool) -> str:
+    """Of a sign-in that goes on at the provider: on https no other name of the domain can plant one."""
+    return f"__Host-{OPENID}" if https else OPENID
 
 
 def ticket_path(ticket_id: int) -> str:

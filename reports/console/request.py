@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from starlette.requests import Request
 
+from tocsin.daemon.accounts.attempts import network
 from tocsin.daemon.failure import Failed
 from tocsin.daemon.reason import failed
 from tocsin.reports.console.authorisation import Who
@@ -57,6 +58,11 @@ class ConsoleRequest(Struct, frozen=True):
     def client_address(self) -> str:
         """Where it comes from, as far as the proxies that are believed tell."""
         return self.raw.client.host if self.raw.client else ""
+
+    @property
+    def client_network(self) -> str:
+        """Whom attempts to sign in are counted for."""
+        return network(self.client_address)
 
     @property
     def came_from(self) -> str:

@@ -29,33 +29,33 @@ def home(request: ConsoleRequest) -> Response:
 
 def form(request: ConsoleRequest) -> Response:
     """Where one signs in."""
-    return _form(request)
+    return page(request)
 
 
 def by_password(request: ConsoleRequest) -> Response:
     """Signs a user in. It takes as long, and says the same, when there is no such user."""
     site, now, email = request.site, request.now, request.field("email").strip().lower()[:254]
-    pair = f"{request.client_address} {email}"
-    wait = max(site.wrong_passwords.wait(pair, now), site.attempts.wait(request.client_address, now))
+    pair = f"{request.client_network} {email}"
+    wait = max(site.wrong_passwords.wait(pair, now), site.attempts.wait(request.client_network, now))
     if wait:
-        response = _form(request, 429, "wait", email)
+        response = page(request, 429, "wait", email)
         response.headers["Retry-After"] = str(int(wait) + 1)
         return response
     user = users.by_email(site.store, email)
     if not passwords.fits(user.password_hash if user else None, request.field("password")) or user is None:
         site.wrong_passwords.count(pair, now)
-        site.attempts.count(request.client_address, now)
-        return _form(request, 403, "wrong", email)
+        site.attempts.count(request.client_network, now)
+        return page(request, 403, "wrong", email)
     site.wrong_passwords.clear(pair)
-    return _let_in(request, browser_sessions.begin_user(site.store, user.id, now))
+    return let_in(request, browser_sessions.begin_user(site.store, user.id, now))
 
 
 def ask_for_link(request: ConsoleRequest) -> Response:
     """Mails a link to whoever has that address. The answer, and when it comes, is the same for a stranger."""
     site, now = request.site, request.now
-    if site.attempts.wait(request.client_address, now):
-        return _form(request, 429, "wait")
-    site.attempts.count(request.client_address, now)
+    if site.attempts.wait(request.client_network, now):
+        return page(request, 429, "wait")
+    site.attempts.count(request.client_network, now)
     site.workers.later(mailed_links.send, site, request.field("email")[:254], request.language, now)
     return answers.go(
         request, "/sign-in", request.say("If we know this address, a mail with a link is on its way.")
@@ -94,7 +94,7 @@ def use_one_time(request: ConsoleRequest) -> Response:
             session = _begin(request, link, stored)
     except UserError as error:
         return _one_time(request, link, 422, request.why(error))
-    return _let_in(request, session)
+    return let_in(request, session)
 
 
 def ticket_link(request: ConsoleRequest) -> Response:
@@ -118,15 +118,22 @@ def open_ticket(request: ConsoleRequest) -> Response:
     return response
 
 
-def _form(request: ConsoleRequest, status: int = 200, wrong: str = "", email: str = "") -> Response:
+def page(request: ConsoleRequest, status: int = 200, wrong: str = "", email: str = "") -> Response:
+    """Where one signs in; `wrong` names what was the matter with the last attempt."""
+    openid = request.site.config.openid
     return answers.page(
-        request, "console/sign_in.html", "", status, wrong=wrong, email=email, then=_then(request),
-        no_admin=not users.is_admin_there(request.site.store),
+        request, "console/sign_in.html", "", status, wrong=wrong, email=email, then=then(request),
+        no_admin=not users.is_admin_there(request.site.store), provider=openid.name if openid.issuer else "",
     )  # fmt: skip
 
 
-def _then(request: ConsoleRequest) -> str:
-    wanted = request.field("then") or request.query.get("then", "")
+def then(request: ConsoleRequest) -> str:
+    """The page of ours to go on to, '' for the first one."""
+    return ours(request.field("then") or request.query.get("then", ""))
+
+
+def ours(wanted: str) -> str:
+    """The address if it is a page of ours, else ''."""
     return wanted if _OURS.fullmatch(wanted) else ""
 
 
@@ -159,9 +166,9 @@ def _begin(request: ConsoleRequest, link: Link, stored: str) -> str:
     return browser_sessions.begin_user(store, user_id, now)
 
 
-def _let_in(request: ConsoleRequest, session: str) -> Response:
-    """With a new cookie: whatever this browser held before is worth nothing."""
-    response = answers.go(request, _then(request) or "/")
+def let_in(request: ConsoleRequest, session: str, wanted: str = "") -> Response:
+    """With a new cookie: whatever this browser held before is worth nothing. `wanted` is the page to go on to."""
+    response = answers.go(request, wanted or then(request) or "/")
     days = max(browser_sessions.USER_DAYS, browser_sessions.CLIENT_DAYS)
     name = cookies.session_name(request.https)
     cookies.put(response, name, session, https=request.https, seconds=int(days * browser_sessions.DAY))

@@ -6,8 +6,10 @@ import os
 import signal
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from tocsin.daemon import config_console
+from tocsin.daemon.accounts.attempts import Attempts
 from tocsin.daemon.config import Config
 from tocsin.daemon.runtime import clock
 from tocsin.daemon.store.database import Store
@@ -17,8 +19,10 @@ from tocsin.reports.console.throttle import Throttle
 from tocsin.reports.console.workers import Workers
 from tocsin.reports.pages import Pages
 
+if TYPE_CHECKING:
+    from tocsin.reports.console.openid_provider import Provider
+
 LANGUAGES = ("en", "fr")
-MINUTES = 15
 
 
 class Site:
@@ -31,20 +35,30 @@ class Site:
         self.workers = Workers()
         self.changes = Changes(store)
         self.lines = DrawnLines()
-        self.wrong_passwords = Throttle(5, MINUTES * 60)
-        """By address and user."""
-        self.attempts = Throttle(30, MINUTES * 60)
-        """By address: wrong passwords of any user, and links asked for."""
-        self.mailed_links = Throttle(3, MINUTES * 60)
+        self.wrong_passwords = Attempts(store, "password", 5)
+        """By network and user."""
+        self.attempts = Attempts(store, "any", 30)
+        """By network: wrong passwords of any user, links asked for, failures with the OpenID provider."""
+        self.mailed_links = Attempts(store, "mailed", 3)
         """By recipient."""
-
         self.calls = Throttle(600, 60.0)
-        """By token: calls of the API."""
+        """By token: calls of the API of this process."""
 
     def end(self) -> None:
         """Ends this process in order, as a signal would."""
         self.changes.over = True
         os.kill(os.getpid(), signal.SIGTERM)
+
+    @cached_property
+    def provider(self) -> Provider | None:
+        """The OpenID provider, where one is configured."""
+        openid = self.config.openid
+        if openid.issuer is None:
+            return None
+        # Authlib takes 18 MB, which consoles without a provider can do without.
+        from tocsin.reports.console.openid_provider import Provider  # noqa: PLC0415
+
+        return Provider(openid, f"{self.address}/sign-in/openid/return", self.now)
 
     @cached_property
     def address(self) -> str:

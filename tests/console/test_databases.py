@@ -42,6 +42,23 @@ class Works:
         other.site.workers.close()
         assert History.select().where(History.action == "resolved").count() == before + tickets
 
+    def test_wrong_passwords_at_two_consoles_are_counted_together(self, console: Console) -> None:
+        console.add()
+        other = Console(console.store, console.config, console.now)
+        browsers = [console.browser(), other.browser()]
+        tried = [browsers[at % 2].sign_in("ada@example.org", "wrong").status_code for at in range(6)]
+        assert tried == [403] * 5 + [429]
+        assert other.browser().sign_in("ada@example.org").status_code == 429
+        other.site.workers.close()
+
+    def test_who_signed_in_may_mistype_again(self, console: Console) -> None:
+        console.add()
+        browser = console.browser()
+        assert [browser.sign_in("ada@example.org", "wrong").status_code for _ in range(4)] == [403] * 4
+        assert browser.sign_in("ada@example.org").status_code == 303
+        tries = [console.browser().sign_in("ada@example.org", "wrong").status_code for _ in range(5)]
+        assert tries == [403] * 5
+
     def test_a_session_of_one_console_is_one_of_the_other(self, console: Console) -> None:
         other = Console(console.store, console.config, console.now)
         browser, elsewhere = console.signed_in(), other.browser()

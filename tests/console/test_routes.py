@@ -29,6 +29,8 @@ REACHED_BY = {
     "GET /sign-in": EVERYBODY,
     "POST /sign-in": EVERYBODY,
     "POST /sign-in/link": EVERYBODY,
+    "GET /sign-in/openid": EVERYBODY,
+    "GET /sign-in/openid/return": EVERYBODY,
     "POST /sign-out": SIGNED_IN,
     "GET /one-time/{token}": EVERYBODY,
     "POST /one-time/{token}": EVERYBODY,
