@@ -8,18 +8,17 @@ from msgspec import Struct
 from peewee import IntegrityError
 
 from tocsin.daemon.accounts import users
-from tocsin.daemon.failure import Failed
 from tocsin.daemon.settings import OpenId
 from tocsin.daemon.store import accounts as rows
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import User
 
 
-class ProviderError(Failed):
+class ProviderError(Exception):
     """The provider cannot be reached, or said what cannot be believed; the text is for the log."""
 
 
-class NotKnown(Failed):
+class NotKnown(Exception):
     """The account is nobody's here; the text, for the log, says why."""
 
 
