@@ -42,9 +42,12 @@
 
   // A look at the same page anew, at most once a second, and not while the page is hidden.
   const PAUSE = 1000;
-  let wanted = null, looking = false, looked = Date.now() - PAUSE, composing = false;
+  let wanted = null, looking = false, looked = Date.now() - PAUSE, composing = false, leaving = false;
   document.addEventListener("compositionstart", () => { composing = true; });
   document.addEventListener("compositionend", () => { composing = false; });
+
+  // A form that was sent leads on by itself: to sign out, say, which ends what this page is read by.
+  document.addEventListener("submit", () => { leaving = true; });
 
   async function look() {
     if (looking || wanted === null || wanted === stamp || document.hidden || composing) return;
@@ -54,7 +57,10 @@
     const now = wanted;
     try {
       const answer = await fetch(location.href, { cache: "no-store", redirect: "manual" });
-      if (answer.type === "opaqueredirect") { location.reload(); return; }
+      if (answer.type === "opaqueredirect") {
+        if (!leaving) location.reload();
+        return;
+      }
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const fresh of all("[data-region]", page)) {
