@@ -131,6 +131,10 @@ def runs(facts: Facts | None, reader: Language = ENGLISH) -> str:
         )
     elif before:
         said += _said(reader, _("; before: %(before)s times"), before=reader.number(before))
+    for kind in facts.get("kinds", ()):
+        said += _said(
+            reader, _("; in %(program)s: %(since)s"), program=kind["name"], since=reader.number(kind["since"])
+        )
     if facts.get("estimated"):
         said += reader.gettext(_("; partly an estimate"))
     if facts.get("unknown"):

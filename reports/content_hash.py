@@ -16,7 +16,7 @@ from tocsin.reports.pages import stamp
 
 _ERRORS = """
 SELECT id, occurrences, last_seen, resolved, muted_until, muted_rate, merged_into, title, release, assignee,
-       link
+       link, service, environment
   FROM error_logs ORDER BY resolved, last_seen DESC, id DESC"""
 _TICKETS = """
 SELECT id, error_id, client_id, status, priority, category, resolution, closed_at, client_email, subject, assignee,
@@ -31,6 +31,8 @@ SELECT error_id, quiet_since, checked_at, seen_seconds, waiting_for, inconclusiv
 _MAILS = (
     "SELECT ticket_id, state, COUNT(*), SUM(attempts) FROM outbox GROUP BY ticket_id, state ORDER BY state"
 )
+_DEPLOYMENTS = """
+SELECT service, environment, COUNT(*), MAX(at), MIN(at) FROM deployments GROUP BY service, environment"""
 _CLIENTS = "SELECT id, name, language, folder FROM clients ORDER BY id"
 
 
@@ -74,6 +76,7 @@ class ContentHasher:
             mails = _by(_rows(store, _MAILS), 0)
             tickets = _rows(store, _TICKETS)
             errors = _rows(store, _ERRORS)
+            deployed = {(row[0], row[1]): row for row in _rows(store, _DEPLOYMENTS)}
             clients = stamp(repr(_rows(store, _CLIENTS)))
         self._tickets = _again(
             self._tickets,
@@ -96,6 +99,8 @@ class ContentHasher:
                     changes.get(row[0]),
                     watches.get(row[0]),
                     said.get(row[0]),
+                    # A release is no news of what is resolved, of which there may be thousands.
+                    None if row[3] else deployed.get((row[11], row[12])),
                     clients,
                 )
                 for row in errors

@@ -10,7 +10,7 @@ from msgspec import Raw
 from tocsin.daemon.ingest.counters import CodeLocations, Counter, Counters
 from tocsin.daemon.ingest.session_life import earliest, moment_by_our_clock
 from tocsin.daemon.ingest.tally import Sampled
-from tocsin.daemon.store import errors, sessions
+from tocsin.daemon.store import errors, runs
 from tocsin.daemon.store.models import Session
 from tocsin.handler.protocol import wire
 from tocsin.handler.protocol.event import AggregatedEvents, DuplicateReference, Lost
@@ -56,7 +56,7 @@ class BatchRecords:
                 for moment, count in _ends(record):
                     counter.hits.add(self._moment(moment), count)
         elif isinstance(record, Lost):
-            sessions.add_loss(self._session.id, record.reason, max(record.count, 0), self._now)
+            runs.add_loss(self._session, record.reason, max(record.count, 0), self._now)
 
     def _event(self, position: int, raw: Raw, event: EventOutline) -> None:
         counter = self._counters.of(self._session, event, self._locations)

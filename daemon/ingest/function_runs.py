@@ -12,7 +12,7 @@ from tocsin.daemon.ingest.tally import Occurrences, Sum
 from tocsin.daemon.store import errors, runs
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Session
-from tocsin.daemon.store.runs import Counted, Named, NewRuns, ReportedRun
+from tocsin.daemon.store.runs import Counted, Named, NewRuns, ReportedRun, RunKey
 from tocsin.handler.capture.values import clean
 from tocsin.handler.protocol.wire import WATCHED_FUNCTIONS, FunctionRuns, Observed, WatchedFunction
 
@@ -138,7 +138,8 @@ class ReportedRuns:
         begun = one.begun - (last.begun if last is not None and goes_on else 0)
         since = last.told_at if last is not None and goes_on else counted_since
         if begun:
-            self._added.append(NewRuns(one.error, one.caller, begun, since, one.estimated))
+            who = (session.program, session.role, session.release or "")
+            self._added.append(NewRuns(one.error, one.caller, *who, begun, since, one.estimated))
         if last is not None and goes_on:
             counted_since = last.counted_since
         unknown = clean(one.unknown)[:20]
@@ -146,20 +147,22 @@ class ReportedRuns:
 
     def _failed(
         self, totals: Mapping[int, tuple[ErrorLog, Sequence[Sum]]], known: Mapping[str, Session]
-    ) -> dict[Counted, dict[int, int]]:
-        failed: dict[Counted, dict[int, int]] = {}
+    ) -> dict[RunKey, dict[int, int]]:
+        failed: dict[RunKey, dict[int, int]] = {}
         for error_id, (_, parts) in totals.items():
             for part in parts:
                 for (_, session_id), hits in part.hits.items():
-                    told = self._told_by(known[session_id])
+                    session = known[session_id]
+                    told = self._told_by(session)
+                    who = (session.program, session.role, session.release or "")
                     for caller in (False, True):
                         one = told.get((error_id, caller))
                         if one is None or one.unknown:
                             continue
-                        hours = failed.setdefault((error_id, caller), {})
+                        hours = failed.setdefault(RunKey(error_id, caller, *who), {})
                         for hour, count in _since(hits, one.counted_since).items():
                             hours[hour] = hours.get(hour, 0) + count
-        return {counted: hours for counted, hours in failed.items() if hours}
+        return {of: hours for of, hours in failed.items() if hours}
 
 
 def _is_sound(one: FunctionRuns) -> bool:

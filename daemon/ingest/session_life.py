@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from tocsin.daemon.ingest.clocks import OFFSET_NOISE, Clocks, difference
-from tocsin.daemon.store import deployments, sessions
+from tocsin.daemon.store import deployments, runs, sessions
 from tocsin.daemon.store.models import Session
 from tocsin.handler.capture.values import clean
 from tocsin.handler.protocol.wire import (
@@ -155,7 +155,7 @@ class SessionLife:
         """
         known = session.watermark or session.events or hello.database == self._identity
         if known and (count := self._missing(session, hello)):
-            sessions.add_loss(session.id, sessions.NOT_HELD, count, self._now)
+            runs.add_loss(session, sessions.NOT_HELD, count, self._now)
             log.error("records_not_held", session=session.id, count=count, exact=hello.before is not None)
         session.watermark = hello.oldest
 

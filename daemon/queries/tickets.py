@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -14,14 +15,12 @@ from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, pairs, tuples
 from tocsin.daemon.queries.selection import EVERYTHING, Selection, following, narrowed
 from tocsin.daemon.reason import Reason
-from tocsin.daemon.store import runs
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Client, ErrorLog, History, Mail, Message, Ticket, Watch
 from tocsin.daemon.store.table import among
 from tocsin.daemon.store.tickets import last_tests
 from tocsin.daemon.ticket_wording import waiting
-from tocsin.daemon.tickets import run_reports, watch
-from tocsin.daemon.tickets import runs as judged_runs
+from tocsin.daemon.tickets import watch
 from tocsin.daemon.tickets.runs import Runs
 
 
@@ -44,8 +43,8 @@ class WatchFacts(Struct, frozen=True):
     required_seconds: float
     seen_seconds: float
     quiet_since: Moment
-    earliest_close: Moment
-    """Not before this moment, provided that the error stays away and its service is seen alive."""
+    earliest_close: Moment | None
+    """Not before this moment, provided that the error stays away and its service is seen; None: nobody knows."""
     waiting_for: str
     """What the closing waits for, in English; '' for nothing."""
     waiting: dict[str, Any] = {}
@@ -59,7 +58,7 @@ class WatchFacts(Struct, frozen=True):
     untold_seconds: float = 0.0
     """Of one ticket, as of now: how long it was seen alive and its errors could not have reached the handler."""
     chance: float | None = None
-    """Of one ticket, as of now: how likely the same silence is without any correction; None: cannot be told."""
+    """How likely the same silence is without any correction; None: cannot be told."""
 
 
 class MailFacts(Struct, frozen=True):
@@ -182,7 +181,7 @@ def ticket(store: Store, ticket_id: int, config: Config, now: float) -> TicketDe
     as_of_now = structs.replace(
         found.watch,
         seen_seconds=judged.seen_seconds,
-        earliest_close=moment(judged.earliest_close),
+        earliest_close=moment(judged.earliest_close) if math.isfinite(judged.earliest_close) else None,
         waiting_for=waiting(watch.facts(judged)),
         waiting=watch.facts(judged),
         runs=_said(judged.runs, corrected=bool(corrected)),
@@ -279,20 +278,7 @@ def watches(
     if error_ids is not None:
         query = query.where(Watch.error.in_(list(error_ids)))
     with store.reading():
-        rows = dicts(query)
-        ran = _runs({row["error"]: row["quiet_since"] for row in rows})
-        return {row["error"]: _watch(row, config, ran.get(row["error"], {})) for row in rows}
-
-
-def _runs(quiet_since: dict[int, float]) -> dict[int, dict[str, Any]]:
-    """What is counted of watched errors' functions, as data; why something is not, is judged for one ticket alone."""
-    corrected = _corrected(quiet_since)
-    found: dict[int, dict[str, Any]] = {}
-    for error_id, rows in runs.functions(quiet_since).items():
-        known = judged_runs.known([run_reports.counted(row) for row in rows], [])
-        if isinstance(known, Runs):
-            found[error_id] = _said(known, corrected=error_id in corrected)
-    return found
+        return {row["error"]: _watch(row, config) for row in dicts(query)}
 
 
 def _corrected(quiet_since: dict[int, float]) -> set[int]:
@@ -308,20 +294,22 @@ def _said(known: Runs | str, *, corrected: bool) -> dict[str, Any]:
     return {"unknown": known} if known else {}
 
 
-def _watch(row: dict[str, Any], config: Config, ran: dict[str, Any]) -> WatchFacts:
+def _watch(row: dict[str, Any], config: Config) -> WatchFacts:
     required = float(config.watch.duration)
+    found = {"earliest_close": row["quiet_since"] + required, **(row["found"] or {})}
     return WatchFacts(
         started_at=moment(row["quiet_since"]),
         required_seconds=required,
         seen_seconds=row["seen_seconds"],
         quiet_since=moment(row["quiet_since"]),
-        earliest_close=moment(row["quiet_since"] + required),
+        earliest_close=moment(found["earliest_close"]),
         waiting_for=row["waiting_for"],
         waiting=row["waiting"] or {},
         checked_at=moment(row["checked_at"]),
         min_seen=config.watch.min_seen if config.watch.evidence == "seen" else 0.0,
         inconclusive_at=moment(row["inconclusive_at"]),
-        runs=ran,
+        runs=found.get("runs", {}),
+        chance=found.get("chance"),
     )
 
 

@@ -17,7 +17,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     WithdrawnCorrection,
 )
-from tocsin.daemon.store.run_models import ErrorFunction, RunCount
+from tocsin.daemon.store.run_models import CountedRuns, ErrorFunction, RunCount
 from tocsin.daemon.store.try_models import Try
 
 
@@ -33,8 +33,8 @@ def move_rows(store: Store, error_id: int, into_id: int) -> None:
     errors.add_counts(store, [(into_id, client, hour, count) for client, hour, count in counts.tuples()])
     HourCount.delete().where(own).execute()
     # What ran for the one says nothing of the other's function.
-    RunCount.delete().where(RunCount.error == error_id).execute()
-    ErrorFunction.delete().where(ErrorFunction.error == error_id).execute()
+    for table in (RunCount, CountedRuns, ErrorFunction):
+        table.delete().where(table.error == error_id).execute()
 
 
 def move_ticket(ticket: Ticket, into: ErrorLog) -> None:

@@ -373,6 +373,8 @@ class Watch(Table):
     """What the closing waits for, in English."""
     waiting = JSONField(default=dict)
     """The same as facts: `evidence.Waiting`, empty for nothing."""
+    found = JSONField(default=dict)
+    """What else the last check found: `earliest_close` (null: nobody knows), `chance`, `runs`; empty before one."""
     reappeared_at = MomentField(null=True)
     """When the last `reappeared` row was written."""
     inconclusive_at = MomentField(null=True)

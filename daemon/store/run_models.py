@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from peewee import BigIntegerField, BooleanField, CompositeKey, ForeignKeyField, IntegerField, TextField
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    CompositeKey,
+    ForeignKeyField,
+    IntegerField,
+    TextField,
+)
 
 from tocsin.daemon.store.models import ErrorLog
 from tocsin.daemon.store.table import Table
@@ -15,6 +23,20 @@ class ErrorFunction(Table):
     caller = BooleanField()
     module = TextField()
     name = TextField()
+
+    class Meta:
+        table_name = "error_functions"
+        primary_key = CompositeKey("error", "caller")
+
+
+class CountedRuns(Table):
+    """How often an error's function ran in processes of one kind and release."""
+
+    error = ForeignKeyField(ErrorLog)
+    caller = BooleanField()
+    program = CharField(default="")
+    role = CharField(default="")
+    release = CharField(default="")
     begun = BigIntegerField(default=0)
     """How often it has begun, since it is counted."""
     before = BigIntegerField(default=0)
@@ -25,8 +47,8 @@ class ErrorFunction(Table):
     """Counting was interrupted where it began too often."""
 
     class Meta:
-        table_name = "error_functions"
-        primary_key = CompositeKey("error", "caller")
+        table_name = "counted_runs"
+        primary_key = CompositeKey("error", "caller", "program", "role", "release")
 
 
 class RunCount(Table):

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from tocsin.daemon.store import sessions
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Session, Ticket, Watch
-from tocsin.daemon.store.run_models import ErrorFunction, RunCount
+from tocsin.daemon.store.run_models import CountedRuns, ErrorFunction, RunCount
 from tocsin.daemon.store.table import among, moment
 
 SPEAKERS = 5_000
@@ -34,14 +35,27 @@ class ReportedRun(Struct, frozen=True, array_like=True):
 
 
 class NewRuns(NamedTuple):
-    """Runs that were not known before."""
+    """Runs that were not known before, in processes of one kind and release."""
 
     error: int
     caller: bool
+    program: str
+    role: str
+    release: str
     begun: int
     since: float
     """They began at that moment or later."""
     estimated: bool
+
+
+class RunKey(NamedTuple):
+    """Whose runs are added up: those of an error's function, in processes of one kind and release."""
+
+    error: int
+    caller: bool
+    program: str
+    role: str
+    release: str
 
 
 class Named(NamedTuple):
@@ -120,12 +134,21 @@ def functions(error_ids: Collection[int]) -> dict[int, list[ErrorFunction]]:
     return found
 
 
+def counted(error_ids: Collection[int]) -> dict[Counted, list[CountedRuns]]:
+    """Per function how often it ran, by kind of process and release."""
+    found: dict[Counted, list[CountedRuns]] = {}
+    query = CountedRuns.select().where(among(CountedRuns.error, error_ids))
+    for row in query.order_by(CountedRuns.program, CountedRuns.role, CountedRuns.release):
+        found.setdefault((row.error_id, row.caller), []).append(row)
+    return found
+
+
 def add_functions(store: Store, error_id: int, named: Iterable[Named]) -> None:
     """The functions of an error are known; what is there stays."""
     store.run_many(
-        "INSERT INTO error_functions (error_id, caller, module, name, begun, before, failed, estimated) "
-        "VALUES (?, ?, ?, ?, 0, 0, 0, ?) ON CONFLICT (error_id, caller) DO NOTHING",
-        [(error_id, one.caller, one.module, one.name, False) for one in named],
+        "INSERT INTO error_functions (error_id, caller, module, name) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (error_id, caller) DO NOTHING",
+        [(error_id, one.caller, one.module, one.name) for one in named],
     )
 
 
@@ -134,33 +157,35 @@ def add(store: Store, added: Sequence[NewRuns], now: float) -> None:
     quiet = quiet_since({one.error for one in added})
     rows = [
         (
-            one.begun,
-            one.begun if one.since < quiet.get(one.error, 0.0) else 0,
-            one.estimated,
-            one.error,
-            one.caller,
+            one.error, one.caller, one.program, one.role, one.release, one.begun,
+            one.begun if one.since < quiet.get(one.error, 0.0) else 0, 0, one.estimated,
         )
         for one in sorted(added)
-    ]
-    store.run_many(
-        "UPDATE error_functions SET begun = begun + ?, before = before + ?, estimated = estimated OR ? "
-        "WHERE error_id = ? AND caller = ?",
-        rows,
-    )
+    ]  # fmt: skip
+    store.run_many(_ADD, rows)
     _add_by_hour(store, [(one.error, one.caller, int(now // 3600), one.begun, 0) for one in sorted(added)])
 
 
-def add_failed(store: Store, failed: Mapping[Counted, Mapping[int, int]]) -> None:
+def add_failed(store: Store, failed: Mapping[RunKey, Mapping[int, int]]) -> None:
     """Adds occurrences in runs that were counted, by hour since the epoch."""
     rows = sorted(failed.items())
-    store.run_many(
-        "UPDATE error_functions SET failed = failed + ? WHERE error_id = ? AND caller = ?",
-        [(sum(hours.values()), *counted) for counted, hours in rows],
-    )
+    store.run_many(_ADD, [(*of, 0, 0, sum(hours.values()), False) for of, hours in rows])
     _add_by_hour(
         store,
-        [(*counted, hour, 0, count) for counted, hours in rows for hour, count in sorted(hours.items())],
+        [
+            (of.error, of.caller, hour, 0, count)
+            for of, hours in rows
+            for hour, count in sorted(hours.items())
+        ],
     )
+
+
+_ADD = (
+    "INSERT INTO counted_runs (error_id, caller, program, role, release, begun, before, failed, estimated) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (error_id, caller, program, role, release) DO UPDATE SET "
+    "begun = counted_runs.begun + excluded.begun, before = counted_runs.before + excluded.before, "
+    "failed = counted_runs.failed + excluded.failed, estimated = counted_runs.estimated OR excluded.estimated"
+)
 
 
 def _add_by_hour(store: Store, rows: Sequence[tuple[int, bool, int, int, int]]) -> None:
@@ -173,23 +198,41 @@ def _add_by_hour(store: Store, rows: Sequence[tuple[int, bool, int, int, int]]) 
 
 
 def quiet_since(error_ids: Collection[int]) -> dict[int, float]:
-    """Per watched error since when it is quiet."""
-    query = Watch.select(Watch.error, Watch.quiet_since).where(among(Watch.error, error_ids))
-    return dict(query.tuples())
+    """Per watched error since when it is quiet, and nothing of its service was lost."""
+    query = (
+        Watch.select(Watch.error, Watch.quiet_since, ErrorLog.service, ErrorLog.environment)
+        .join(ErrorLog)
+        .where(among(Watch.error, error_ids))
+    )
+    watched = [(error_id, since, (service, env)) for error_id, since, service, env in query.tuples()]
+    lost_at = {place: sessions.last_loss(*place) or 0.0 for place in {place for _, _, place in watched}}
+    return {error_id: max(since, lost_at[place]) for error_id, since, place in watched}
 
 
 def begin_silence(store: Store, quiet_since: Mapping[int, float]) -> None:
     """All runs known so far are before the silence that begins then, of errors whose watch is restarted by that."""
     store.run_many(
-        "UPDATE error_functions SET before = begun WHERE error_id = ? AND EXISTS "
-        "(SELECT 1 FROM watches WHERE watches.error_id = error_functions.error_id AND quiet_since < ?)",
+        "UPDATE counted_runs SET before = begun WHERE error_id = ? AND EXISTS "
+        "(SELECT 1 FROM watches WHERE watches.error_id = counted_runs.error_id AND quiet_since < ?)",
         [(error_id, moment(at)) for error_id, at in sorted(quiet_since.items())],
     )
 
 
 def begin_silence_of(error_id: int) -> None:
     """All runs of this error's functions known so far are before the silence that begins now."""
-    ErrorFunction.update(before=ErrorFunction.begun).where(ErrorFunction.error == error_id).execute()
+    CountedRuns.update(before=CountedRuns.begun).where(CountedRuns.error == error_id).execute()
+
+
+def add_loss(session: Session, reason: str, count: int, now: float) -> None:
+    """Adds to a session's losses for one reason, heard of at `now`; the runs known so far in its service may have
+    failed, so that they are before the silence that begins now."""
+    watched = (
+        Watch.select(Watch.error)
+        .join(ErrorLog)
+        .where((ErrorLog.service == session.service) & (ErrorLog.environment == session.environment))
+    )
+    CountedRuns.update(before=CountedRuns.begun).where(CountedRuns.error.in_(watched)).execute()
+    sessions.add_loss(session.id, reason, count, now)
 
 
 def drop_counts_before(hour: int) -> int:

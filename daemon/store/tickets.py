@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from peewee import fn
 
@@ -131,6 +131,16 @@ def recorded_since(ticket: Ticket, action: str, since: float) -> bool:
     )
 
 
+class Found(NamedTuple):
+    """What a look at a watch found."""
+
+    seen_seconds: float
+    waits: Facts
+    """What the closing waits for."""
+    beside: Facts
+    """`Watch.found`."""
+
+
 def restart_watch(error: ErrorLog, quiet_since: float) -> None:
     """Begins the error's watch, or restarts it when `quiet_since` is later."""
     watch = Watch.get_or_none(Watch.error == error)
@@ -140,6 +150,7 @@ def restart_watch(error: ErrorLog, quiet_since: float) -> None:
         watch.quiet_since = quiet_since
         watch.seen_seconds = 0.0
         watch.inconclusive_at = watch.ready_at = None
+        watch.found = {}
         watch.save()
     else:
         return
@@ -156,10 +167,10 @@ def note_reappeared(error: ErrorLog, at: float | None) -> None:
     Watch.update(reappeared_at=at).where(Watch.error == error).execute()
 
 
-def note_check(watch: Watch, seen_seconds: float, waits: Facts, now: float) -> None:
-    """Notes what the newest look at a watch found: seconds seen, and what it waits for."""
-    watch.checked_at, watch.seen_seconds = now, seen_seconds
-    watch.waiting, watch.waiting_for = waits, waiting(waits)
+def note_check(watch: Watch, found: Found, now: float) -> None:
+    """Notes what the newest look at a watch found."""
+    watch.checked_at, watch.seen_seconds, watch.found = now, found.seen_seconds, found.beside
+    watch.waiting, watch.waiting_for = found.waits, waiting(found.waits)
     watch.save()
 
 
@@ -179,8 +190,8 @@ def restart_watches(store: Store, quiet_since: Mapping[int, float]) -> None:
     """Restarts these errors' watches where the moment is later than the watch's own."""
     runs.begin_silence(store, quiet_since)
     store.run_many(
-        "UPDATE watches SET quiet_since = ?, seen_seconds = 0, inconclusive_at = NULL, ready_at = NULL "
-        "WHERE error_id = ? AND quiet_since < ?",
+        "UPDATE watches SET quiet_since = ?, seen_seconds = 0, inconclusive_at = NULL, ready_at = NULL, "
+        "found = '{}' WHERE error_id = ? AND quiet_since < ?",
         [(moment(at), error_id, moment(at)) for error_id, at in sorted(quiet_since.items())],
     )
 
@@ -221,16 +232,19 @@ def last_tests(error_ids: Collection[int] | None) -> dict[int, str]:
     return dict(query.tuples())
 
 
-def note_checks(store: Store, checks: Collection[tuple[int, float, float, Facts]], now: float) -> None:
-    """Notes (error, quiet since, seconds seen, waiting for) of watches that were not restarted meanwhile."""
+def note_checks(store: Store, checks: Collection[tuple[int, float, Found]], now: float) -> None:
+    """Notes what was found (error, quiet since, found) of watches that were not restarted meanwhile."""
     store.run_many(
-        "UPDATE watches SET checked_at = ?, seen_seconds = ?, waiting_for = ?, waiting = ? "
+        "UPDATE watches SET checked_at = ?, seen_seconds = ?, waiting_for = ?, waiting = ?, found = ? "
         "WHERE error_id = ? AND quiet_since = ?",
         [
-            (moment(now), seen, waiting(waits), json.dumps(waits), error_id, moment(since))
-            for error_id, since, seen, waits in checks
+            (
+                moment(now), found.seen_seconds, waiting(found.waits), json.dumps(found.waits),
+                json.dumps(found.beside), error_id, moment(since),
+            )
+            for error_id, since, found in checks
         ],
-    )
+    )  # fmt: skip
 
 
 def client(client_id: str) -> Client | None:

@@ -15,7 +15,7 @@ from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, clipped, len
 from tocsin.daemon.tickets import chance as chances
 from tocsin.daemon.tickets.chance import HOUR, Before
 from tocsin.daemon.tickets.kinds import Kind, Run, masked
-from tocsin.daemon.tickets.runs import Runs, not_exercised
+from tocsin.daemon.tickets.runs import Runs, not_exercised, times_until
 from tocsin.daemon.tickets.runs import chance as chance_of_runs
 
 
@@ -243,9 +243,18 @@ def _earliest(silence: Silence, rule: Rule, quiet: float, seen: float, now: floa
     left = [rule.duration - quiet]
     if not rule.by_clock and not rule.batch:
         left.append(rule.min_seen * rule.duration - seen)
-        if 0 < rule.max_chance < 1 and silence.before is not None and not silence.corrected:
-            left.append(chances.units_until(silence.before, rule.max_chance) * HOUR - seen)
+        if 0 < rule.max_chance < 1 and not silence.corrected:
+            left.append(_until_unlikely(silence, rule.max_chance, seen))
     return max(now, since + max(left))
+
+
+def _until_unlikely(silence: Silence, at_most: float, seen: float) -> float:
+    """Seconds that it must still be seen until its chance is that small: of runs, if they go on at their pace."""
+    if isinstance(silence.runs, Runs) and chance_of_runs(silence.runs) is not None:
+        return seen * (times_until(silence.runs, at_most) - 1) if silence.runs.since else 0.0
+    if silence.before is None:
+        return 0.0
+    return chances.units_until(silence.before, at_most) * HOUR - seen
 
 
 def is_written_off(process: Process, up: Sequence[Interval], gone_after: float) -> bool:

@@ -7,7 +7,7 @@ shows no error, whether it is corrected or not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,9 +18,12 @@ NOT_LOADED = "not_loaded"
 NOT_TOLD = "not_told"
 """Why runs are unknown where a process says nothing of the function: an older handler, or one that ended soon."""
 
+_MOST = 1e9
+"""Times as many runs after which nobody waits any longer."""
+
 
 class Counted(Struct, frozen=True):
-    """What is counted of one function, over all processes."""
+    """What is counted of one function, over the processes of one kind."""
 
     caller: bool
     module: str
@@ -40,6 +43,16 @@ class Reported(Struct, frozen=True):
     """Why it does not count it, "" where it does."""
 
 
+class KindRuns(Struct, frozen=True):
+    """The runs of a function in processes of one kind."""
+
+    name: str
+    """Of the kind of process."""
+    since: int
+    before: int
+    failed: int
+
+
 class Runs(Struct, frozen=True, omit_defaults=True):
     """How often the function ran in which an error happens, or where that one is gone, its caller."""
 
@@ -55,6 +68,13 @@ class Runs(Struct, frozen=True, omit_defaults=True):
     estimated: bool = False
     unknown: str = ""
     """Why a process that is alive does not count them: there may be more. "" where all of them do."""
+    kinds: Sequence[KindRuns] = ()
+    """The same by the kinds of process that logged the error, where there are several."""
+
+    @property
+    def of_each_kind(self) -> Sequence[KindRuns]:
+        """The runs by kind, also where there is one only."""
+        return self.kinds or [KindRuns("", self.since, self.before, self.failed)]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -87,24 +107,65 @@ def known(functions: Iterable[Counted], processes: Iterable[Sequence[Reported]])
     return why or NOT_TOLD
 
 
+def together(kinds: Mapping[str, Runs | str]) -> Runs | str:
+    """The runs in all kinds of process that logged the error, each by its name; else why nothing is known of them."""
+    counted = {name: one for name, one in kinds.items() if isinstance(one, Runs)}
+    reasons = [one.unknown if isinstance(one, Runs) else one for one in kinds.values()]
+    why = next((reason for reason in reasons if reason), "")
+    if not counted or len(kinds) == 1:
+        return next(iter(counted.values()), why)
+    return Runs(
+        function=next(iter(counted.values())).function,
+        since=sum(one.since for one in counted.values()),
+        before=sum(one.before for one in counted.values()),
+        failed=sum(one.failed for one in counted.values()),
+        caller=any(one.caller for one in counted.values()),
+        estimated=any(one.estimated for one in counted.values()),
+        unknown=why,
+        kinds=[KindRuns(name, one.since, one.before, one.failed) for name, one in counted.items()],
+    )
+
+
 def not_exercised(runs: Runs | str, least: int) -> bool:
-    """Whether every process counts the function, and all of them together have not run it often enough."""
-    return isinstance(runs, Runs) and not runs.unknown and runs.since < least
+    """Whether every process counts the function, and those of one kind together have not run it often enough."""
+    if not isinstance(runs, Runs) or runs.unknown:
+        return False
+    return min(one.since for one in runs.of_each_kind) < least
 
 
 def chance(runs: Runs | str) -> float | None:
     """The chance that so many runs do not fail though nothing was corrected; None when it cannot be told.
 
     Of k failures in m runs the next n are all clean with (m / (m + n))^k: exactly so where the last of the m failed,
-    and more cautious where some of them came after it.
+    and more cautious where some of them came after it. Each kind of process has its own share of failing runs.
     """
-    if not isinstance(runs, Runs) or not runs.failed or not runs.before:
+    if not isinstance(runs, Runs):
         return None
-    return math.pow(runs.before / (runs.before + runs.since), runs.failed)
+    told = [one for one in runs.of_each_kind if one.failed and one.before]
+    return (
+        math.prod(math.pow(one.before / (one.before + one.since), one.failed) for one in told)
+        if told
+        else None
+    )
 
 
-def runs_until(runs: Runs, at_most: float) -> float:
-    """How many runs it takes from the silence's beginning until the chance is that small; inf: it never is."""
-    if not runs.failed or at_most <= 0:
+def times_until(runs: Runs, at_most: float) -> float:
+    """How many times as many runs as since the silence began it takes until the chance is that small; inf: never."""
+    told = [one for one in runs.of_each_kind if one.failed and one.before and one.since]
+    if not told or at_most <= 0:
         return math.inf
-    return runs.before * (math.pow(at_most, -1 / runs.failed) - 1)
+    kinds = [(one.failed, one.since / one.before) for one in told]
+    wanted = -math.log(at_most)
+
+    def grown(times: float) -> float:
+        return math.fsum(failed * math.log1p(pace * times) for failed, pace in kinds)
+
+    low, high = 0.0, 1.0
+    while grown(high) < wanted:
+        low, high = high, high * 2
+        if high > _MOST:
+            return math.inf
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if grown(middle) >= wanted else (middle, high)
+    return high

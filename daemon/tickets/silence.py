@@ -21,7 +21,8 @@ from tocsin.daemon.tickets import chance, evidence, kinds, run_reports
 from tocsin.daemon.tickets.evidence import NotSeen, Process, Restart, Rule, Silence, WaitingFor
 from tocsin.daemon.tickets.kinds import Kind, KindFacts, Run
 from tocsin.daemon.tickets.releases import FixedIn, fixed_in
-from tocsin.daemon.tickets.run_reports import RunReports
+from tocsin.daemon.tickets.run_reports import RunReports, Wanted
+from tocsin.daemon.tickets.runs import Runs as JudgedRuns
 
 GATED = "critical"
 """Priority of the tickets that a person closes."""
@@ -186,7 +187,7 @@ def silence_of(
             _runs(found.sources),
         ),
         before=chance.hours_before(found.hours, before, error.first_seen, quiet_since),
-        runs=of.reports.of(error.id, quiet_since),
+        runs=_runs_in(of, error.id, quiet_since, needed, fix),
         corrected=last_test is not None,
         restarts=restarts,
         not_seen=NotSeen(
@@ -195,6 +196,15 @@ def silence_of(
             untold=intervals.intersection(intervals.difference(told, seen), of.up),
         ),
     )
+
+
+def _runs_in(
+    of: Known, error_id: int, quiet_since: float, needed: Wanted, fix: FixedIn | None
+) -> JudgedRuns | str:
+    """How often the error's function ran in the processes that its silence is judged by."""
+    if fix is None:
+        return of.reports.of(error_id, quiet_since, needed)
+    return of.reports.of(error_id, quiet_since, needed, fix.lacks)
 
 
 def _restarts(of: Known, fix: FixedIn | None) -> list[Restart]:

@@ -58,6 +58,17 @@ def facts(finding: Finding) -> dict[str, Any]:
     return finding.waiting.facts if finding.waiting is not None else {}
 
 
+def found(finding: Finding, error: ErrorLog, quiet_since: float, *, corrected: bool) -> rows.Found:
+    """A finding as the tables keep it until the next check."""
+    earliest = finding.earliest_close if math.isfinite(finding.earliest_close) else None
+    beside = {
+        "earliest_close": earliest,
+        "chance": finding.chance,
+        "runs": ran(finding, error, quiet_since, corrected=corrected),
+    }
+    return rows.Found(finding.seen_seconds, facts(finding), beside)
+
+
 def finding(store: Store, config: Config, error_id: int, now: float) -> Finding | None:
     """How far the watch over an error has come now; None when there is none. Reads only."""
     with store.reading():
@@ -95,24 +106,22 @@ class WatchSweep:
         except Exception:
             log.exception("aliases_not_looked_at")
         findings: dict[int, Finding] = {}
-        waiting: list[tuple[Watch, Finding]] = []
-        for watch, error, silence, of, found in self._watched(now):
+        waiting: list[tuple[int, float, rows.Found]] = []
+        for watch, error, silence, of, who in self._watched(now):
             try:
-                finding = evidence.judge(silence, _rule(of, found), now)
+                finding = evidence.judge(silence, _rule(of, who), now)
                 notified = {Verdict.UNSEEN: watch.inconclusive_at, Verdict.READY: watch.ready_at}
                 if finding.verdict is Verdict.WAIT or notified.get(finding.verdict) is not None:
-                    waiting.append((watch, finding))
+                    noted = found(finding, error, watch.quiet_since, corrected=silence.corrected)
+                    waiting.append((error.id, watch.quiet_since, noted))
                 else:
                     with self._store.transaction():
-                        finding = self._check(error.id, of, found, now) or finding
+                        finding = self._check(error.id, of, who, now) or finding
                 findings[error.id] = finding
             except Exception:
                 log.exception("watch_not_checked", error_id=error.id)
         with self._store.transaction():
-            rows.note_checks(
-                self._store,
-                [(w.error_id, w.quiet_since, f.seen_seconds, facts(f)) for w, f in waiting], now,
-            )  # fmt: skip
+            rows.note_checks(self._store, waiting, now)
             rows.remember_fact(LAST_CHECK, repr(now))
         return findings
 
@@ -137,15 +146,15 @@ class WatchSweep:
                 place = (error.service, error.environment)
                 since[place] = min(since.get(place, math.inf), watch.quiet_since)
             services = {place: known(self._config, *place, oldest, now) for place, oldest in since.items()}
-        found = []
+        gathered = []
         for watch in watches:
             error = watched[watch.error_id]
             of = services[error.service, error.environment]
             silence = silence_of(error, watch.quiet_since, tests.get(error.id), of, who[error.id])
-            found.append((watch, error, silence, of, who[error.id]))
-        return found
+            gathered.append((watch, error, silence, of, who[error.id]))
+        return gathered
 
-    def _check(self, error_id: int, of: Known, found: Logged, now: float) -> Finding | None:
+    def _check(self, error_id: int, of: Known, who: Logged, now: float) -> Finding | None:
         """Looks again at what may speak against a step; where the service was seen alive, only more can have come."""
         errors.lock(self._store, [error_id])
         error = ErrorLog.get_by_id(error_id)
@@ -158,11 +167,12 @@ class WatchSweep:
         newest = processes(of.rule, of.up, *place, watch.quiet_since)
         of = structs.replace(of, processes=newest, lost_at=sessions.last_loss(*place))
         last_test = corrections[-1].test_status if corrections else None
-        silence = silence_of(error, watch.quiet_since, last_test, of, found)
-        finding = evidence.judge(silence, _rule(of, found), now)
-        rows.note_check(watch, finding.seen_seconds, facts(finding), now)
+        silence = silence_of(error, watch.quiet_since, last_test, of, who)
+        finding = evidence.judge(silence, _rule(of, who), now)
+        noted = found(finding, error, watch.quiet_since, corrected=silence.corrected)
+        rows.note_check(watch, noted, now)
         if finding.verdict is Verdict.CLOSE:
-            missing = Missing(silence.lost, given_up(of, found))
+            missing = Missing(silence.lost, given_up(of, who))
             gated = self._config.watch.critical == "by_hand"
             own = [ticket for ticket in tickets if not (gated and ticket.priority == GATED)]
             self._close(error, own, watch, corrections, missing, finding, now)

@@ -67,7 +67,7 @@ def _happened(row: HistoryFacts, said: Words) -> HistoryFacts:
 
 
 def _watch(watch: WatchFacts) -> WatchFacts:
-    return structs.replace(watch, waiting_for="", waiting={}, inconclusive_at=None)
+    return structs.replace(watch, waiting_for="", waiting={}, inconclusive_at=None, runs={})
 
 
 def _mail(mail: MailFacts) -> MailFacts:

@@ -157,6 +157,15 @@ def test_a_client_opens_a_ticket_and_answers_as_itself(api):
     assert answer.json()["sender"] == "client"
 
 
+def test_a_client_reads_no_name_of_a_function_in_its_ticket_s_watch(api):
+    world = api.world
+    number = next(ticket.id for ticket in world.tickets() if ticket.client_id == "martin")
+    world.now += 60
+    world.app().ran(3, error=next(one.error_id for one in world.tickets() if one.id == number))
+    assert "shop.orders" in api.caller("read").get(f"{V1}/tickets/{number}").text
+    assert "shop.orders" not in api.caller("read", client="martin").get(f"{V1}/tickets/{number}").text
+
+
 @pytest.mark.parametrize("key", ["client_id", "error_id", "category"])
 def test_a_client_says_nothing_of_whose_and_of_what_its_ticket_is(api, key):
     martin = api.caller("act", client="martin")

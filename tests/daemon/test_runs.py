@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from tocsin.daemon import ticket_wording
 from tocsin.daemon.language import language
-from tocsin.daemon.tickets.runs import Counted, Reported, Runs, chance, known, not_exercised, runs_until
+from tocsin.daemon.tickets.runs import (
+    Counted,
+    KindRuns,
+    Reported,
+    Runs,
+    chance,
+    known,
+    not_exercised,
+    times_until,
+    together,
+)
 
 PLACE = Counted(False, "shop.orders", "price", begun=1572, before=40, failed=1)
 CALLER = Counted(True, "shop.views", "checkout", begun=90, before=80, failed=2)
@@ -97,12 +107,47 @@ def test_the_chance_is_one_at_first_and_never_grows_with_clean_runs(
     assert chance(ran(0, before + 1)) == 1
 
 
-@given(st.integers(1, 10**6), st.integers(1, 50), st.floats(0.001, 0.999))
-def test_after_as_many_runs_as_it_takes_the_chance_is_small_enough(
-    before: int, failed: int, at_most: float
+@given(st.integers(1, 10**5), st.integers(1, 50), st.integers(1, 10**6), st.floats(0.001, 0.999))
+def test_after_as_many_times_the_runs_the_chance_is_small_enough_and_not_before(
+    before: int, failed: int, since: int, at_most: float
 ) -> None:
-    needed = runs_until(ran(0, before + failed, failed), at_most)
-    assert chance(ran(math.ceil(needed * 1.000001) + 1, before + failed, failed)) <= at_most  # type: ignore[operator]
+    times = times_until(ran(since, before + failed, failed), at_most)
+    assert math.pow((before + failed) / (before + failed + times * since), failed) == pytest.approx(at_most)
+
+
+def test_of_code_that_has_not_run_nobody_knows_when_the_chance_is_small_enough() -> None:
+    assert times_until(ran(0), 0.5) == math.inf
+    assert times_until(ran(40, failed=0), 0.5) == math.inf
+
+
+BOTH = {"web": ran(90, before=90, failed=1), "worker": ran(0, before=10, failed=10)}
+
+
+def test_runs_in_several_kinds_of_process_add_up_and_each_is_told() -> None:
+    found = together(BOTH)
+    assert isinstance(found, Runs)
+    assert (found.since, found.before, found.failed) == (90, 100, 11)
+    assert found.kinds == [KindRuns("web", 90, 90, 1), KindRuns("worker", 0, 10, 10)]
+
+
+def test_a_kind_in_which_the_code_has_not_run_says_nothing_of_its_failures() -> None:
+    assert chance(together(BOTH)) == 0.5
+    assert not_exercised(together(BOTH), 1)
+
+
+def test_each_kind_makes_the_silence_less_likely() -> None:
+    assert chance(together({**BOTH, "worker": ran(10, before=10, failed=1)})) == 0.25
+
+
+def test_a_kind_that_cannot_count_makes_the_runs_of_all_a_least() -> None:
+    found = together({**BOTH, "worker": "no_monitoring"})
+    assert isinstance(found, Runs)
+    assert (found.since, found.unknown) == (90, "no_monitoring")
+    assert not not_exercised(found, 100)
+
+
+def test_where_no_kind_counts_it_is_said_why() -> None:
+    assert together({"web": "no_monitoring", "worker": "not_told"}) == "no_monitoring"
 
 
 def test_the_stated_chance_holds_over_many_errors_that_nobody_corrected() -> None:
@@ -114,7 +159,7 @@ def test_the_stated_chance_holds_over_many_errors_that_nobody_corrected() -> Non
             rate = 10 ** choice.uniform(-4, -1.5)
             failed = choice.randint(1, 4)
             before = sum(1 + int(choice.expovariate(-math.log1p(-rate))) for _ in range(failed))
-            needed = math.ceil(runs_until(ran(0, before, failed), at_most))
+            needed = math.ceil(times_until(ran(1, before, failed), at_most))
             watches += 1
             silent += 1 + int(choice.expovariate(-math.log1p(-rate))) > needed
         assert silent / watches == pytest.approx(at_most, abs=0.025)
@@ -134,6 +179,11 @@ def test_the_stated_chance_holds_over_many_errors_that_nobody_corrected() -> Non
          "not counted everywhere: Python older than 3.12 cannot count them",
          "f : 5 exécutions depuis la dernière occurrence, 0 échec ; en partie une estimation ; "
          "pas comptées partout : un Python antérieur à 3.12 ne sait pas les compter"),
+        (together(BOTH).facts,  # type: ignore[union-attr]
+         "shop.orders.price ran 90 times since the error was last seen, failed 0; before: 1 in 9; "
+         "in web: 90; in worker: 0",
+         "shop.orders.price : 90 exécutions depuis la dernière occurrence, 0 échec ; avant : 1 sur 9 ; "
+         "dans web : 90 ; dans worker : 0"),
         ({"unknown": "no_monitoring"},
          "runs are not known: Python older than 3.12 cannot count them",
          "exécutions inconnues : un Python antérieur à 3.12 ne sait pas les compter"),

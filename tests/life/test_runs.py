@@ -16,6 +16,7 @@ from tocsin.daemon.outgoing.templating import Templates
 from tocsin.daemon.queries import WatchFacts
 from tocsin.daemon.store.models import Mail
 from tocsin.daemon.ticket_wording import runs
+from tocsin.handler.protocol.event import Lost
 from tocsin.handler.protocol.wire import FunctionRuns, Observed
 
 DAY = 24 * HOUR
@@ -32,9 +33,9 @@ def watch_now(world: World) -> WatchFacts:
     return found.watch
 
 
-def watched(world: World, begun: int = 40) -> App:
+def watched(world: World, begun: int = 40, **header: Any) -> App:
     """An application that counts, with a ticket, and so many runs before the silence: the last one failed."""
-    app = world.app()
+    app = world.app(**header)
     app.fail(3)
     world.now += 60
     app.ran(begun - 1)
@@ -184,9 +185,133 @@ class RunsContract:
         assert status(world) == "closed"
 
 
-class TestSqlite(RunsContract):
+WEB, WORKER = {"program": "gunicorn"}, {"program": "celery worker", "pid": 78}
+
+
+def fixed_in_2(world: World, **kind: Any) -> App:
+    """The watched application, of release 1 (0 is known too), whose error is corrected in release 2."""
+    world.app(release="0").goodbye()
+    world.now += 1
+    app = watched(world, release="1", **kind)
+    change = NewCorrection(1, "orders.py", "bad", "good", "", "copilot", fixed_in="2")
+    world.now += 60
+    recording.record(world.store, world.config, [change], project=None, now=world.now)
+    return app
+
+
+class WhoseRunsContract:
+    def test_runs_in_a_kind_of_process_that_never_logged_it_do_not_count(self, world: World):
+        worker, web = watched(world, **WORKER), world.app(**WEB)
+        web.ran(500)
+        world.live(2 * DAY, worker, web)
+        web.ran(900)
+        world.check()
+        assert (status(world), watch_now(world).runs["since"]) == ("open", 0)
+        worker.ran(41)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_a_kind_that_never_logged_it_and_cannot_count_holds_the_numbers_of_the_others_not_up(
+        self, world: World
+    ):
+        worker, web = watched(world, **WORKER), world.app(**WEB)
+        web.ran(0, unknown="no_monitoring")
+        world.live(2 * DAY, worker, web)
+        world.check()
+        assert status(world) == "open"
+
+    def test_each_kind_that_logged_it_must_have_run_it(self, world: World):
+        worker, web = watched(world, **WORKER), world.app(**WEB)
+        web.ran(5)
+        web.fail(1)
+        world.now += 60
+        web.ran(6)
+        world.live(2 * DAY, worker, web)
+        web.ran(90)
+        world.check()
+        assert status(world) == "open"
+        worker.ran(41)
+        world.check()
+        assert status(world) == "closed"
+        kinds = world.tickets()[0].metadata["watch"]["runs"]["kinds"]
+        assert {one["name"]: one["since"] > 0 for one in kinds} == {"gunicorn": True, "celery worker": True}
+
+    def test_runs_of_the_release_without_the_correction_do_not_count(self, world: World):
+        old = fixed_in_2(world)
+        new = world.app(release="2", pid=78)
+        new.ran(0)
+        world.live(2 * DAY, old, new)
+        old.ran(500)
+        world.check()
+        assert status(world) == "in_progress"
+        assert watch_now(world).waiting == {"kind": "not_exercised", "name": "shop.orders.price"}
+        new.ran(3)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_clean_runs_of_the_old_release_are_runs_before_the_correction(self, world: World):
+        old = fixed_in_2(world)
+        new = world.app(release="2", pid=78)
+        new.ran(0)
+        world.live(HOUR, old, new)
+        old.ran(500)
+        new.ran(20)
+        seen = watch_now(world)
+        assert (seen.runs["before"], seen.runs["since"], seen.runs["failed"]) == (500, 20, 1)
+        assert seen.chance == 500 / 520
+
+    def test_a_later_release_than_that_of_the_correction_counts_too(self, world: World):
+        old = fixed_in_2(world)
+        for release in ("2", "3"):
+            world.live(HOUR, old)
+            new = world.app(release=release, pid=78)
+        new.ran(0)
+        new.ran(4)
+        assert watch_now(world).runs["since"] == 4
+
+    def test_while_the_release_is_waited_for_no_run_is_one_since_the_correction(self, world: World):
+        old = fixed_in_2(world)
+        world.live(HOUR, old)
+        old.ran(500)
+        assert watch_now(world).runs["since"] == 0
+
+    def test_runs_before_a_known_loss_do_not_count(self, world: World):
+        app = watched(world)
+        world.live(HOUR, app)
+        app.ran(60)
+        world.app(pid=78).log(Lost("spool_full", 58))
+        world.live(2 * DAY, app)
+        world.check()
+        assert (status(world), watch_now(world).runs["since"]) == ("open", 0)
+        app.ran(61)
+        world.check()
+        assert status(world) == "closed"
+
+    def test_the_earliest_closing_follows_from_the_pace_of_the_runs(self, world: World):
+        world.configure({**SETTINGS, "watch": {"max_chance": 0.25}})
+        app = watched(world)
+        began = world.now
+        world.live(DAY, app)
+        app.ran(80)  # As many as before in a day: the chance is 1/2, and 1/4 after twice as many again.
+        earliest = watch_now(world).earliest_close
+        assert earliest == pytest.approx(began + 3 * DAY, abs=HOUR)
+        world.check()
+        with world.store.reading():
+            noted = queries.watches(world.store, world.config, None, world.now)[1]
+        assert (noted.earliest_close, noted.chance) == (earliest, 0.5)
+
+    def test_what_a_check_found_is_forgotten_when_the_watch_restarts(self, world: World):
+        app = watched(world)
+        world.live(DAY / 2, app)
+        world.check()
+        app.fail(1)
+        noted = queries.watches(world.store, world.config, None, world.now)[1]
+        assert (noted.runs, noted.earliest_close) == ({}, world.now + DAY)
+
+
+class TestSqlite(RunsContract, WhoseRunsContract):
     database = "sqlite"
 
 
-class TestPostgres(RunsContract):
+class TestPostgres(RunsContract, WhoseRunsContract):
     database = "postgres"

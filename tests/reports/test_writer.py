@@ -31,6 +31,7 @@ from tocsin.daemon.store.models import (
     Ticket,
     Watch,
 )
+from tocsin.daemon.tickets.deployments import deployed
 from tocsin.reports.wording import Words
 from tocsin.reports.writer import ReportError, ReportWriter
 
@@ -82,6 +83,19 @@ def test_a_history_row_rewrites_its_ticket_and_its_error(site: Any) -> None:
     assert {"admin/tickets/4.html", "admin/errors/3.html"} <= changed(before, written(site))
     assert "admin/errors/1.html" not in changed(before, written(site))
     assert "looked at it" in site.read("admin/tickets/4.html")
+
+
+def test_a_release_that_is_out_stands_on_the_pages_of_its_services_open_errors_at_once(site: Any) -> None:
+    site.write()
+    before = written(site)
+    with site.store.reading():
+        one = ErrorLog.get(~ErrorLog.resolved)
+        other = ErrorLog.get(~ErrorLog.resolved & (ErrorLog.service != one.service))
+    deployed(site.store, one.service, "v2026.11", "ci", NOW, environment=one.environment)
+    site.write(NOW + 2)
+    assert f"admin/errors/{one.id}.html" in changed(before, written(site))
+    assert f"admin/errors/{other.id}.html" not in changed(before, written(site))
+    assert "v2026.11" in site.read(f"admin/errors/{one.id}.html")
 
 
 def test_without_a_change_only_the_sign_of_life_is_written(site: Any) -> None:
