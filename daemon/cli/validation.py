@@ -61,6 +61,7 @@ def autofix(context: Context, error_ids: tuple[int, ...], bundle: Path | None) -
 @click.option("--folder", help="The folder of the project's tests; default: tests or test.")
 @click.option("--command", help="The project's own tests, such as 'make test'; they must pass.")
 @click.option("--no-call", is_flag=True, help="Do not call the failing function again.")
+@click.option("--network", is_flag=True, help="Leave the network to the call that is made again.")
 @click.option("--python", help="The project's interpreter; default: its .venv, else this one.")
 @click.option("--timeout", default=120.0, type=click.FloatRange(1), help="Seconds for each run.")
 @click.option("--memory", default=2048, type=click.IntRange(64), help="Megabytes for each run.")
@@ -76,6 +77,7 @@ def validate(
     folder: str | None,
     command: str | None,
     no_call: bool,
+    network: bool,
     python: str | None,
     timeout: float,
     memory: int,
@@ -94,6 +96,7 @@ def validate(
         write=write,
         folder=folder,
         reproduce=not no_call,
+        network=network,
     )
     if bundle is not None:
         outcomes = _away(bundle, error_ids, project, options)

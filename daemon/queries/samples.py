@@ -38,6 +38,8 @@ class FrameFacts(Struct, frozen=True):
     statement: str | None
     first: int
     source: list[str]
+    call: dict[str, Any] | None = None
+    """The same with objects among them, and the one that a method belongs to as `self`."""
 
 
 class RaisedFacts(Struct, frozen=True):
@@ -227,4 +229,5 @@ def _frame(frame: Frame, places: dict[tuple[str, int], CodeLocation]) -> FrameFa
         statement=place.statement if place else None,
         first=place.first if place else 0,
         source=list(place.source) if place else [],
+        call=frame.call,
     )

@@ -30,7 +30,7 @@ def fit(event: Event) -> bytes:
 
 
 def _without_arguments(event: Event) -> Event:
-    return _changed(event, lambda frame: structs.replace(frame, arguments=None), 100, LIMIT)
+    return _changed(event, lambda frame: structs.replace(frame, arguments=None, call=None), 100, LIMIT)
 
 
 def _without_locals(event: Event) -> Event:

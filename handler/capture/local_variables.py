@@ -1,4 +1,4 @@
-"""The local variables of an event's frames as text, and a call's arguments as plain data: both without secrets.
+"""The local variables of an event's frames as text, without secrets.
 
 A value is written once, however many frames hold it, and secrets are looked for once, in all texts of an event
 together: so nothing is shown before everything has been read.
@@ -21,9 +21,6 @@ _TEXT, _NAME_TEXT = 200, 100
 _SHORT_NUMBER = 10**11
 """A whole number below it has too few digits to be a secret by its shape."""
 _NAMES_KEPT = 4096
-_ARGUMENT_TEXT = 2000
-_ARGUMENT_NODES = 200
-_ARGUMENT_DEPTH = 4
 
 NameTest = Callable[[str], object]
 Correct = Callable[[list[str]], None]
@@ -117,64 +114,6 @@ class LocalVariables:
             given.update(found)
             if shown:
                 given.update((name, shown[text]) for name, text in found.items() if text in shown)
-
-
-def arguments_of(
-    held: Mapping[str, Any], parameters: tuple[str, ...] | None, scrub: Scrubber
-) -> tuple[dict[str, Any], list[str]] | None:
-    """A call's arguments, when every one is plain data and none by its name a secret: they can be replayed. Then the
-    texts in them, in which secrets are still to be looked for.
-    """
-    if parameters is None:
-        return None
-    reading = _Arguments(scrub)
-    try:
-        found = {name: reading.plain(name, held[name], _ARGUMENT_DEPTH) for name in parameters}
-    except (_NotPlain, KeyError, RuntimeError):
-        return None
-    together = "\n".join(reading.texts)
-    return (found, reading.texts) if values.clean(together) == together else None
-
-
-class _NotPlain(Exception):
-    """An argument that cannot be written down and read back as it was."""
-
-
-class _Arguments:
-    """The arguments of one call, and the texts in them: secrets are looked for in all of these together."""
-
-    def __init__(self, scrub: Scrubber) -> None:
-        self._scrub = scrub
-        self._left = _ARGUMENT_NODES
-        self.texts: list[str] = []
-
-    def plain(self, name: str, value: Any, depth: int) -> Any:
-        """The value under a name, as it is. Raises _NotPlain."""
-        self._left -= 1
-        cls = type(value)
-        if self._left < 0 or depth < 0:
-            raise _NotPlain
-        if value is None or cls is bool or cls is float:
-            return value
-        if cls is int:
-            if -(2**63) <= value < 2**63 and not self._scrub.secret_name(name):
-                return value
-        elif cls is str:
-            if len(value) <= _ARGUMENT_TEXT and not self._scrub.secret_name(name):
-                self.texts.append(value)
-                return value
-        elif cls is list:
-            if not self._scrub.names_an_item(value):
-                return [self.plain(name, item, depth - 1) for item in value[:_ARGUMENT_NODES]]
-        elif cls is dict and len(value) <= _ARGUMENT_NODES and not self._scrub.names_its_value(value):
-            return {self._key(k): self.plain(k, v, depth - 1) for k, v in list(value.items())}
-        raise _NotPlain
-
-    def _key(self, key: object) -> str:
-        if type(key) is str and len(key) <= _TEXT:
-            self.texts.append(key)
-            return key
-        raise _NotPlain
 
 
 def _harmless(text: str) -> str:

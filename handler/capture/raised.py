@@ -11,6 +11,7 @@ import inspect
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Literal
@@ -18,8 +19,9 @@ from typing import Any, Literal
 from msgspec import structs
 
 from tocsin.handler.capture import values
+from tocsin.handler.capture.call_data import arguments_of, call_of, has_state
 from tocsin.handler.capture.inapp import in_app, is_notebook
-from tocsin.handler.capture.local_variables import LocalVariables, VariableNames, arguments_of
+from tocsin.handler.capture.local_variables import LocalVariables, VariableNames
 from tocsin.handler.capture.members import (
     LEAVES,
     Member,
@@ -70,6 +72,7 @@ class Code:
         "identity",
         "in_app",
         "module",
+        "nested",
         "of_shell",
         "parameters",
         "path",
@@ -84,6 +87,8 @@ class Code:
         self.comprehension = code.co_name in _COMPREHENSIONS
         self.hides = _HIDING in code.co_varnames or _HIDING in code.co_cellvars
         self.identity = hash((code.co_filename, _name_of(code), code.co_firstlineno))
+        self.nested = "<" in _name_of(code)
+        """Whether it is made anew each time, so that nobody else can call it: a lambda, an inner function."""
         self.parameters = _parameters(code)
         self.frames: dict[int, Frame] = {}
         """Frames that show no variables, by their lines."""
@@ -351,26 +356,32 @@ class _Reading:
     def _with_locals(self, kept: list[tuple[TracebackType, Code, int]]) -> tuple[Frame, ...]:
         frames: list[Frame] = []
         given = 0
+        wanted = True  # the innermost call of ours that can be made by itself
         for call, code, line in reversed(kept):
             if code.in_app and self._locals > 0 and given < _LOCALS_FRAMES:
                 self._locals -= 1
-                frames.append(self._frame(call, code, line, innermost=given == 0))
+                frames.append(self._frame(call, code, line, with_call=wanted))
+                wanted = wanted and code.nested
                 given += 1
             else:
                 frames.append(code.frames.get(line) or code.frame(line))
         frames.reverse()
         return tuple(frames)
 
-    def _frame(self, call: TracebackType, code: Code, line: int, *, innermost: bool) -> Frame:
-        """A frame with its variables; the innermost one with its call's arguments too."""
-        held = _locals(call, code)
+    def _frame(self, call: TracebackType, code: Code, line: int, *, with_call: bool) -> Frame:
+        """A frame with its variables, and with its call's arguments."""
+        held, scrub = _locals(call, code), self._traces._scrub
         shown = self._variables.of(held, code.of_shell)
-        if not innermost or (given := arguments_of(held, code.parameters, self._traces._scrub)) is None:
-            return Frame(code.path, code.module, code.function, line, shown)
-        arguments, texts = given
-        frame = Frame(code.path, code.module, code.function, line, shown, arguments)
-        # With a secret in it, it cannot be replayed.
-        self._variables.add(texts, lambda _: structs.force_setattr(frame, "arguments", None))
+        frame = Frame(code.path, code.module, code.function, line, shown)
+        if not with_call:
+            return frame
+        plain = arguments_of(held, code.parameters, scrub)
+        described = call_of(held, code.parameters, scrub) if plain is None or has_state(held) else None
+        for name, given in (("arguments", plain), ("call", described)):
+            if given is not None:
+                structs.force_setattr(frame, name, given[0])
+                # With a secret in it, it cannot be replayed.
+                self._variables.add(given[1], partial(_without, frame, name))
         return frame
 
     def _recursive(self, calls: Calls) -> tuple[tuple[str, str], ...]:
@@ -385,6 +396,10 @@ class _Reading:
             values.clean(values.shortened(tell(message), 400)),
             values.clean(values.shortened(tell(text.strip()), 400)),
         )
+
+
+def _without(frame: Frame, name: str, _: list[str]) -> None:
+    structs.force_setattr(frame, name, None)
 
 
 def _name_of(code: CodeType) -> str:

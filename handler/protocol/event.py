@@ -41,6 +41,8 @@ class Frame(Struct, frozen=True, array_like=True, omit_defaults=True):
     locals: dict[str, str] | None = None
     arguments: dict[str, Any] | None = None
     """Of an in-app frame: the call's arguments, when they are plain data (numbers, str, lists, ...)."""
+    call: dict[str, Any] | None = None
+    """The same where objects are among them, the method's own as `self`: `capture.call_data` says how."""
 
 
 class Syntax(Struct, frozen=True, array_like=True):

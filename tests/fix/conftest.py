@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.bug_records import BUGS, ROOT, record_bugs
+from support.bug_records import ROOT, make_project, record_bugs
 
 from tocsin.daemon import queries
 from tocsin.daemon.agent.fixing import Fixer, Work
@@ -64,7 +64,7 @@ def store(recorded: Path, tmp_path: Path) -> Iterator[Store]:
 def project(tmp_path: Path) -> Path:
     """The developer's repository: the broken code committed, a change and a new file that are not."""
     project = tmp_path / "project"
-    shutil.copytree(BUGS / "broken", project / "app")
+    make_project(project)
     (project / "notes.txt").write_text("committed\n")
     git(project, "init", "--quiet", "--initial-branch=main")
     git(project, "add", "--all")

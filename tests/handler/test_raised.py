@@ -42,6 +42,29 @@ def test_plain_arguments_of_the_innermost_in_app_frame_are_kept() -> None:
     assert raised.frames[-2].arguments is None
 
 
+def test_the_call_of_a_method_with_a_state_is_described() -> None:
+    class Shelf:
+        def __init__(self) -> None:
+            self.places = 0
+
+        def free(self, taken: int) -> float:
+            return taken / self.places
+
+    frame = raised_by(lambda: Shelf().free(1)).frames[-1]
+    assert frame.arguments == {"taken": 1}
+    assert frame.call is not None
+    assert frame.call["self"]["$"][2] == {"places": 0}
+
+
+def test_of_a_lambda_the_call_around_it_is_kept_too() -> None:
+    raised = raised_by(lambda: least([{"n": 1}, {}]))
+    assert [frame.arguments for frame in raised.frames[-2:]] == [{"items": [{"n": 1}, {}]}, {"item": {}}]
+
+
+def least(items: list[dict[str, int]]) -> Any:
+    return min(items, key=lambda item: item["n"])
+
+
 @pytest.mark.parametrize(
     "value",
     [object(), (1,), {1: 2}, 2**64, "a\ud800", "x" * 9999, "password=x", float, [object()], {"token": "x"}],

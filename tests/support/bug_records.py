@@ -19,11 +19,17 @@ NAMES = sorted(path.stem for path in (BUGS / "broken").glob("*.py"))
 PATIENCE = 60.0
 
 
+def make_project(directory: Path) -> None:
+    """The project with the broken code."""
+    shutil.copytree(BUGS / "project", directory, dirs_exist_ok=True)
+    shutil.copytree(BUGS / "broken", directory / "app")
+
+
 def record_bugs(here: Path) -> Path:
     """The SQLite database of a daemon to which every bug was shipped three times."""
     config = f'[daemon]\nlisten = ["ipc://{here}/s"]\nstate_dir = "{here}/state"\n'
     server = here / "srv" / "bugs"
-    shutil.copytree(BUGS / "broken", server / "app")
+    make_project(server)
     with DaemonProcess(here, config) as daemon:
         run = [sys.executable, str(BUGS / "run.py"), f"ipc://{here}/s", str(here / "spool"), str(server)]
         done = subprocess.run(run, env=daemon.environ, capture_output=True, text=True, timeout=PATIENCE)

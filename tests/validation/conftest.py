@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.bug_records import BUGS, record_bugs
+from support.bug_records import make_project, record_bugs
 
 from tocsin.daemon.config import Config, parse
 from tocsin.daemon.store.database import Store, open_store
@@ -36,5 +36,5 @@ def config() -> Config:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The developer's checkout with the broken code."""
-    shutil.copytree(BUGS / "broken", tmp_path / "checkout" / "app")
+    make_project(tmp_path / "checkout")
     return tmp_path / "checkout"

@@ -201,7 +201,7 @@ def test_a_link_in_the_tests_place_is_replaced_and_not_followed(besieged: Path) 
     (besieged / "tests").mkdir()
     secret = besieged.parent / "secret.py"
     (besieged / "tests" / f"{name_of(7)}.py").symlink_to(secret)
-    write(besieged, "tests", 7, b"{}")
+    write(besieged, "tests", name_of(7), b"{}")
     assert secret.read_text() == "SECRET = 1\n"
 
 

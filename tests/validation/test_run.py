@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from tocsin.daemon.corrections.validation import (
 from tocsin.daemon.corrections.validation.judge import Evidence, Seen, verdict
 from tocsin.daemon.corrections.validation.outcome import Check, Run
 from tocsin.daemon.corrections.validation.project import locate
-from tocsin.daemon.corrections.validation.sandbox import Limits
+from tocsin.daemon.corrections.validation.sandbox import Limits, can_cut_network
 
 OLD, NEW = "return PRICES[sku]", "return PRICES.get(sku, 0)"
 PLAIN = Options(pytest=False)
@@ -60,12 +61,12 @@ def test_the_checkout_is_left_as_it_was(project: Path) -> None:
 
 def test_the_written_test_is_green_on_the_new_code_and_red_on_the_old(project: Path) -> None:
     (project / "test").mkdir()
-    assert run(project, Options(pytest=False, write=True)).written == "test/test_tocsin_7.py"
+    assert run(project, Options(pytest=False, write=True)).written == "test/test_orders_price.py"
     pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test"]
     assert subprocess.run(pytest_, cwd=project, capture_output=True, timeout=60).returncode == 0
     path = project / "shop" / "orders.py"
     path.write_text(path.read_text().replace(NEW, OLD))
-    alone = [sys.executable, "test/test_tocsin_7.py"]
+    alone = [sys.executable, "test/test_orders_price.py"]
     assert subprocess.run(alone, cwd=project, capture_output=True, timeout=60).returncode == 1
 
 
@@ -166,6 +167,34 @@ def test_secrets_and_endpoints_of_ours_do_not_reach_the_code(
     )
     outcome = run(project, Options(pytest=False, command=f'{sys.executable} -c "{code}"'))
     assert outcome.status == "passed", outcome
+
+
+ASKS = "import socket; socket.create_connection(('127.0.0.1', {port}), 5).close()"
+
+
+@pytest.mark.parametrize(("network", "status"), [(False, "failed"), (True, "passed")])
+@pytest.mark.skipif(not can_cut_network(), reason="this system lets nobody have a network of his own")
+def test_the_call_reaches_nobody_unless_it_is_let(project: Path, network: bool, status: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = ASKS.format(port=server.getsockname()[1]) + "; return 0"
+        outcome = run(project, Options(pytest=False, network=network), case(body(project, code)))
+    assert outcome.status == status, outcome.summary
+    assert ("ConnectionRefusedError" in outcome.summary) == (not network)
+
+
+def test_within_its_own_network_a_call_reaches_itself(project: Path) -> None:
+    code = "import socket; s = socket.create_server(('127.0.0.1', 0)); "
+    code += "socket.create_connection(s.getsockname(), 5).close(); return 0"
+    outcome = run(project, about=case(body(project, code)))
+    assert outcome.status == "passed", outcome.summary
+
+
+def test_where_the_network_cannot_be_cut_off_the_result_says_so(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.daemon.corrections.validation.run.can_cut_network", lambda: False)
+    (check,) = [one for one in run(project).checks if "network" in one.name]
+    assert (check.status, check.detail) == ("skipped", "this system does not let this user")
 
 
 def test_what_it_ran_on_and_how_long_is_kept(project: Path) -> None:

@@ -17,6 +17,8 @@ from tocsin.daemon.queries.samples import EventFacts, FrameFacts
 
 CALLS = 5
 """Different calls kept of one error."""
+MODULES = 10
+"""Modules of the application's calls that are kept of one call."""
 
 _DEPTH = 8
 _NODES = 1000
@@ -35,6 +37,16 @@ class Call(Struct, frozen=True):
     """The exception's type, as the event names it."""
     arguments: dict[str, Any] | None = None
     """By parameter; None when they were no plain data."""
+    described: dict[str, Any] | None = None
+    """The same with objects among them, and the one that a method belongs to as `self`."""
+    within: str = ""
+    """The inner function or lambda of this one in which it failed; '' for the function itself."""
+    modules: list[tuple[str, str]] = []
+    """(module, path) of the application's calls above it, where an application context may be found."""
+
+    @property
+    def replayable(self) -> bool:
+        return self.arguments is not None or self.described is not None
 
 
 class Change(Struct, frozen=True):
@@ -81,8 +93,12 @@ def case_of(error: ErrorDetail) -> Case:
 def checked(case: Case) -> Case:
     """The case of a bundle with calls of plain data only, whoever wrote it."""
     calls = [
-        call if call.arguments is None or (_named(call.function) and plain(call.arguments))
-        else structs.replace(call, arguments=None)
+        structs.replace(
+            call,
+            arguments=_data(call.function, call.arguments),
+            described=_data(call.function, call.described),
+            modules=call.modules[:MODULES],
+        )
         for call in case.calls[:CALLS]
     ]  # fmt: skip
     return structs.replace(case, calls=calls)
@@ -119,28 +135,38 @@ def _calls(events: Iterable[EventFacts]) -> list[Call]:
         call = _call(event)
         if call is not None:
             found.setdefault(msgspec.msgpack.encode(call), call)
-    return sorted(found.values(), key=lambda call: call.arguments is None)[:CALLS]
+    return sorted(found.values(), key=lambda call: not call.replayable)[:CALLS]
 
 
 def _call(event: EventFacts) -> Call | None:
     if not event.exceptions:
         return None
     raised = event.exceptions[0]
-    frame = next((frame for frame in reversed(raised.frames) if frame.in_app), None)
-    if frame is None:
+    own = [frame for frame in reversed(raised.frames) if frame.in_app]
+    if not own:
         return None
+    failed = own[0]
+    frame = next((one for one in own[1:] if _is_around(one, failed)), failed)
     return Call(
         module=frame.module,
         function=frame.function,
         path=frame.path,
         error=raised.type,
-        arguments=_replayable(frame),
+        arguments=_data(frame.function, frame.arguments),
+        described=_data(frame.function, frame.call),
+        within=failed.function if frame is not failed else "",
+        modules=list(dict.fromkeys((one.module, one.path) for one in own))[:MODULES],
     )
 
 
-def _replayable(frame: FrameFacts) -> dict[str, Any] | None:
-    replayable = frame.arguments is not None and _named(frame.function) and plain(frame.arguments)
-    return frame.arguments if replayable else None
+def _is_around(frame: FrameFacts, inner: FrameFacts) -> bool:
+    """Whether a call is one of the function in which the other one was defined, and can be made again."""
+    known = frame.arguments is not None or frame.call is not None
+    return known and frame.path == inner.path and inner.function.startswith(f"{frame.function}.")
+
+
+def _data(function: str, given: dict[str, Any] | None) -> dict[str, Any] | None:
+    return given if given is not None and _named(function) and plain(given) else None
 
 
 def _named(function: str) -> bool:

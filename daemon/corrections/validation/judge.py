@@ -115,7 +115,8 @@ def verdict(evidence: Evidence) -> Verdict:
         )
     return Verdict(
         PENDING,
-        f"Not reproduced ({why}), and no tests of the project's own were run (--command): nothing is proved.",
+        f"Not reproduced ({why}), and no tests of the project's own were run: nothing is proved. "
+        "A test of yours that fails on the old code would: name it with --command.",
     )
 
 

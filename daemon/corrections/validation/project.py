@@ -6,6 +6,7 @@ Every path from outside is resolved inside the project or refused.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -24,6 +25,8 @@ COPY_FILES = 100_000
 
 _DEEPEST = 40
 """Parts of a frame's path that are looked at."""
+
+_SETTINGS = re.compile(r"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]{1,200})["']""")
 
 _LEFT_OUT = frozenset((
     ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "node_modules", "__pycache__", ".mypy_cache",
@@ -75,6 +78,24 @@ def locate(root: Path, call: Call) -> Subject | None:
             name = "/".join(filter(None, [base, *parts[start:]]))
             if name.endswith(".py") and _is_file(root, name):
                 return _subject(name, call.module)
+    return None
+
+
+def django_settings(root: Path) -> tuple[str, str] | None:
+    """The settings' module of a Django project and the directory, relative to the root, that it is imported from.
+
+    Found in a `manage.py` of the root or of a directory in it, which is read and not run.
+    """
+    for base in ("", "src", *_directories(root)):
+        name = "/".join(filter(None, [base, "manage.py"]))
+        if not _is_file(root, name):
+            continue
+        try:
+            found = _SETTINGS.search(read_text(root, name))
+        except CorrectionError:
+            continue
+        if found is not None:
+            return found[1], base or "."
     return None
 
 

@@ -24,8 +24,8 @@ from tocsin.daemon.corrections.validation.case import Call, Case, Change
 from tocsin.daemon.corrections.validation.generated import Located
 from tocsin.daemon.corrections.validation.judge import Evidence
 from tocsin.daemon.corrections.validation.outcome import Check, Outcome, Run
-from tocsin.daemon.corrections.validation.project import ProjectError
-from tocsin.daemon.corrections.validation.sandbox import Limits, Sandbox
+from tocsin.daemon.corrections.validation.project import ProjectError, Subject
+from tocsin.daemon.corrections.validation.sandbox import Limits, Sandbox, can_cut_network
 
 _VERSIONS = """
 import importlib.metadata as m, json, platform
@@ -54,6 +54,8 @@ class Options(Struct, frozen=True):
     """Leave the test in the project's test folder."""
     folder: str | None = None
     """That folder; default: tests/ or test/."""
+    network: bool = False
+    """Leave the network to the call that is made again."""
     own_tests: bool = False
     """Run the project's own tests also where the call was reproduced."""
     sandbox: Sequence[str] = ()
@@ -123,6 +125,8 @@ class _Validation:
         if not self.options.reproduce:
             evidence.reasons.append("the call was not to be made again (--no-call)")
         content = self._data(judged, located, again)
+        if again:
+            evidence.checks.append(_network_check(self.options))
         current = {name: (self.copy / name).read_bytes() for name in _files(self.case.changes, self.copy)}
         evidence.after = self._generated("corrected code", content)
         texts = project.restored(self.copy, self.case.changes)
@@ -162,11 +166,12 @@ class _Validation:
             changes=() if kept else judged,
             modules=list({one.subject.file: one.subject for one in located}.values()),
             calls=calls,
+            django=project.django_settings(self.root),
         )
 
     def _generated(self, name: str, content: bytes) -> judge.Seen:
         """Runs the generated test on the copy as it is now."""
-        test = generated.write(self.copy, self.folder, self.case.error_id, content)
+        test = generated.write(self.copy, self.folder, generated.name_of(self.case.error_id), content)
         outcomes = self.scratch / "outcomes"
         commands = [[self.python, str(test.relative_to(self.copy))]]
         if self.options.pytest and "pytest" in self.versions:
@@ -196,6 +201,7 @@ class _Validation:
             OWN_TESTS,
             command,
             self.copy,
+            network=True,
             PYTHONPATH=os.pathsep.join(str(path) for path in paths if str(path)),
         )
         self.runs.append(run)
@@ -205,7 +211,8 @@ class _Validation:
         """Leaves the test in the project. With a call that proves something it need not compare the text."""
         kept = [located[index] for index in sorted(evidence.reproduced)]
         content = self._data(judged, kept or located, kept, kept=bool(kept))
-        test = generated.write(self.root, self.folder, self.case.error_id, content)
+        name = generated.name_for(self.case.error_id, kept, self.root / self.folder)
+        test = generated.write(self.root, self.folder, name, content)
         return str(test.relative_to(self.root))
 
 
@@ -214,7 +221,19 @@ def _sandbox(scratch: Path, options: Options, python: str) -> Sandbox:
     tmp.mkdir()
     report.touch()
     values = {"project": str(scratch), "report": str(report), "tmp": str(tmp)}
-    return Sandbox(tmp, options.limits, python, filled(options.sandbox, values), options.environ)
+    return Sandbox(
+        tmp, options.limits, python, filled(options.sandbox, values), options.environ, cut=not options.network
+    )
+
+
+def _network_check(options: Options) -> Check:
+    """Whether the call that is made again can reach anybody."""
+    name = "the call is cut off from the network"
+    if options.network:
+        return Check(name, "skipped", "it was not to be (--network)")
+    if not can_cut_network():
+        return Check(name, "skipped", "this system does not let this user")
+    return Check(name, "passed")
 
 
 @cache
@@ -245,6 +264,10 @@ def _placed(root: Path, changes: Sequence[Change]) -> tuple[list[Change], list[C
     return judged, checks
 
 
+def _subject(root: Path, module: str, path: str) -> Subject | None:
+    return project.locate(root, Call(module, "", path, ""))
+
+
 def _located(root: Path, calls: Sequence[Call]) -> tuple[list[Located], list[str]]:
     """The calls that can be tried, and why others cannot."""
     if not calls:
@@ -252,12 +275,13 @@ def _located(root: Path, calls: Sequence[Call]) -> tuple[list[Located], list[str
     found, reasons = [], []
     for call in calls:
         subject = project.locate(root, call)
-        if call.arguments is None:
-            reasons.append(f"the arguments of {call.function} were not plain data")
+        if not call.replayable:
+            reasons.append(f"the arguments of {call.function} were not plain data, nor objects made of it")
         elif subject is None:
             reasons.append(f"the project has no file for {call.path}")
         else:
-            found.append(Located(call, subject))
+            above = (_subject(root, module, path) for module, path in call.modules)
+            found.append(Located(call, subject, [one for one in above if one is not None]))
     return found, list(dict.fromkeys(reasons))
 
 

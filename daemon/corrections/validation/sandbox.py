@@ -1,7 +1,7 @@
 """Runs a program with limits of time and memory, and keeps the end of what it says.
 
-A process group of its own is ended with the program. The network is not cut off and files outside the copy
-stay reachable: it is the developer's own code, under the developer's own account.
+A process group of its own is ended with the program. Where Linux lets this user, the network is cut off. Files
+outside the copy stay reachable: it is the developer's own code, under the developer's own account.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -35,10 +36,25 @@ class Limits(Struct, frozen=True):
     megabytes: int = 2048
 
 
+@cache
+def can_cut_network() -> bool:
+    """Whether a program can be given a network of its own here. Asked once per process."""
+    probe = "import launcher, sys; sys.exit(not launcher.cut_network())"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-S", "-c", probe],
+        cwd=_LAUNCHER.parent,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode == 0
+
+
 class Sandbox:
     """`scratch`: a directory for temporary files that the caller removes. `before`: put before each command.
 
-    `environ`: what a program is given; None: ours without mail and Tocsin settings.
+    `environ`: what a program is given; None: ours without mail and Tocsin settings. `cut`: without the network,
+    where this system lets us.
     """
 
     def __init__(
@@ -48,16 +64,22 @@ class Sandbox:
         python: str,
         before: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        *,
+        cut: bool = False,
     ) -> None:
         self._scratch = scratch
         self._limits = limits
         self._python = python
         self._before = before
         self._given = os.environ if environ is None else environ
+        self._cut = cut
 
-    def run(self, name: str, command: Sequence[str], directory: Path, **variables: str) -> Run:
-        """Runs the command in `directory`. Never raises for what the program does."""
+    def run(
+        self, name: str, command: Sequence[str], directory: Path, *, network: bool = False, **variables: str
+    ) -> Run:
+        """Runs the command in `directory`. Never raises for what the program does. `network`: it is not cut off."""
         limits = [str(self._limits.megabytes), str(math.ceil(self._limits.seconds) + 1)]
+        limits.append("cut" if self._cut and not network else "open")
         output = self._scratch / "output"
         begun = time.monotonic()
         with open(output, "wb") as file:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
+import decimal
 import dis
 import importlib
 import importlib.util
@@ -20,6 +22,7 @@ import types
 import unittest
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,15 @@ OUTCOMES = os.environ.pop("TOCSIN_OUTCOMES", "")
 
 _ITEMS = 100_000
 _COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>")
+_COLLECTIONS: dict[str, Any] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+_WRITTEN: dict[str, Any] = {
+    "bytes": bytes.fromhex,
+    "date": datetime.date.fromisoformat,
+    "datetime": datetime.datetime.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "timedelta": lambda parts: datetime.timedelta(*parts),
+    "Decimal": decimal.Decimal,
+}
 _FOREIGN = ("site-packages", "dist-packages")
 
 
@@ -78,18 +90,21 @@ def test_the_error_does_not_come_back() -> None:
 
 def _outcome(call: dict[str, Any]) -> tuple[str, str]:
     """What became of the call: returned, same (the error came back), deliberate, other or impossible."""
-    try:
-        module = _module(call)
-        function = _function(module, call)
-        positional, named = _arguments(function, call["arguments"])
-    except Impossible as reason:
-        return "impossible", str(reason)
-    except BaseException as error:
-        return "impossible", f"the module cannot be imported: {_said(error)}"
-    try:
-        _run(function, positional, named)
-    except BaseException as error:
-        return _judged(error, call, module)
+    with contextlib.ExitStack() as around:
+        try:
+            module = _module(call)
+            given = _given(call, module)
+            function = _function(module, call, given)
+            positional, named = _arguments(function, given)
+            _enter_application(call, around)
+        except Impossible as reason:
+            return "impossible", str(reason)
+        except BaseException as error:
+            return "impossible", f"the module cannot be imported: {_said(error)}"
+        try:
+            _run(function, positional, named)
+        except BaseException as error:
+            return _judged(error, call, module)
     return "returned", "the call returned"
 
 
@@ -98,7 +113,7 @@ def _judged(error: BaseException, call: dict[str, Any], module: types.ModuleType
     frames = _frames(error)
     ours = [frame for frame in frames if _of_project(frame[0])]
     code = ours[-1][0] if ours else None
-    if _type_name(error, call, module) == call["error"] and code is not None and _is(code, call):
+    if _type_name(error, call, module) == call["error"] and code is not None and _is(code, call, "within"):
         return "same", f"the error came back: {_said(error)}"
     if frames and ours and frames[-1] is ours[-1] and _raises(*frames[-1]):
         return "deliberate", f"the corrected code raises an error of its own: {_said(error)}"
@@ -126,8 +141,8 @@ def _of_project(code: types.CodeType) -> bool:
     return path.is_relative_to(ROOT) and not any(part in _FOREIGN for part in path.parts)
 
 
-def _is(code: types.CodeType, call: dict[str, Any]) -> bool:
-    return Path(code.co_filename).resolve() == _inside(call["file"]) and _plain_name(code) == call["function"]
+def _is(code: types.CodeType, call: dict[str, Any], which: str) -> bool:
+    return Path(code.co_filename).resolve() == _inside(call["file"]) and _plain_name(code) == call[which]
 
 
 def _plain_name(code: types.CodeType) -> str:
@@ -153,6 +168,7 @@ def _said(error: BaseException) -> str:
 
 def _module(subject: dict[str, Any]) -> types.ModuleType:
     """The project's module: only a file under the root is ever imported, whatever the name says."""
+    _set_up_django()
     path, base = _inside(subject["file"]), _inside(subject["import_root"])
     if str(base) not in sys.path:
         sys.path.insert(0, str(base))
@@ -179,8 +195,11 @@ def _module(subject: dict[str, Any]) -> types.ModuleType:
     return module
 
 
-def _function(module: types.ModuleType, call: dict[str, Any]) -> Any:
-    """The plain function or method, bound where it must be. Reads namespaces only: runs no property."""
+def _function(module: types.ModuleType, call: dict[str, Any], given: dict[str, Any]) -> Any:
+    """The plain function or method, bound where it must be. Reads namespaces only: runs no property.
+
+    A method is bound to what is given as `self`, which is taken out.
+    """
     holder: Any = module
     parts = call["function"].split(".")
     for name in parts[:-1]:
@@ -192,13 +211,13 @@ def _function(module: types.ModuleType, call: dict[str, Any]) -> Any:
     function = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
     for _ in range(20):
         function = getattr(function, "__wrapped__", function) if callable(function) else function
-    if not isinstance(function, types.FunctionType) or not _is(function.__code__, call):
+    if not isinstance(function, types.FunctionType) or not _is(function.__code__, call, "function"):
         raise Impossible(f"{parts[-1]} is no plain function of that file now")
-    if inspect.isasyncgenfunction(function):
-        raise Impossible(f"{parts[-1]} is an asynchronous generator")
     if holder is module or kind is staticmethod:
         return function
-    return types.MethodType(function, holder if kind is classmethod else _instance(holder))
+    if kind is classmethod:
+        return types.MethodType(function, holder)
+    return types.MethodType(function, given.pop("self") if "self" in given else _instance(holder))
 
 
 def _instance(cls: type) -> Any:
@@ -210,9 +229,123 @@ def _instance(cls: type) -> Any:
         raise Impossible(f"no {cls.__name__} can be made without arguments: {_said(error)}") from None
 
 
+def _given(call: dict[str, Any], module: types.ModuleType) -> dict[str, Any]:
+    """The call's arguments, made anew: plain data, or objects put together from their attributes."""
+    if call["described"] is None:
+        found: dict[str, Any] = json.loads(json.dumps(call["arguments"]))
+        return found
+    known = {call["module"]: module}
+    return {name: _rebuilt(value, known) for name, value in call["described"].items()}
+
+
+def _rebuilt(value: Any, known: dict[str, types.ModuleType]) -> Any:
+    """A value from its description: `{"$": [what it is, what it holds, ...]}`, or plain data.
+
+    `known`: modules by the names that the application had for them, such as `__main__`.
+    """
+    if isinstance(value, list):
+        return [_rebuilt(item, known) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) != {"$"}:
+        return {key: _rebuilt(item, known) for key, item in value.items()}
+    kind, *held = value["$"]
+    if kind in _COLLECTIONS:
+        return _COLLECTIONS[kind](_rebuilt(held[0], known))
+    if kind in _WRITTEN:
+        return _WRITTEN[kind](held[0])
+    if kind not in ("enum", "object"):
+        raise Impossible(f"an argument is a {kind}, which cannot be made again")
+    cls = _class(held[0], known)
+    if kind == "enum":
+        member = getattr(cls, "__members__", {}).get(held[1])
+        if member is None:
+            raise Impossible(f"{held[0]} has no {held[1]} now")
+        return member
+    try:
+        made = object.__new__(cls)
+        for name, item in held[1].items():
+            object.__setattr__(made, name, _rebuilt(item, known))
+    except (TypeError, AttributeError) as error:
+        raise Impossible(f"no {held[0]} can be put together from its attributes: {_said(error)}") from None
+    return made
+
+
+def _class(name: str, known: dict[str, types.ModuleType]) -> Any:
+    """A class of the project by `module.QualName`. Only files under the root are ever imported."""
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        name_of_module = ".".join(parts[:end])
+        module = known.get(name_of_module) or _of_the_project(name_of_module)
+        if module is None:
+            continue
+        holder: Any = module
+        for part in parts[end:]:
+            holder = vars(holder).get(part) if isinstance(holder, (type, types.ModuleType)) else None
+        if isinstance(holder, type):
+            return holder
+    raise Impossible(f"{name} is no class of the project, so that no such object can be put together")
+
+
+def _of_the_project(name: str) -> types.ModuleType | None:
+    """The project's module of that name, imported; None where there is none. Its packages are looked at first."""
+    module: types.ModuleType | None = None
+    whole = name.split(".")
+    for end in range(1, len(whole) + 1):
+        part = ".".join(whole[:end])
+        if part not in sys.modules:
+            spec = importlib.util.find_spec(part)
+            places = (
+                [spec.origin]
+                if spec and spec.has_location
+                else [*(spec.submodule_search_locations or ())]
+                if spec
+                else []
+            )
+            if not places or not all(Path(place or "").resolve().is_relative_to(ROOT) for place in places):
+                return None
+        module = importlib.import_module(part)
+        if not any(Path(place).resolve().is_relative_to(ROOT) for place in _places_of(module)):
+            return None
+    return module
+
+
+def _places_of(module: types.ModuleType) -> list[str]:
+    file = getattr(module, "__file__", None)
+    return [file] if file else list(getattr(module, "__path__", ()))
+
+
+@cache
+def _set_up_django() -> None:
+    """Sets up Django with the settings that the project's manage.py names, before anything of it is imported."""
+    if not DATA["django"] or importlib.util.find_spec("django") is None:
+        return
+    sys.path.insert(0, str(_inside(DATA["django"]["directory"])))
+    os.environ["DJANGO_SETTINGS_MODULE"] = DATA["django"]["settings"]
+    try:
+        django: Any = importlib.import_module("django")
+        django.setup()
+    except BaseException as error:
+        raise Impossible(f"Django cannot be set up: {_said(error)}") from None
+
+
+def _enter_application(call: dict[str, Any], around: contextlib.ExitStack) -> None:
+    """Enters the context of the Flask application that one of the calls' modules has or makes."""
+    flask = sys.modules.get("flask")
+    if flask is None:
+        return
+    for subject in call["above"]:
+        names = vars(_module(subject))
+        found = [value for value in names.values() if isinstance(value, flask.Flask)]
+        makers: list[Any] = [names.get(name) for name in ("create_app", "make_app")]
+        found = found or [maker() for maker in makers if isinstance(maker, types.FunctionType)]
+        if found:
+            around.enter_context(found[0].test_request_context())
+            return
+
+
 def _arguments(function: Any, given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The call's arguments, fresh copies, as (positional, named)."""
-    given = json.loads(json.dumps(given))
+    """The call's arguments as (positional, named)."""
     parameters = inspect.signature(function, follow_wrapped=False).parameters
     if any(name not in parameters for name in given):
         raise Impossible("the function has other parameters now")
@@ -227,6 +360,8 @@ def _arguments(function: Any, given: dict[str, Any]) -> tuple[list[Any], dict[st
 
 def _run(function: Any, positional: list[Any], named: dict[str, Any]) -> None:
     result = function(*positional, **named)
+    if inspect.isasyncgen(result):
+        result = _consumed(result)
     if inspect.iscoroutine(result):
         # In a thread of its own: whoever runs this test may have an event loop going already.
         with ThreadPoolExecutor(1) as pool:
@@ -234,6 +369,14 @@ def _run(function: Any, positional: list[Any], named: dict[str, Any]) -> None:
     elif inspect.isgenerator(result):
         for _ in islice(result, _ITEMS):
             pass
+
+
+async def _consumed(items: Any) -> None:
+    left = _ITEMS
+    async for _ in items:
+        left -= 1
+        if not left:
+            break
 
 
 async def _awaited(coroutine: Any) -> Any:
@@ -267,6 +410,12 @@ def _told(test: str) -> Iterator[None]:
         _tell(test=test, status=kind, detail=_said(error)[:1000])
         raise AssertionError(_said(error)) from None
     _tell(test=test, status="passed", detail="")
+
+
+def load_tests(loader: Any, standard: Any, pattern: Any) -> unittest.TestSuite:
+    """The same tests for `python -m unittest`."""
+    tests = (test for name, test in globals().items() if name.startswith("test_"))
+    return unittest.TestSuite(map(unittest.FunctionTestCase, tests))
 
 
 def main() -> int:
