@@ -152,10 +152,10 @@ def _suspected(event: EventFacts) -> list[str]:
     for frame in [frame for frame in reversed(own) if frame.locals][:_WITH_LOCALS]:
         known = "\n".join(f"{name} = {value}"[:_LINE] for name, value in list(frame.locals.items())[:LOCALS])
         lines += ["", f"Variables in {span(frame.function)}:", "", *fenced(known)]
-    known = last.arguments if last.arguments is not None else last.call
-    if known is not None:
+    given = last.arguments if last.arguments is not None else last.call
+    if given is not None:
         lines += ["", "It was called with (JSON; `tocsin validate` calls it so again):", ""]
-        lines += fenced(to_json(known))
+        lines += fenced(to_json(given))
     return lines
 
 
