@@ -7,6 +7,7 @@ The source texts are English; `locale/fr/LC_MESSAGES/tocsin.po` holds the French
 from __future__ import annotations
 
 import gettext as _gettext
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -72,6 +73,10 @@ class Language:
                 break
         # Plain blanks: French puts no-break ones, which no search for "24 heures" finds.
         return str(format_list(parts, locale=self.code)).replace("\xa0", " ") if parts else self.duration(1)
+
+    def clauses(self, said: Iterable[str]) -> str:
+        """What is said, clause after clause, with the language's own blank before a semicolon."""
+        return ("\xa0; " if self.code == "fr" else "; ").join(said)
 
     def number(self, value: float) -> str:
         return str(format_decimal(value, locale=self.code))

@@ -189,7 +189,8 @@ def _created(facts: Facts, reader: Language) -> str:
         text = _("error %(error)s of %(service)s")
         parts.append(_said(reader, text, error=facts["error"], service=facts["service"]))
     if facts.get("client"):
-        parts.append(_said(reader, _("client %(client)s"), client=facts["client"]))
+        text = _("client %(client)s, who wrote it") if facts.get("by_client") else _("client %(client)s")
+        parts.append(_said(reader, text, client=facts["client"]))
     if facts.get("folded"):
         parts.append(_said(reader, _("first folded error: %(error)s"), error=facts["folded"]))
     if facts.get("strangers"):
@@ -222,7 +223,7 @@ def _reopened(facts: Facts, reader: Language) -> str:
         return _note(facts) or reader.gettext(_("reopened by hand"))
     if facts["late"]:
         return reader.gettext(_("came back late: it happened before the ticket was closed"))
-    return reader.gettext(_("came back"))
+    return reader.gettext(_("the error came back"))
 
 
 def _old_code(facts: Facts, reader: Language) -> str:
@@ -233,7 +234,7 @@ def _old_code(facts: Facts, reader: Language) -> str:
 
 def _correction(facts: Facts, reader: Language) -> str:
     release = _said(reader, _("in release %(name)s"), name=facts["release"]) if facts.get("release") else ""
-    return "; ".join(filter(None, [", ".join(facts["files"]), *facts["texts"], release]))
+    return reader.clauses(filter(None, [", ".join(facts["files"]), *facts["texts"], release]))
 
 
 def _summary(facts: Facts, reader: Language) -> str:
@@ -250,7 +251,7 @@ def _quiet(facts: Facts, reader: Language) -> str:
         said.append(missing)
     if facts.get("unverified"):
         said.append(reader.gettext(_("the correction was not verified by tests")))
-    return "; ".join(said)
+    return reader.clauses(said)
 
 
 def not_known(facts: Facts, reader: Language = ENGLISH) -> str:
@@ -264,7 +265,7 @@ def not_known(facts: Facts, reader: Language = ENGLISH) -> str:
         said.append(_said(reader, text, programs=", ".join(facts["programs_gone"])))
     if facts.get("gone"):
         said.append(_may_be_missing(facts["gone"], reader))
-    return "; ".join(said)
+    return reader.clauses(said)
 
 
 def _may_be_missing(gone: Sequence[Facts], reader: Language) -> str:
@@ -275,7 +276,9 @@ def _may_be_missing(gone: Sequence[Facts], reader: Language) -> str:
         for one in gone
     ]
     return _said(
-        reader, _("what these processes still held may be missing: %(processes)s"), processes="; ".join(named)
+        reader,
+        _("what these processes still held may be missing: %(processes)s"),
+        processes=reader.clauses(named),
     )
 
 

@@ -252,7 +252,9 @@ class Pages:
 
     def client(self, client: ClientFacts, tickets: Sequence[TicketFacts]) -> str:
         """A client's first page: its tickets and nothing else."""
-        return self._render("client.html", "", "", client=client, tickets=tickets)
+        return self._render(
+            "client.html", "", "", client=client, tickets=tickets, team=self.config.organisation.name
+        )
 
     def client_ticket(self, client: ClientFacts, ticket: TicketDetail) -> str:
         """One ticket as its client sees it: no description that could name somebody else."""
@@ -333,11 +335,12 @@ def tail(path: str) -> str:
 
 
 def evidence(metadata: Any) -> Evidence | None:
-    """What the closing rested on; None where the ticket does not say."""
+    """What the closing rested on; None where the ticket does not say, or a person closed it."""
     try:
-        return msgspec.convert(metadata["watch"], Evidence)
+        found = msgspec.convert(metadata["watch"], Evidence)
     except (msgspec.ValidationError, KeyError, TypeError):
         return None
+    return None if found.evidence == "manual" else found
 
 
 def pretty(value: Any) -> str:
@@ -386,7 +389,7 @@ def _environment(language: str) -> Environment:
         percent=words.percent, size=words.size, moment=words.moment, bars=bars, source=code.source, diff=code.diff,
         unified=code.unified, waiting=words.waiting,
         history_text=words.history, happening_text=words.happening,
-        plain_state=words.plain_state, client_title=words.client_title,
+        plain_state=words.plain_state, happened=words.happened, client_title=words.client_title,
         client_history=words.client_history, client_note=words.client_note, not_known=words.not_known,
         runs=words.runs, validation_name=words.validation_name,
     )  # fmt: skip

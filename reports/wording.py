@@ -121,11 +121,19 @@ WORDS = {
     **{f"lost_{reason}": text for reason, text in LOST.items()},
 }
 
+HAPPENED = {
+    "resolved": _("Resolved by hand"),
+    "muted": _("Muted"),
+    "unmuted": _("No longer muted"),
+}
+"""What happened where the same word is a state too."""
+
 PLAIN_STATES = {
     "open": _("We noticed an error and are looking into it."),
-    "in_progress": _("A correction is being made and tested."),
+    "in_progress": _("We are correcting it and make sure that it does not come back."),
     "monitoring": _("It has been corrected. We are making sure that it does not come back."),
     "opened_by_hand": _("Our team is looking into it."),
+    "open_again": _("It is open again. Our team is looking into it."),
     "closed": _("Our team has closed it."),
     "corrected": _("It was corrected, and it did not come back while we watched."),
     "no_reappearance": _("It no longer occurs: it did not come back while we watched."),
@@ -133,6 +141,7 @@ PLAIN_STATES = {
 
 CLIENT_HISTORY = {
     "created": _("The ticket was opened."),
+    "created_by_client": _("You opened the ticket."),
     "email_sent": _("We sent you a mail."),
     "reappeared": _("The error happened again."),
     "auto_closed": _("The error stayed away, so the ticket was closed."),
@@ -182,11 +191,17 @@ class Words:
             return self.catalogue.gettext(known)
         return key.removeprefix("mail_kind_").removeprefix("lost_").replace("_", " ")
 
+    def happened(self, action: str) -> str:
+        """The user's word for what happened."""
+        return self.catalogue.gettext(HAPPENED[action]) if action in HAPPENED else self.word(action)
+
     def plain_state(self, ticket: TicketFacts) -> str:
         """A client's sentence on a ticket's state; true of how it was opened and how it was closed."""
         state = ticket.status
         if state == "closed" and ticket.resolution in PLAIN_STATES:
             state = ticket.resolution
+        elif state == "open" and "watch" in (ticket.metadata or {}):
+            state = "open_again"
         elif state == "open" and ticket.source == "manual":
             state = "opened_by_hand"
         return self.catalogue.gettext(PLAIN_STATES.get(state, PLAIN_STATES["open"]))
@@ -201,9 +216,12 @@ class Words:
 
     def client_history(self, row: HistoryFacts) -> str:
         """A client's sentence on what happened to its ticket."""
-        by_hand = row.action == "reopened" and row.created_by != "system"
-        sentence = CLIENT_HISTORY["reopened_by_hand" if by_hand else row.action]
-        return self.catalogue.gettext(sentence)
+        key = row.action
+        if key == "reopened" and row.created_by != "system":
+            key = "reopened_by_hand"
+        elif key == "created" and row.details.get("by_client"):
+            key = "created_by_client"
+        return self.catalogue.gettext(CLIENT_HISTORY[key])
 
     def client_note(self, row: HistoryFacts) -> str:
         """What somebody wrote for the client when closing its ticket or opening it again."""

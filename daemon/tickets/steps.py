@@ -81,6 +81,7 @@ class Tickets:
             "client": new.client_id,
             "folded": new.folded,
             "strangers": new.details.get("unknown_clients", []),
+            "by_client": new.by_client,
         }
         rows.record(ticket, EventType.CREATED, now, created, new.by)
         if error is not None:

@@ -112,6 +112,11 @@ class ConversationContract:
         assert (detail(world, made).source, detail(world, made).priority) == ("manual", "medium")
         assert [row.created_by for row in rows(world, "created")] == ["Martin"]
 
+    def test_the_history_tells_a_ticket_that_the_client_writes_from_one_of_the_team(self, world: World):
+        conversation(world).open_for_client("martin", "Invoices", "Two are missing.", "zoé", world.now)
+        Manual(world.store, world.config).open("Till", "It is slow.", "ana", world.now, client_id="martin")
+        assert [one.details["by_client"] for one in rows(world, "created")] == [True, False]
+
     def test_a_client_that_is_not_known_opens_no_ticket(self, world: World):
         with pytest.raises(UnknownNumber, match="no client 'nobody'"):
             conversation(world).open_for_client("nobody", "a", "b", "c", world.now)

@@ -124,6 +124,17 @@ def test_the_error_page_shows_what_was_logged_before(site: Any) -> None:
     assert "0.25 s beforeTRACEshop.cartasking again" in text
 
 
+def test_a_client_s_pages_bear_the_organisation_s_name(make_site: Callable[..., Any]) -> None:
+    made = make_site(organisation={"name": "Atelier <Dupont>"})
+    made.fill()
+    made.write()
+    clients = [file.read_text("utf-8") for file in made.pages() if "clients" in file.parts]
+    assert clients
+    for text in clients:
+        assert "<span>Atelier &lt;Dupont&gt;</span>" in text
+        assert "· Atelier &lt;Dupont&gt;</title>" in text
+
+
 def test_the_page_speaks_the_language_of_the_configuration(make_site: Callable[..., Any]) -> None:
     french = make_site(report={"language": "fr"})
     french.fill()

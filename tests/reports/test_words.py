@@ -84,3 +84,19 @@ def test_what_a_validation_calls_its_runs_and_checks_is_said_in_french() -> None
     for name in (*judge_names.values(), "old code", "corrected code", f"{IN_PLACE}shop/views.py"):
         assert french.validation_name(name) != name
         assert Words("en").validation_name(name) == name
+
+
+@pytest.mark.parametrize(("details", "said"), [
+    ({"by_client": True}, "You opened the ticket."), ({"by_client": False}, "The ticket was opened."),
+    ({}, "The ticket was opened."),
+])  # fmt: skip
+def test_a_client_reads_that_it_opened_its_ticket_itself(details: dict[str, bool], said: str) -> None:
+    row = HistoryFacts(1, 1, "created", "", "zoé", Moment(0.0), details)
+    assert Words("en").client_history(row) == said
+
+
+@pytest.mark.parametrize(("action", "said"), [
+    ("resolved", "Résolu à la main"), ("muted", "Mis en sourdine"), ("created", "Ticket ouvert"),
+])  # fmt: skip
+def test_what_happened_is_not_said_as_a_state(action: str, said: str) -> None:
+    assert Words("fr").happened(action) == said
