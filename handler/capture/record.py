@@ -28,6 +28,7 @@ from msgspec import Struct
 from tocsin.handler.capture import values
 from tocsin.handler.capture.breadcrumbs import Breadcrumbs
 from tocsin.handler.capture.context import client_id, current
+from tocsin.handler.capture.envelope import Envelopes
 from tocsin.handler.capture.fit import fit
 from tocsin.handler.capture.message import last_lines, length_of, message_of, printed
 from tocsin.handler.capture.named_values import NamedValues
@@ -35,8 +36,8 @@ from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
 from tocsin.handler.capture.site import Site, sites, word
 from tocsin.handler.capture.stamp import is_plain, keep_trail, trail_of
-from tocsin.handler.capture.stamped_record import TASKS_UNKNOWN, StampedRecord
-from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event, Raised
+from tocsin.handler.capture.stamped_record import TASK, TASKS_UNKNOWN, StampedRecord
+from tocsin.handler.protocol.event import PAYLOAD_LIMIT, Event
 
 _encode = msgspec.msgpack.Encoder().encode
 _HASH = 2**63 - 1
@@ -66,6 +67,7 @@ class Details(Struct, frozen=True, gc=False):
     bound: Mapping[str, Any] | None
     """None where there are no named values: nothing bound, no `extra=`, no structlog event."""
     fingerprint: tuple[str, ...] | None
+    task: object
 
 
 class RecordSummary(Struct, frozen=True, gc=False):
@@ -106,7 +108,9 @@ class Capture:
         self._traces = Traces(locals=locals, in_app=in_app, not_in_app=not_in_app, scrub=scrub)
         self._breadcrumbs = Breadcrumbs(scrub, breadcrumbs) if breadcrumbs else None
         self._templates: dict[str, str] = {}
-        self._threads: dict[str, str] = {}
+        self._envelopes = Envelopes(self._template)
+        self._always = bool(client) or self._breadcrumbs is not None
+        """Whether each event tells something besides its message."""
 
     def summarize(self, record: logging.LogRecord) -> RecordSummary:
         """The cheap summary of every record. Never raises, whatever the record holds."""
@@ -114,13 +118,15 @@ class Capture:
             cls = type(record)
             if cls is StampedRecord:
                 plain = record
+                fields = record.__dict__
                 client, bound = record.tocsin_bound  # type: ignore[attr-defined]
                 site: Site | None = record.tocsin_site  # type: ignore[attr-defined]
+                task = record.tocsin_task if TASKS_UNKNOWN else fields["taskName"]  # type: ignore[attr-defined]
             else:
-                site = None
                 plain = record if cls is logging.LogRecord else _plain(record)
+                fields = plain.__dict__
                 client, bound = current()
-            fields = plain.__dict__
+                site, task = None, fields.get(TASK)
             # The very objects of the record that was made need no second look.
             if (
                 site is None
@@ -132,11 +138,12 @@ class Capture:
             message, template, ordinary = message_of(record, fields)
             details = rest = None
             if (
-                (bound or client or not ordinary or len(fields) > _ORDINARY_COUNT)
+                (bound or client or task is not None or not ordinary or len(fields) > _ORDINARY_COUNT)
                 or (fields["exc_info"] is not None or fields["exc_text"] is not None)
-                or self._client
+                or (fields["stack_info"] is not None or fields["levelname"] is not site.levelname)
+                or (site.level_name or self._always)
             ):
-                details = self._details(plain, ordinary, client, bound)
+                details = self._details(plain, ordinary, client, bound, task)
                 if details.caught is None and fields["exc_text"] is not None:
                     message += printed(fields["exc_text"])
                 raised = 0 if details.caught is None else self._traces.identity(details.caught)
@@ -154,7 +161,12 @@ class Capture:
             return _unreadable(problem)
 
     def _details(
-        self, plain: logging.LogRecord, ordinary: bool, client: str | None, bound: Mapping[str, Any]
+        self,
+        plain: logging.LogRecord,
+        ordinary: bool,
+        client: str | None,
+        bound: Mapping[str, Any],
+        task: object,
     ) -> Details:
         """`ordinary`: the message is a text without exceptions in it. `client` and `bound` are what was bound."""
         fields = plain.__dict__
@@ -169,77 +181,67 @@ class Capture:
             if (own := fields.get("fingerprint")) is not None:
                 given = own
         fingerprint = None if given is None else _fingerprint(given)
-        return Details(caught, client or self._client, None if ordinary and not bound else bound, fingerprint)
+        told = None if ordinary and not bound else bound
+        return Details(caught, client or self._client, told, fingerprint, task)
 
     def payload(self, summary: RecordSummary) -> bytes:
         """The whole event as a spool frame holds it, scrubbed, sanitised and fitted. Never raises."""
         try:
-            site, message, template, plain = summary.site, summary.message, summary.template, summary.plain
-            fields = plain.__dict__
-            logger, path, module, function = site.shown
-            get = fields.get  # One made by hand may lack any of them.
-            thread, stack, levelname = get("threadName"), get("stack_info"), get("levelname")
-            task = getattr(plain, "tocsin_task", None) if TASKS_UNKNOWN else get("taskName")
-            exception = client = context = fingerprint = None
-            if summary.details is not None:
-                exception, client, context, fingerprint = self._told(summary.details, plain)
+            message, details = summary.message, summary.details
             if len(message) > LIMIT or not innocent(message):
                 message = self._text(message)
             elif not message.isascii():
                 message = values.clean(message)
-            # In the order of `Event`. One that is only written need not be built: encoded, they are the same.
-            told = (
-                _TAG,
-                summary.occurred_at,
-                site.level,
-                logger,
-                message,
-                None if template is None else self._templates.get(template) or self._template(template),
-                path,
-                module,
-                function,
-                site.line,
-                (type(thread) is str and self._threads.get(thread)) or self._thread(thread),
-                exception,
-                client,
-                context,
-                fingerprint,
-                None if stack is None else self._stack(stack),
-                summary.key,
-                site.level_name if levelname is site.levelname else values.level_name(site.level, levelname),
-                "" if task is None else values.clean(word(task)),
-                self._breadcrumbs.of(trail_of(plain), site.key, summary.occurred_at, client)
-                if self._breadcrumbs
-                else (),
-            )
+            if details is None:
+                at, site, thread = summary.occurred_at, summary.site, summary.plain.__dict__.get("threadName")
+                return self._envelopes.sealed(at, site, summary.template, message, thread, summary.key)
+            told = self._told(summary, details, message)
             data = _encode(told)
             return data if len(data) <= PAYLOAD_LIMIT else fit(Event(*told[1:]))
         except Exception as problem:
             text = f"{summary.message[:LIMIT]} [capture failed: {type(problem).__name__}]"
             return fit(_bare(summary, values.clean(self._scrub.text(text))))
 
-    def _told(
-        self, details: Details, plain: logging.LogRecord
-    ) -> tuple[Raised | None, str | None, dict[str, str] | None, tuple[str, ...] | None]:
-        """(exception, client, context, fingerprint) as they are written."""
-        client, fingerprint = details.client, details.fingerprint
+    def _told(self, summary: RecordSummary, details: Details, message: str) -> tuple[Any, ...]:
+        """The parts of `Event`. One that is only written need not be built: encoded, they are the same."""
+        site, template, plain = summary.site, summary.template, summary.plain
+        client, fingerprint, task = details.client, details.fingerprint, details.task
+        fields = plain.__dict__
+        stack, levelname = fields.get("stack_info"), fields.get("levelname")
         return (
+            _TAG,
+            summary.occurred_at,
+            site.level,
+            site.shown.logger,
+            message,
+            None if template is None else self._template(template),
+            site.shown.path,
+            site.shown.module,
+            site.shown.function,
+            site.line,
+            values.clean(word(fields.get("threadName"))),
             None if details.caught is None else self._traces.raised(details.caught),
             None if client is None else values.clean(client[:_CONTEXT_TEXT]),
             None if details.bound is None else self._context(details.bound, plain),
             None if fingerprint is None else self._fingerprint(fingerprint),
+            None if stack is None else self._stack(stack),
+            summary.key,
+            site.level_name if levelname is site.levelname else values.level_name(site.level, levelname),
+            "" if task is None else values.clean(word(task)),
+            self._breadcrumbs.of(trail_of(plain), site.key, summary.occurred_at, client)
+            if self._breadcrumbs
+            else (),
         )
 
     def _template(self, template: str) -> str:
+        known = self._templates.get(template)
+        if known is not None:
+            return known
         shown = values.clean(self._scrub.text(template))
         if len(template) < _KEPT_TEXT:
-            _keep(self._templates, template, shown)
-        return shown
-
-    def _thread(self, name: object) -> str:
-        shown = values.clean(word(name))
-        if type(name) is str and len(name) < _KEPT_TEXT:
-            _keep(self._threads, name, shown)
+            if len(self._templates) >= _KEPT:
+                self._templates.clear()
+            self._templates[template] = shown
         return shown
 
     def _text(self, raw: str) -> str:
@@ -286,12 +288,6 @@ def _added(fields: dict[str, Any]) -> Iterable[tuple[Any, Any]]:
     if all(map(operator.is_, fields, _DEFAULT_ORDER)):
         return islice(fields.items(), _ORDINARY_COUNT, None)
     return fields.items()
-
-
-def _keep(known: dict[Any, Any], key: object, value: object) -> None:
-    if len(known) >= _KEPT:
-        known.clear()
-    known[key] = value
 
 
 def _caught(plain: logging.LogRecord) -> Caught | None:

@@ -96,24 +96,24 @@ class StampedRecord(logging.LogRecord):
         fields["stack_info"] = sinfo
         if _IN_NANOSECONDS:
             fields["created"] = created = now / 1e9
+            msecs = now % 1_000_000_000 // 1_000_000 + 0.0
             # A float may round a moment up to the next second.
-            rounded_up = int(created) != now // 1_000_000_000
-            fields["msecs"] = 0.0 if rounded_up else now % 1_000_000_000 // 1_000_000 + 0.0
+            fields["msecs"] = 0.0 if msecs == 999.0 and int(created) != now // 1_000_000_000 else msecs
             fields["relativeCreated"] = (now - _STARTED) / 1e6
         else:
             fields["created"] = now
             fields["msecs"] = int((now - int(now)) * 1000) + 0.0
             fields["relativeCreated"] = (now - _STARTED) * 1000
-        if logging.logThreads:
-            fields["thread"] = _thread_id()
-            fields["threadName"] = _current_thread().name
+        fields["thread"] = _thread_id() if logging.logThreads else None
+        fields["threadName"] = _current_thread().name if logging.logThreads else None
+        if not logging.logMultiprocessing:
+            fields["processName"] = None
         else:
-            fields["thread"] = fields["threadName"] = None
-        fields["processName"] = _process_name() if logging.logMultiprocessing else None
-        if not logging.logProcesses:
-            fields["process"] = None
-        else:
+            fields["processName"] = _process_name() if "multiprocessing" in _modules else "MainProcess"
+        if logging.logProcesses:
             fields["process"] = _own.pid if _own.unforked[0] else _own.look()
+        else:
+            fields["process"] = None
         if not TASKS_UNKNOWN:
             wanted = "asyncio" in _modules and logging.logAsyncioTasks  # type: ignore[attr-defined]
             fields["taskName"] = task_name() if wanted else None
@@ -177,14 +177,11 @@ class _OwnProcess:
 
 
 def _process_name() -> str:
-    found: Any = _modules.get("multiprocessing")
-    if found is not None:
-        try:
-            name: str = found.current_process().name
-            return name
-        except Exception:  # It is being imported, or replaced by the application.
-            pass
-    return "MainProcess"
+    try:
+        name: str = _modules["multiprocessing"].current_process().name
+    except Exception:  # It is being imported, or replaced by the application.
+        return "MainProcess"
+    return name
 
 
 _own = _OwnProcess()
