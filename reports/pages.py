@@ -108,7 +108,7 @@ class Pages:
     def monitoring(
         self,
         rows: Sequence[Markup],
-        status: StatusFacts,
+        status: StatusFacts | None,
         now: float,
         *,
         page: int,
@@ -129,7 +129,7 @@ class Pages:
             "rows": rows,
             "unresolved": unresolved,
             "open_tickets": open_tickets,
-            "problems": problems(status, self.config, now, self.words.catalogue),
+            "problems": problems(status, self.config, now, self.words.catalogue) if status else [],
             "status": status,
             "page": page,
             "pages": pages,

@@ -13,6 +13,7 @@ from tocsin.daemon.queries.rows import dicts, pairs, tuples
 from tocsin.daemon.queries.selection import EVERYTHING, Selection, following, of_errors
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, HourCount, Ticket
+from tocsin.daemon.store.table import among
 
 
 class ErrorFacts(Struct, frozen=True):
@@ -79,7 +80,7 @@ def _chosen(open_only: bool, error_ids: list[int] | None, merged: bool, selectio
         query = query.where(ErrorLog.merged_into.is_null())
     if open_only:
         query = query.where(ErrorLog.resolved == False)  # noqa: E712  (SQL)
-    return query if error_ids is None else query.where(ErrorLog.id.in_(error_ids))
+    return query if error_ids is None else query.where(among(ErrorLog.id, error_ids))
 
 
 def recent_hours(
@@ -92,7 +93,7 @@ def recent_hours(
         .group_by(HourCount.error, HourCount.hour)
     )
     if error_ids is not None:
-        query = query.where(HourCount.error.in_(list(error_ids)))
+        query = query.where(among(HourCount.error, list(error_ids)))
     found: dict[int, dict[int, int]] = {}
     with store.reading():
         for error_id, hour, count in tuples(query):
@@ -107,9 +108,9 @@ def _counts(error_ids: list[int] | None) -> tuple[dict[int, int], dict[int, int]
     hit = HourCount.select(HourCount.error, fn.COUNT(fn.DISTINCT(HourCount.client_id)))
     hit = hit.where(HourCount.client_id != "")
     if error_ids is not None:
-        open_tickets = open_tickets.where(Ticket.error.in_(error_ids))
-        corrected = corrected.where(Correction.error.in_(error_ids))
-        hit = hit.where(HourCount.error.in_(error_ids))
+        open_tickets = open_tickets.where(among(Ticket.error, error_ids))
+        corrected = corrected.where(among(Correction.error, error_ids))
+        hit = hit.where(among(HourCount.error, error_ids))
     return (
         pairs(open_tickets.group_by(Ticket.error)),
         pairs(corrected.group_by(Correction.error)),

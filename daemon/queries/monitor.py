@@ -13,6 +13,7 @@ from tocsin.daemon.queries.tickets import WatchFacts, watches
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import ErrorLog, Ticket
 from tocsin.daemon.store.muting import is_muted
+from tocsin.daemon.store.table import among
 
 HOURS = 24
 WEEK = 168
@@ -50,8 +51,10 @@ def rows(store: Store, config: Config, error_ids: Iterable[int], now: float) -> 
     found = []
     for one in (by_id[error_id] for error_id in wanted if error_id in by_id):
         status, ticket_id = tickets.get(one.id, ("", None))
-        counts = hours.get(one.id, {})
-        week = [counts.get(hour, 0) for hour in range(last - WEEK + 1, last + 1)]
+        week = [0] * WEEK
+        for hour, count in hours.get(one.id, {}).items():
+            if hour <= last:
+                week[hour - last - 1] = count
         found.append(
             ErrorRow(
                 error=one,
@@ -88,7 +91,7 @@ def _tickets(error_ids: list[int] | None) -> dict[int, tuple[str, int]]:
     """(status, number) of each error's most urgent ticket, the newest among equals; closed ones last."""
     query = Ticket.select(Ticket.error, Ticket.status, Ticket.id)
     if error_ids is not None:
-        query = query.where(Ticket.error.in_(error_ids))
+        query = query.where(among(Ticket.error, error_ids))
     rank = {status: -place for place, status in enumerate(URGENCY)}
     found: dict[int, tuple[int, int, str]] = {}
     for error_id, status, ticket_id in tuples(query):

@@ -276,7 +276,7 @@ def watches(
     """The running watches by error: of some errors, or of all."""
     query = Watch.select()
     if error_ids is not None:
-        query = query.where(Watch.error.in_(list(error_ids)))
+        query = query.where(among(Watch.error, list(error_ids)))
     with store.reading():
         return {row["error"]: _watch(row, config) for row in dicts(query)}
 

@@ -25,7 +25,8 @@ def errors(request: ConsoleRequest) -> Response:
     unresolved, open_tickets = listings.counts(site.store)
     pages = answers.pages(request, asked, choices)
     rows = site.lines.of(monitor.rows(site.store, site.config, part.ids, now), pages)
-    status = queries.status(site.store, site.config, now)
+    # Only the first page shows how all is.
+    status = queries.status(site.store, site.config, now) if part.page == 1 else None
     text = pages.monitoring(
         rows, status, now, page=part.page, pages=part.pages, services=choices.services, unresolved=unresolved,
         open_tickets=open_tickets,

@@ -158,7 +158,24 @@ class Listings:
 
 
 class TestListingsOnSqlite(Listings):
-    pass
+    def test_a_page_of_the_errors_is_read_in_the_order_of_an_index(self, store: Store) -> None:
+        """Sorted for each reader, 10,000 errors cost more than the page itself."""
+        asked: list[tuple[str, object]] = []
+        run = store.database.execute_sql
+
+        def noted(sql: str, params: object = None) -> object:
+            asked.append((sql, params))
+            return run(sql, params)
+
+        store.database.execute_sql = noted  # type: ignore[method-assign]
+        listings.errors(store, listings.Asked(), 0.0, 3, 50)
+        listings.counts(store)
+        listed = [(sql, params) for sql, params in asked if "error_logs" in sql]
+        plans = [str(run(f"EXPLAIN QUERY PLAN {sql}", params).fetchall()) for sql, params in listed]
+        assert len(plans) == 3
+        assert not [plan for plan in plans if "TEMP B-TREE" in plan]
+        assert "error_logs_listed (merged_into=?)" in plans[1]
+        assert "error_logs_listed (merged_into=? AND resolved=?)" in plans[2]
 
 
 class TestListingsOnPostgres(Listings):
