@@ -386,7 +386,8 @@ def _environment(language: str) -> Environment:
     made.filters.update(filters)
     made.globals.update(
         language=language, word=words.word, number=words.number, duration=words.duration, hours=words.hours,
-        percent=words.percent, size=words.size, moment=words.moment, bars=bars, source=code.source, diff=code.diff,
+        percent=words.percent, size=words.size,
+        moment=words.moment, minute=words.minute, bars=bars, source=code.source, diff=code.diff,
         unified=code.unified, waiting=words.waiting,
         history_text=words.history, happening_text=words.happening,
         plain_state=words.plain_state, happened=words.happened, client_title=words.client_title,

@@ -251,6 +251,10 @@ class Words:
         """Epoch seconds as a reader in that zone writes them: `22 nov. 2026, 15:00:00`."""
         return str(format_datetime(zone.local(at), "medium", locale=self.language))
 
+    def minute(self, at: float, zone: TimeZone) -> str:
+        """The same, as short as it can be: `22 nov. 2026 15:00`."""
+        return str(format_datetime(zone.local(at), "d MMM y HH:mm", locale=self.language))
+
     def hour(self, local: datetime) -> str:
         """An hour of a chart: `22 nov. 15:00`."""
         return str(format_datetime(local, "d MMM HH:mm", locale=self.language))

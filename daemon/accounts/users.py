@@ -6,6 +6,7 @@ from peewee import IntegrityError
 
 from tocsin.daemon.accounts import one_time_links
 from tocsin.daemon.failure import Failed
+from tocsin.daemon.language import LANGUAGES
 from tocsin.daemon.mail_address import mail_address
 from tocsin.daemon.store import accounts as rows
 from tocsin.daemon.store.database import Store
@@ -98,6 +99,21 @@ def change_role(store: Store, user_id: int, role: str, client_id: str | None) ->
             )
         rows.set_user(user_id, role=role, client_id=client_id)
         rows.end_sessions_of(user_id)
+
+
+def set_reading(store: Store, user_id: int, name: str, language: str | None, timezone: str | None) -> None:
+    """Sets a user's name and how it reads pages and mails: `language` and `timezone` None for the console's own.
+
+    Raises UserError.
+    """
+    _check(ADMIN, name, None, timezone)
+    if language not in (None, *LANGUAGES):
+        raise UserError(
+            "language %(language)r: write one of %(known)s", language=language, known=", ".join(LANGUAGES)
+        )
+    with store.transaction():
+        known(store, user_id)
+        rows.set_user(user_id, name=name.strip(), language=language, timezone=timezone)
 
 
 def set_password(store: Store, user_id: int, password_hash: str) -> None:

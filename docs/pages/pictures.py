@@ -1,7 +1,8 @@
 """Takes the pictures of the pages, from the tests' database, by a real browser.
 
-Run it with the test extra installed: `PYTHONPATH=tests/reports python docs/pages/pictures.py`. With a
-report's directory as its argument it takes `docs/monitoring.png`, that report's monitoring page.
+Run it with the test extra installed: `PYTHONPATH=tests:tests/reports python docs/pages/pictures.py`. With a
+report's directory as its argument it takes `docs/monitoring.png`, that report's monitoring page; with `console`
+only the console's pictures.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 from report_data import NOW, fill, write_config
+from support.console import Console, Served
 
 from tocsin.daemon import config as configuration
-from tocsin.daemon.store.database import open_store
+from tocsin.daemon.accounts import browser_sessions
+from tocsin.daemon.store.database import Store, open_store
+from tocsin.daemon.store.models import Client, User
+from tocsin.daemon.tickets.conversation import Conversation
+from tocsin.reports.console import cookies
 from tocsin.reports.writer import ReportWriter
 
 HERE = Path(__file__).parent
@@ -32,6 +38,18 @@ PAGES = {
     "client": "clients/bakery-f0a1/index.html",
     "client-ticket": "clients/bakery-f0a1/tickets/1.html",
 }
+CONSOLE = {
+    "errors": "/errors",
+    "error": "/errors/1",
+    "ticket": "/tickets/1",
+    "mail": "/mails/4",
+    "users": "/users",
+    "system": "/system",
+    "client-ticket": "/my/tickets/1",
+    "sign-in": "/sign-in",
+}
+CONSOLE_FRENCH = ("errors", "client-ticket")
+CLIENT = "bakery"
 LOOKS = (("wide", "light"), ("narrow", "dark"))
 ALSO = (("wide", "dark"), ("narrow", "light"))
 """The two pages that are looked at most are shown in every look."""
@@ -82,6 +100,63 @@ def gallery(browser: Browser, directory: Path) -> None:
     shoot(sheet, "corrections-of-an-error")
 
 
+def console(browser: Browser, directory: Path) -> None:
+    """The served pages, as an admin and as a client see them."""
+    data = write_config(directory / "console")
+    data["console"] = {"listen": "127.0.0.1:7589"}
+    config = configuration.parse(data, {})
+    store = open_store(config.database.url)
+    with store.transaction():
+        fill()
+    talk(store, config)
+    served = Served(Console(store, config, NOW + 20))
+    served.start()
+    for language in ("en", "fr"):
+        Client.update(language=language, timezone="Europe/Paris").where(Client.id == CLIENT).execute()
+        served.console.add(
+            f"ada.{language}@example.org", name="Ada", language=language, timezone="Europe/Paris"
+        )
+        for name, path in CONSOLE.items():
+            if language == "en" or name in CONSOLE_FRENCH:
+                for size, scheme in LOOKS:
+                    page = signed_in(browser, served.console, name, language, size, scheme)
+                    page.goto(served.console.site.address + path)
+                    shoot(page, f"console-{name}-{size}-{scheme}" + ("-fr" if language == "fr" else ""))
+    served.stop()
+    store.close()
+
+
+def talk(store: Store, config: configuration.Config) -> None:
+    """A question of the client's and the team's answer."""
+    conversation = Conversation(store, config)
+    conversation.write(
+        1, "Customers call: the cart stays empty.", "Erik Lindqvist", NOW - 7200, sender="client"
+    )
+    conversation.write(1, "We have found it; a correction is being tested.", "Ada", NOW - 3600)
+
+
+def signed_in(browser: Browser, site: Console, name: str, language: str, size: str, scheme: str) -> Page:
+    """A page of whoever such a picture is of, before it goes anywhere."""
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        timezone_id="Europe/Paris",
+        locale=language,
+    )
+    if name.startswith("client"):
+        email = Client.get_by_id(CLIENT).email
+        token = browser_sessions.begin_client(site.store, CLIENT, email, site.now)
+    else:
+        user = User.get(User.email == f"ada.{language}@example.org")
+        token = browser_sessions.begin_user(site.store, user.id, site.now)
+    if name != "sign-in":
+        context.add_cookies([{"name": cookies.SESSION, "value": token, "url": site.site.address}])
+    page = context.new_page()
+    page.clock.set_fixed_time(datetime.fromtimestamp(site.now, UTC))
+    return page
+
+
 def monitoring(browser: Browser, report: Path) -> None:
     """The monitoring page of a report, as it looked when it was written."""
     status = json.loads((report / "admin" / "status.json").read_text("utf-8"))
@@ -93,10 +168,13 @@ def monitoring(browser: Browser, report: Path) -> None:
 def main() -> None:
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as directory:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        if len(sys.argv) > 1:
+        if sys.argv[1:] == ["console"]:
+            console(browser, Path(directory))
+        elif len(sys.argv) > 1:
             monitoring(browser, Path(sys.argv[1]).absolute())
         else:
             gallery(browser, Path(directory))
+            console(browser, Path(directory))
         browser.close()
 
 

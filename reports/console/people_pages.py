@@ -47,6 +47,7 @@ def invite(request: ConsoleRequest) -> Response:
     user_id = users.add(
         site.store, request.field("email"), now, role=request.field("role"), name=request.field("name"),
         client_id=request.field("client") or None, language=request.field("language") or None,
+        timezone=request.field("timezone").strip() or None,
     )  # fmt: skip
     return _with_link(request, user_id)
 
@@ -73,6 +74,13 @@ def change_role(request: ConsoleRequest) -> Response:
     role = request.field("role")
     client_id = request.field("client") if role == users.CLIENT else None
     users.change_role(request.site.store, request.path["user_id"], role, client_id or None)
+    return answers.go(request, "/users", request.say("Saved."))
+
+
+def change_reading(request: ConsoleRequest) -> Response:
+    """Sets a user's name, language and time zone."""
+    name, language, timezone = (request.field(one).strip() for one in ("name", "language", "timezone"))
+    users.set_reading(request.site.store, request.path["user_id"], name, language or None, timezone or None)
     return answers.go(request, "/users", request.say("Saved."))
 
 

@@ -104,6 +104,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/users/{user_id:int}/disable", Right.ACT, people_pages.disable),
     Route("POST", "/users/{user_id:int}/enable", Right.ACT, people_pages.enable),
     Route("POST", "/users/{user_id:int}/role", Right.ACT, people_pages.change_role),
+    Route("POST", "/users/{user_id:int}/reading", Right.ACT, people_pages.change_reading),
     Route("GET", "/system", Right.READ, system_pages.system),
     Route("POST", "/system/doctor", Right.ACT, system_pages.examine),
     Route("POST", "/system/gone", Right.ACT, system_pages.gone),

@@ -125,6 +125,19 @@
     document.addEventListener("visibilitychange", look);
   }
 
+  // What is done to chosen errors needs a chosen one.
+  function count() {
+    const form = one("form.chosen");
+    if (!form) return;
+    const chosen = all("input[name=id]:checked").length;
+    one("[data-how-many]", form).textContent = String(chosen);
+    for (const button of all("button", form)) button.disabled = !chosen;
+  }
+  count();
+  document.addEventListener("change", count);
+  document.addEventListener("tocsin:fresh", count);
+  window.addEventListener("pageshow", count);
+
   // Filters act when something is chosen; typing waits for Enter.
   document.addEventListener("change", (event) => {
     const form = event.target.closest("[data-filter]");

@@ -132,6 +132,8 @@ REFUSED = {
     "no zone": ("/clients", "/clients", {"id": "x", "timezone": "x"}),
     "no user's address": ("/users", "/users", {"email": "x", "role": "admin"}),
     "no client's user": ("/users", "/users", {"email": "x@y.example", "role": "client"}),
+    "no zone of a user": ("/users", "/users/1/reading", {"timezone": "x"}),
+    "no language": ("/users", "/users/1/reading", {"language": "x"}),
     "no role": ("/users", "/users", {"email": "x@y.example", "role": "x"}),
     "the last admin": ("/users", "/users/1/disable", {}),
     "an unknown user": ("/users", "/users/99/disable", {}),
@@ -147,7 +149,7 @@ def test_a_button_s_refusal_is_french(admin: Browser, case: str) -> None:
     page, to, fields = REFUSED[case]
     answer = admin.press(page, to, **fields)
     assert answer.status_code in (404, 409, 422)
-    assert english_on(answer.text) == []
+    assert english_on(answer.text, ("en",)) == []
     assert "<bdi>" in answer.text.partition("<main")[2]
 
 

@@ -105,3 +105,26 @@ def test_keys_move_through_the_list_and_open(served: Served, sign_in: Callable[.
 
 def first_listed(served: Served) -> int:
     return listings.errors(served.console.store, listings.Asked(), served.console.now, 1, 1).ids[0]
+
+
+def test_what_is_done_to_chosen_errors_needs_a_chosen_one(
+    served: Served, sign_in: Callable[..., Page]
+) -> None:
+    page = listens(served, sign_in("/errors"))
+    button = page.locator("form.chosen button", has_text="Auto-Fix")
+    expect(button).to_be_disabled()
+    page.locator("input[name=id]").first.check()
+    expect(button).to_be_enabled()
+    expect(page.locator("[data-how-many]")).to_have_text("1")
+    ErrorLog.update(occurrences=ErrorLog.occurrences + 1, last_seen=ErrorLog.last_seen + 1).execute()
+    expect(page.locator("li.error strong").first).not_to_have_text("431", timeout=8000)
+    expect(button).to_be_enabled()
+
+
+def test_without_a_script_the_chosen_errors_can_be_acted_on(
+    served: Served, sign_in: Callable[..., Page]
+) -> None:
+    page = sign_in("/errors", java_script_enabled=False)
+    page.locator("input[name=id]").first.check()
+    page.get_by_role("button", name="Auto-Fix").click()
+    expect(page.locator("#md")).to_contain_text("Error 1")

@@ -275,6 +275,19 @@ def test_a_user_is_invited_given_another_role_and_disabled(console: Console, adm
     assert bob.sign_in("bob@example.org").status_code == 403
 
 
+def test_a_user_s_language_and_zone_are_set(console: Console, admin: Browser) -> None:
+    user = User.get(User.email == "ada@example.org")
+    to = f"/users/{user.id}/reading"
+    assert admin.press("/users", to, name="Ada", language="fr", timezone="Asia/Tokyo").status_code == 303
+    page = admin.get("/users").text
+    assert '<html lang="fr" data-zone="Asia/Tokyo">' in page
+    assert "<h2><bdi>Ada</bdi></h2>" in page
+    assert admin.press("/users", to, timezone="Mars/Olympus").status_code == 422
+    assert admin.press("/users", to, language="xx").status_code == 422
+    admin.press("/users", to, name="", language="", timezone="")
+    assert User.get_by_id(user.id).timezone is None
+
+
 def test_the_last_admin_stays(console: Console, admin: Browser) -> None:
     user = User.get(User.email == "ada@example.org")
     assert admin.press("/users", f"/users/{user.id}/disable").status_code == 422

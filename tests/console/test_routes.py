@@ -87,6 +87,7 @@ REACHED_BY = {
     "POST /users/{user_id:int}/disable": ADMIN,
     "POST /users/{user_id:int}/enable": ADMIN,
     "POST /users/{user_id:int}/role": ADMIN,
+    "POST /users/{user_id:int}/reading": ADMIN,
     "GET /system": ADMIN,
     "POST /system/doctor": ADMIN,
     "POST /system/gone": ADMIN,
