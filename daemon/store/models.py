@@ -73,14 +73,6 @@ class ErrorLog(Table):
         indexes = ((("service", "environment", "signature"), True),)
 
 
-ErrorLog.add_index(
-    SQL(
-        "CREATE INDEX IF NOT EXISTS error_logs_listed ON error_logs "
-        "(merged_into, resolved, last_seen DESC, id DESC)"
-    )
-)
-
-
 class Ticket(Table):
     """One client's (or, without a client, the admin's) view of an error that must be dealt with."""
 

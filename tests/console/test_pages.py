@@ -100,7 +100,7 @@ def moments(page: str) -> dict[str, str]:
 def test_moments_are_in_the_reader_s_zone_and_in_utc_beside_it(console: Console) -> None:
     admin = console.signed_in(timezone="Asia/Kolkata", language="fr")
     for path, utc, local in (
-        ("/errors", "2026-11-22 13:58:30 UTC", "22 nov. 2026, 19:28:30"),
+        ("/errors", "2026-11-22 13:58:30 UTC", "22 nov. 2026 19:28"),
         ("/errors/1", "2026-11-22 13:58:30 UTC", "22 nov. 2026, 19:28:30"),
         ("/tickets/1", "2026-11-21 08:00:00 UTC", "21 nov. 2026, 13:30:00"),
     ):
@@ -126,7 +126,8 @@ def test_each_reader_of_the_list_has_its_own_zone(console: Console) -> None:
         for at, zone in enumerate(("Asia/Tokyo", "America/New_York"))
     }
     pages = [moments(browser.get("/errors").text) for browser in (*zones.values(), *zones.values())]
-    assert [page["2026-11-22 13:58:30 UTC"][14:18] for page in pages] == ["10:5", "8:58", "10:5", "8:58"]
+    told = [page["2026-11-22 13:58:30 UTC"] for page in pages]
+    assert told == ["22 Nov 2026 22:58", "22 Nov 2026 08:58"] * 2
 
 
 def test_a_client_s_moments_are_in_its_zone(console: Console) -> None:
@@ -174,8 +175,8 @@ class TestListingsOnSqlite(Listings):
         plans = [str(run(f"EXPLAIN QUERY PLAN {sql}", params).fetchall()) for sql, params in listed]
         assert len(plans) == 3
         assert not [plan for plan in plans if "TEMP B-TREE" in plan]
-        assert "error_logs_listed (merged_into=?)" in plans[1]
-        assert "error_logs_listed (merged_into=? AND resolved=?)" in plans[2]
+        assert "error_logs_order (merged_into=?)" in plans[1]
+        assert "error_logs_order (merged_into=? AND resolved=?)" in plans[2]
 
 
 class TestListingsOnPostgres(Listings):

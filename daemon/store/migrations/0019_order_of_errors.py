@@ -8,5 +8,5 @@ from playhouse.migrate import SchemaMigrator
 
 def up(migrator: SchemaMigrator, db: Database) -> None:
     db.execute_sql(
-        "CREATE INDEX error_logs_listed ON error_logs (merged_into, resolved, last_seen DESC, id DESC)"
+        "CREATE INDEX error_logs_order ON error_logs (merged_into, resolved, last_seen DESC, id DESC)"
     )
