@@ -322,7 +322,7 @@ PROMISES = {
     "exception": (0.4, 0.2),
     "exception_repeated": (0.1, 0.05),
     "exception_wide": (0.5, 0.5),
-    "bound_and_extra": (3.5, 1.0),
+    "bound_and_extra": (2.5, 1.0),
 }
 """By case: at most so much of what `QueueHandler` costs is promised, and so much is aimed at."""
 

@@ -31,7 +31,7 @@ from tocsin.handler.capture.context import client_id, current
 from tocsin.handler.capture.envelope import Envelopes
 from tocsin.handler.capture.fit import fit
 from tocsin.handler.capture.message import last_lines, length_of, message_of, printed
-from tocsin.handler.capture.named_values import NamedValues
+from tocsin.handler.capture.named_values import Harmless, NamedValues
 from tocsin.handler.capture.raised import Caught, Traces
 from tocsin.handler.capture.scrub import LIMIT, Scrubber, innocent
 from tocsin.handler.capture.site import Site, sites, word
@@ -109,6 +109,7 @@ class Capture:
         self._breadcrumbs = Breadcrumbs(scrub, breadcrumbs) if breadcrumbs else None
         self._templates: dict[str, str] = {}
         self._envelopes = Envelopes(self._template)
+        self._harmless = Harmless()
         self._always = bool(client) or self._breadcrumbs is not None
         """Whether each event tells something besides its message."""
 
@@ -269,7 +270,7 @@ class Capture:
         """Bound names, then structlog's event, then `extra=`: the later, nearer one wins. Then exceptions among the
         message's arguments, of which the message shows the text only.
         """
-        found = NamedValues()
+        found = NamedValues(self._harmless)
         found.add(bound.items(), _CONSUMED)
         if type(plain.msg) is dict:
             found.add(plain.msg.items(), _CONSUMED | {"event"})
