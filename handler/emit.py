@@ -22,6 +22,7 @@ from tocsin.handler.process import monotonic
 from tocsin.handler.settings import Settings, resolve_settings
 from tocsin.handler.settling import settling
 
+_EMIT = "emit"
 REJECTED = 100
 """Loggers whose rejected records are remembered, at most."""
 _destinations: dict[Settings, Destination] = {}
@@ -191,10 +192,12 @@ class TocsinHandler(logging.Handler):
 
         It finds this before the class's own `emit`: all later records pay nothing for it.
         """
-        self.__dict__["emit"] = functools.partial(_emit_next, weakref.ref(self))
+        # Not through `__dict__`: once that was asked for, some Pythons read every attribute more slowly.
+        setattr(self, _EMIT, functools.partial(_emit_next, weakref.ref(self)))
 
     def _open_by(self, record: logging.LogRecord) -> None:
-        self.__dict__.pop("emit", None)
+        with contextlib.suppress(AttributeError):
+            delattr(self, _EMIT)
         self._closed = False
         with contextlib.suppress(Exception):
             self._behind = _called_by_another(self)

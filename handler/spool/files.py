@@ -30,6 +30,7 @@ from tocsin.handler.spool.segments import Segment, segments
 _FOREIGN = "the descriptor was closed by the application"
 _PARTLY = "only a part of the frame was written"
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+_frame = frames.encode
 
 
 class Unusable(Exception):
@@ -93,9 +94,9 @@ class Spool:
         Raises OSError when it is not there, wholly, afterwards.
         """
         counter = self._next()
-        frame = frames.encode(counter, payload)
+        frame = _frame(counter, payload)
+        fd = self.fd
         try:
-            fd = self.fd
             # A program that closed the number may have opened a file of its own there.
             if os.lseek(fd, 0, os.SEEK_CUR) != self._mark:
                 raise OSError(errno.EBADF, _FOREIGN)

@@ -19,16 +19,16 @@ class RecentEvents:
     """
 
     def __init__(self) -> None:
-        self._page: tuple[int, float, dict[int, int]] = (-1, 0.0, {})
+        self._page: tuple[int, float, float, dict[int, int]] = (-1, 0.0, 0.0, {})
 
     def page(self, segment: int, now: float) -> dict[int, int]:
         """How often each key was written in full in this segment and window; to be read and added to.
 
         A reader needs no other file than the segment for an event that is only named.
         """
-        at, began, written = self._page
-        if at == segment and 0 <= now - began < WINDOW and len(written) < KEYS:
+        at, began, ends, written = self._page
+        if at == segment and began <= now < ends and len(written) < KEYS:
             return written
         written = {}
-        self._page = segment, now, written
+        self._page = segment, now, now + WINDOW, written
         return written
