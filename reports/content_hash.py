@@ -23,6 +23,10 @@ SELECT id, error_id, client_id, status, priority, category, resolution, closed_a
        CAST(metadata AS TEXT) FROM support_tickets ORDER BY created_at DESC, id DESC"""
 _HISTORY = "SELECT ticket_id, COUNT(*), MAX(id) FROM support_ticket_history GROUP BY ticket_id"
 _SAID = "SELECT error_id, COUNT(*), MAX(id) FROM error_history GROUP BY error_id"
+_TRIES = """
+SELECT error_id, COUNT(*), MAX(id), SUM(CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END)
+  FROM agent_tries GROUP BY error_id"""
+_REQUESTS = "SELECT error_id, asked_at FROM agent_requests"
 _CORRECTIONS = """
 SELECT id, error_id, test_status, CAST(test_results AS TEXT)
   FROM error_corrections ORDER BY applied_at DESC, id DESC"""
@@ -72,6 +76,7 @@ class ContentHasher:
         with store.reading():
             history = {row[0]: row for row in _rows(store, _HISTORY)}
             said = {row[0]: row for row in _rows(store, _SAID)}
+            tried = _by([*_rows(store, _TRIES), *_rows(store, _REQUESTS)], 0)
             corrections, watches = _rows(store, _CORRECTIONS), _by(_rows(store, _WATCHES), 0)
             mails = _by(_rows(store, _MAILS), 0)
             tickets = _rows(store, _TICKETS)
@@ -99,6 +104,7 @@ class ContentHasher:
                     changes.get(row[0]),
                     watches.get(row[0]),
                     said.get(row[0]),
+                    tried.get(row[0]),
                     # A release is no news of what is resolved, of which there may be thousands.
                     None if row[3] else deployed.get((row[11], row[12])),
                     clients,

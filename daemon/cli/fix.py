@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ import click
 from tocsin.daemon import queries
 from tocsin.daemon.agent.fixing import Fixer, Work
 from tocsin.daemon.agent.repository import Repository
+from tocsin.daemon.agent.serving import Runner
 from tocsin.daemon.cli.context import (
     Context,
     as_json,
@@ -62,6 +66,7 @@ _COLOURS = {"corrected": "green", "unproved": "yellow", "refused": "red", "faile
     "--push", metavar="REMOTE", is_flag=False, flag_value="origin", help="Push the branch; default: origin."
 )
 @click.option("--pr", is_flag=True, help="Push it, and run agent.pull_request.")
+@click.option("--serve", is_flag=True, help="Wait for errors that are handed to the agent in the console.")
 @by_option
 @as_json
 @pass_context_to_change
@@ -73,6 +78,7 @@ def fix(
     revision: str,
     push: str | None,
     pr: bool,
+    serve: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -89,23 +95,34 @@ def fix(
         )
     if pr and not agent.pull_request:
         raise WrongUse(context.said("--pr runs agent.pull_request, which is not set in tocsin.toml"))
-    repository = Repository(project, revision)
-    fixer = Fixer(context.source, repository, _work(context, **given), clock.now, partial(_say_step, context))
-    ended, refused = [], False
-    for error_id in error_ids or _open(context):
-        try:
-            row = fixer.fix(error_id)
-        except Failed as error:
-            refused = True
-            why = failed(error).said(context.language)
-            text = context.said("error %(error)s: %(state)s", error=error_id, state=why)
-            click.echo(f"tocsin: {printable(text)}", err=True)
-            continue
+    if serve and error_ids:
+        raise click.UsageError(context.said("--serve waits for what is handed over: name no ERROR_ID"))
+    work = _work(context, **given)
+    remote = push or ("origin" if pr else None)
+
+    def fixed(error_id: int) -> queries.TryFacts:
+        # Opened anew for each error: a runner's project moves on.
+        repository = Repository(project, revision)
+        return Fixer(context.source, repository, work, clock.now, partial(_say_step, context)).fix(error_id)
+
+    def tell(row: queries.TryFacts) -> None:
         ended.append(row)
         if not as_json:
             _show(context, row)
-        if row.branch and (push or pr):
-            _send(context, repository, row, push or "origin", pr=pr)
+        if row.branch and remote:
+            _send(context, Repository(project, revision), row, remote, pr=pr)
+
+    ended: list[queries.TryFacts] = []
+    if serve:
+        _serve(context, fixed, tell)
+        return
+    refused = False
+    for error_id in error_ids or _open(context):
+        try:
+            tell(fixed(error_id))
+        except Failed as error:
+            refused = True
+            _say_refusal(context, error_id, error)
     if as_json:
         say_json(ended)
     elif not ended and not refused:
@@ -129,6 +146,34 @@ def tries(context: Context, error_id: int | None, selection: Selection, as_json:
         say(context.said("No tries."))
     for row in found:
         _show(context, row)
+
+
+def _serve(
+    context: Context, fix: Callable[[int], queries.TryFacts], tell: Callable[[queries.TryFacts], None]
+) -> None:
+    """Runs until it is stopped; a try that is going on then is ended, and its error waits for another runner."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    say(context.said("waiting for errors that are handed to the agent; Ctrl-C ends it"))
+
+    def told(row: queries.TryFacts) -> None:
+        try:
+            tell(row)
+        except Failed as error:
+            _say_refusal(context, row.error_id, error)
+
+    def lost(error: Failed) -> None:
+        click.echo(f"tocsin: {printable(failed(error).said(context.language))}", err=True)
+
+    try:
+        Runner(context.source, fix, told, partial(_say_refusal, context)).serve(threading.Event(), lost)
+    except KeyboardInterrupt:
+        say(context.said("stopped"))
+
+
+def _say_refusal(context: Context, error_id: int, error: Failed) -> None:
+    why = failed(error).said(context.language)
+    text = context.said("error %(error)s: %(state)s", error=error_id, state=why)
+    click.echo(f"tocsin: {printable(text)}", err=True)
 
 
 def _work(

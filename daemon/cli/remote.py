@@ -198,6 +198,9 @@ class Remote:
     def tries(self, error_id: int | None, selection: Selection = EVERYTHING) -> list[queries.TryFacts]:
         return self._listing("tries", queries.TryFacts, selection, error_id=error_id)
 
+    def requests(self) -> list[queries.RequestFacts]:
+        return self._call("GET", "requests", list[queries.RequestFacts])
+
     def begin_try(self, error_id: int, agent: str, runner: str, by: str, again: bool) -> int:
         body = {"error_id": error_id, "agent": agent, "runner": runner, "again": again}
         return self._call("POST", "tries", queries.TryFacts, body).id

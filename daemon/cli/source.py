@@ -167,6 +167,10 @@ class Local:
         wanted = None if error_id is None else [error_id]
         return queries.tries(self._store, error_ids=wanted, selection=selection)
 
+    def requests(self) -> list[queries.RequestFacts]:
+        """What was handed to agents, the oldest first."""
+        return queries.requests(self._store, clock.now())
+
     def begin_try(self, error_id: int, agent: str, runner: str, by: str, again: bool) -> int:
         """Raises TryError, TriedEnough, BudgetSpent, ClaimError, ManualError."""
         now = clock.now()

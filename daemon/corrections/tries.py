@@ -125,8 +125,8 @@ def begin(
 
 
 def failed(error_id: int) -> int:
-    """How many tries failed since a correction of the error was last recorded."""
-    since = tries.newest_correction(error_id)
+    """How many tries failed since a correction of the error was last recorded, or somebody handed it over."""
+    since = max(tries.newest_correction(error_id), tries.asked_at(error_id) or 0.0)
     return sum(row.state in FAILED and row.begun_at > since for row in tries.of_error(error_id))
 
 
@@ -156,7 +156,15 @@ def end(store: Store, config: Config, try_id: int, runner: str, given: TryEnd, n
             revision=clean(given.revision),
         )
         corrections.end_claim(row.error_id)
+        if given.state in RECORDED or _ended_since_asked(row.error_id) >= MOST:
+            tries.answer(row.error_id)
         return recorded
+
+
+def _ended_since_asked(error_id: int) -> int:
+    """How many tries ended with nothing since the error was handed over; those that broke too, lest none ends it."""
+    since = tries.asked_at(error_id) or 0.0
+    return sum(row.state in (*FAILED, "broken") and row.begun_at >= since for row in tries.of_error(error_id))
 
 
 def _own(store: Store, try_id: int, runner: str) -> Try:

@@ -33,7 +33,7 @@ from tocsin.daemon.queries.tickets import (
     tickets,
     watches,
 )
-from tocsin.daemon.queries.tries import TryFacts, tries
+from tocsin.daemon.queries.tries import RequestFacts, TryFacts, requests, tries
 
 __all__ = [
     "EVERYTHING",
@@ -48,6 +48,7 @@ __all__ = [
     "MetricsFacts",
     "Moment",
     "OutboxMail",
+    "RequestFacts",
     "Selection",
     "StatusFacts",
     "TicketDetail",
@@ -72,6 +73,7 @@ __all__ = [
     "outbox",
     "outbox_count",
     "recent_hours",
+    "requests",
     "services",
     "status",
     "ticket",

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from peewee import fn
 
 from tocsin.daemon.queries.claims import ClaimFacts, claims
@@ -17,6 +17,7 @@ from tocsin.daemon.queries.moment import Moment, moment
 from tocsin.daemon.queries.rows import dicts, pairs, tuples
 from tocsin.daemon.queries.samples import EventFacts, event_facts
 from tocsin.daemon.queries.tickets import HistoryFacts, TicketFacts, history, tickets
+from tocsin.daemon.queries.tries import TryFacts, handed_over, tries
 from tocsin.daemon.store import sources
 from tocsin.daemon.store.bodies import decode_body
 from tocsin.daemon.store.database import Store
@@ -110,6 +111,10 @@ class ErrorDetail(ErrorFacts, frozen=True, kw_only=True):
     """Of its service, since it was first seen, the oldest first."""
     claim: ClaimFacts | None = None
     """Who is correcting it now."""
+    tries: list[TryFacts] = field(default_factory=list)
+    """Coding agents', the newest first."""
+    waits_for_agent: bool = False
+    """It was handed to a coding agent, and its tries are not over."""
 
 
 def error(store: Store, error_id: int) -> ErrorDetail | None:
@@ -130,6 +135,7 @@ def details(store: Store, error_ids: Iterable[int], *, samples: int | None = Non
         changes = _by_error(corrections(store, error_ids=wanted, withdrawn=True))
         seen_in, deployed = _seen_in(wanted), deployments_since(plain)
         said, claimed = _said(wanted), _by_error(claims(store, error_ids=wanted))
+        tried, handed = _by_error(tries(store, error_ids=wanted)), handed_over(store, wanted)
         happened: dict[int, list[HistoryFacts]] = defaultdict(list)
         for row in history(store, [one.id for group in own_tickets.values() for one in group]):
             happened[row.ticket_id].append(row)
@@ -158,6 +164,8 @@ def details(store: Store, error_ids: Iterable[int], *, samples: int | None = Non
                 if row["action"] == "note"
             ],
             claim=next(iter(claimed[one.id]), None),
+            tries=tried[one.id],
+            waits_for_agent=one.id in handed,
             seen_in=seen_in[one.id],
             deployments=deployed[one.id],
             timeline=_timeline(

@@ -8,11 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.daemon.queries.moment import Moment, moment
-from tocsin.daemon.queries.rows import dicts
+from tocsin.daemon.queries.rows import dicts, tuples
 from tocsin.daemon.queries.selection import EVERYTHING, Selection, following
 from tocsin.daemon.reason import Reason
 from tocsin.daemon.store.database import Store
-from tocsin.daemon.store.try_models import Try
+from tocsin.daemon.store.models import ErrorLog
+from tocsin.daemon.store.try_models import AgentRequest, Try
 
 
 class TryFacts(Struct, frozen=True):
@@ -37,6 +38,46 @@ class TryFacts(Struct, frozen=True):
     output: str
     branch: str
     revision: str
+
+
+class RequestFacts(Struct, frozen=True):
+    """An error that waits for an agent. `step`: what the agent that is at it does; '' while nobody is."""
+
+    error_id: int
+    title: str
+    service: str
+    asked_by: str
+    asked_at: Moment
+    agent: str
+    step: str
+
+
+def requests(store: Store, now: float) -> list[RequestFacts]:
+    """What was handed to agents, the oldest first."""
+    query = (
+        AgentRequest.select(AgentRequest, ErrorLog.title, ErrorLog.service)
+        .join(ErrorLog)
+        .order_by(AgentRequest.asked_at, AgentRequest.error)
+    )
+    running = Try.select().where((Try.state == "running") & (Try.lease_until > now))
+    with store.reading():
+        rows = dicts(query)
+        working = {row["error"]: row for row in dicts(running)}
+    found = []
+    for row in rows:
+        at = working.get(row["error"], {"agent": "", "step": ""})
+        asked = row["asked_by"], moment(row["asked_at"])
+        found.append(
+            RequestFacts(row["error"], row["title"], row["service"], *asked, at["agent"], at["step"])
+        )
+    return found
+
+
+def handed_over(store: Store, error_ids: Iterable[int]) -> set[int]:
+    """Which of these errors wait for an agent."""
+    query = AgentRequest.select(AgentRequest.error).where(AgentRequest.error.in_(list(error_ids)))
+    with store.reading():
+        return {error_id for (error_id,) in tuples(query)}
 
 
 def tries(

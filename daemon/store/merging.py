@@ -18,14 +18,15 @@ from tocsin.daemon.store.models import (
     WithdrawnCorrection,
 )
 from tocsin.daemon.store.run_models import CountedRuns, ErrorFunction, RunCount
-from tocsin.daemon.store.try_models import Try
+from tocsin.daemon.store.try_models import AgentRequest, Try
 
 
 def move_rows(store: Store, error_id: int, into_id: int) -> None:
     """Signatures, samples, corrections, agents' tries, its history, who logged it; hourly counts, which add up."""
     for table in (Signature, Sample, Correction, WithdrawnCorrection, ErrorHistory, Try):
         table.update({table.error: into_id}).where(table.error == error_id).execute()
-    Claim.delete().where(Claim.error == error_id).execute()
+    for held in (Claim, AgentRequest):
+        held.delete().where(held.error == error_id).execute()
     sources.move(store, error_id, into_id)
     ErrorLog.update(merged_into=into_id).where(ErrorLog.merged_into == error_id).execute()
     own = HourCount.error == error_id

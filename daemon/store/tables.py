@@ -34,9 +34,9 @@ from tocsin.daemon.store.run_models import CountedRuns, ErrorFunction, RunCount
 from tocsin.daemon.store.source_models import ErrorSource, UnheardInterval
 from tocsin.daemon.store.split_models import Split
 from tocsin.daemon.store.tokens import Token
-from tocsin.daemon.store.try_models import Try
+from tocsin.daemon.store.try_models import AgentRequest, Try
 
 MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
           ErrorFunction, CountedRuns, RunCount, ErrorSource, UnheardInterval, AliveInterval, Run, Loss, Quarantined,
           Watch, Reminder, Client, Mail, User, OneTimeLink, BrowserSession, ErrorHistory, Message,
-          WithdrawnCorrection, Claim, Token, Deployment, SignInAttempt, Try)  # fmt: skip
+          WithdrawnCorrection, Claim, Token, Deployment, SignInAttempt, Try, AgentRequest)  # fmt: skip

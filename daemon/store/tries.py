@@ -8,7 +8,7 @@ from peewee import fn
 
 from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction
-from tocsin.daemon.store.try_models import Try
+from tocsin.daemon.store.try_models import AgentRequest, Try
 
 RUNNING = "running"
 
@@ -54,3 +54,20 @@ def newest_correction(error_id: int) -> float:
     recorded = Correction.select(fn.MAX(Correction.recorded_at)).where(Correction.error == error_id).scalar()
     found = Correction.recorded_at.python_value(recorded)
     return float(found or 0.0)
+
+
+def asked_at(error_id: int) -> float | None:
+    """Since when the error waits for an agent; None: it does not."""
+    row = AgentRequest.get_or_none(AgentRequest.error == error_id)
+    return None if row is None else float(row.asked_at)
+
+
+def ask(error_id: int, by: str, now: float) -> None:
+    """The error waits for an agent, from now on where it did not yet."""
+    if asked_at(error_id) is None:
+        AgentRequest.create(error=error_id, asked_by=by, asked_at=now)
+
+
+def answer(error_id: int) -> int:
+    """It waits no more; returns how many requests there were."""
+    return int(AgentRequest.delete().where(AgentRequest.error == error_id).execute())

@@ -1,4 +1,4 @@
-"""The table of what coding agents tried."""
+"""The tables of what coding agents tried, and of what was handed to them."""
 
 from __future__ import annotations
 
@@ -33,3 +33,14 @@ class Try(Table):
 
     class Meta:
         table_name = "agent_tries"
+
+
+class AgentRequest(Table):
+    """An error that somebody handed to an agent; gone once its tries are over."""
+
+    error = ForeignKeyField(ErrorLog, primary_key=True)
+    asked_by = TextField()
+    asked_at = MomentField()
+
+    class Meta:
+        table_name = "agent_requests"

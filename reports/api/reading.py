@@ -102,6 +102,10 @@ def claims(call: Call) -> list[queries.ClaimFacts]:
     return queries.claims(call.store, now=call.now)
 
 
+def requests(call: Call) -> list[queries.RequestFacts]:
+    return queries.requests(call.store, call.now)
+
+
 def tries(call: Call) -> Page:
     wanted = [call.query.error_id] if call.query.error_id else None
     found = queries.tries(call.store, error_ids=wanted, selection=selection(call.query, call.now))

@@ -193,6 +193,12 @@ class ClaimBody(_Given, frozen=True):
     error_id: Number
 
 
+class RequestBody(_Given, frozen=True):
+    """The error that is handed to an agent."""
+
+    error_id: Number
+
+
 class TriesQuery(Listing, frozen=True):
     """What agents tried."""
 

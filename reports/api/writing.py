@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET, structs
 
 from tocsin.daemon import queries
-from tocsin.daemon.corrections import claims, tries
+from tocsin.daemon.corrections import claims, requests, tries
 from tocsin.daemon.corrections.recording import NewCorrection, judged, record
 from tocsin.daemon.corrections.withdrawal import withdraw as withdraw_correction
 from tocsin.daemon.failure import Meanwhile
@@ -208,6 +208,16 @@ def claim(call: Call) -> queries.ClaimFacts:
 
 def give_back(call: Call) -> None:
     claims.give_back(call.store, call.error_id, call.by, call.now)
+
+
+def hand_over(call: Call) -> queries.RequestFacts:
+    requests.hand_over(call.store, [call.body.error_id], call.by, call.now)
+    found = queries.requests(call.store, call.now)
+    return next(one for one in found if one.error_id == call.body.error_id)
+
+
+def take_back(call: Call) -> None:
+    requests.take_back(call.store, call.error_id)
 
 
 def begin_try(call: Call) -> queries.TryFacts:

@@ -26,6 +26,9 @@ _ALL = (
     "SELECT COUNT(*), MAX(id) FROM error_history",
     "SELECT COUNT(*), MAX(id), SUM(CASE WHEN test_status = 'passed' THEN 1 WHEN test_status = 'failed' THEN 1000 "
     "ELSE 0 END) FROM error_corrections",
+    "SELECT COUNT(*), MAX(id), SUM(CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END) FROM agent_tries",
+    "SELECT id, step FROM agent_tries WHERE state = 'running' ORDER BY id",
+    "SELECT COUNT(*), MAX(asked_at) FROM agent_requests",
     "SELECT state, COUNT(*), SUM(attempts) FROM outbox GROUP BY state ORDER BY state",
     "SELECT COUNT(*), MAX(checked_at) FROM watches",
     "SELECT COUNT(*), MAX(gone_at) FROM sessions",

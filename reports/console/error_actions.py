@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 from starlette.responses import Response
 
-from tocsin.daemon.corrections import withdrawal
+from tocsin.daemon.corrections import requests, withdrawal
 from tocsin.daemon.corrections.diff import read_diff
 from tocsin.daemon.corrections.recording import NewCorrection, record
 from tocsin.daemon.settings import Duration
@@ -55,6 +55,13 @@ def unmute(request: ConsoleRequest) -> Response:
     error_id = request.path["error_id"]
     Manual(request.site.store, request.site.config).unmute(error_id, request.who.name, request.now)
     return _back(request, request.say("Error %(id)s is heard again.", id=error_id))
+
+
+def hand_over(request: ConsoleRequest) -> Response:
+    """Hands the chosen errors to a coding agent: a runner of `tocsin fix --serve` takes them."""
+    chosen = chosen_ids(request)
+    requests.hand_over(request.site.store, chosen, request.who.name, request.now)
+    return answers.go(request, "/errors", request.say("%(count)s handed to the agent.", count=len(chosen)))
 
 
 def merge(request: ConsoleRequest) -> Response:

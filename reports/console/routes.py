@@ -58,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/my/live", Right.OWN, live.stream, Of.LISTING),
     Route("GET", "/my/tickets/{ticket_id:int}/live", Right.OWN, live.stream, Of.TICKET),
     Route("GET", "/errors", Right.READ, error_pages.errors),
+    Route("POST", "/errors/hand-over", Right.ACT, error_actions.hand_over),
     Route("POST", "/errors/auto-fix", Right.READ, error_pages.auto_fix),
     Route("POST", "/errors/bundle", Right.READ, error_pages.bundle),
     Route("POST", "/errors/resolve", Right.ACT, error_actions.resolve_chosen),

@@ -13,7 +13,7 @@ V1 = "/api/v1"
 DAY = 86400.0
 
 READ = "GET /errors, GET /errors/{error_id:int}, GET /corrections, GET /validations, GET /claims, GET /autofix, " \
-       "GET /tries, GET /clients, GET /metrics, GET /status, GET /sessions, GET /mails"  # fmt: skip
+       "GET /tries, GET /requests, GET /clients, GET /metrics, GET /status, GET /sessions, GET /mails"  # fmt: skip
 SCOPE_OF = {
     **dict.fromkeys(READ.split(", "), "read"),
     "GET /tickets": "read+client",
@@ -38,6 +38,8 @@ SCOPE_OF = {
     "POST /claims": "correct",
     "DELETE /claims/{error_id:int}": "correct",
     "POST /tries": "correct",
+    "POST /requests": "act",
+    "DELETE /requests/{error_id:int}": "act",
     "PATCH /tries/{try_id:int}": "correct",
     "POST /tries/{try_id:int}/end": "correct",
     "POST /deployments": "send",

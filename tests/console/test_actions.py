@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.console import Browser, Console
 
+from tocsin.daemon.corrections import tries
+from tocsin.daemon.corrections.tries import TryEnd
+from tocsin.daemon.corrections.try_reasons import because
 from tocsin.daemon.queries import deployments
 from tocsin.daemon.store.models import Client, Correction, ErrorLog, History, Mail, Ticket
 
@@ -104,6 +107,24 @@ def test_the_report_for_an_agent_is_shown_and_the_bundle_sent(admin: Browser) ->
     bundle = admin.post("/errors/bundle", data=data)
     assert "attachment" in bundle.headers["content-disposition"]
     assert bundle.json()["errors"]
+
+
+def test_an_error_is_handed_to_the_agent_and_its_page_says_what_becomes_of_it(
+    admin: Browser, console: Console
+) -> None:
+    error, store, now = open_error(), console.store, console.now
+    data = {"csrf": admin.token("/errors"), "id": [str(error.id)]}
+    assert 'formaction="/errors/hand-over"' in admin.post("/errors/auto-fix", data=data).text
+    assert admin.post("/errors/hand-over", data=data).status_code == 303
+    assert "it waits for a runner" in admin.get(f"/errors/{error.id}").text
+    begun = tries.begin(store, console.config, error.id, agent="claude", runner="a:1", by="ana", now=now)
+    tries.renew(store, begun.id, "a:1", "test", now)
+    page = admin.get(f"/errors/{error.id}").text
+    assert "an agent is at it" in page
+    assert "tests the old code and the new" in page
+    refused = TryEnd("refused", [because("protected", path="a.cfg", pattern="*.cfg")])
+    tries.end(store, console.config, begun.id, "a:1", refused, now)
+    assert "a.cfg is protected (agent.protected: *.cfg)" in admin.get(f"/errors/{error.id}").text
 
 
 def test_a_ticket_is_changed_closed_and_reopened(admin: Browser) -> None:

@@ -41,6 +41,7 @@ REACHED_BY = {
     "GET /my/tickets/{ticket_id:int}/live": OWN_TICKET,
     "GET /errors": ADMIN,
     "POST /errors/auto-fix": ADMIN,
+    "POST /errors/hand-over": ADMIN,
     "POST /errors/bundle": ADMIN,
     "POST /errors/resolve": ADMIN,
     "POST /errors/mute": ADMIN,

@@ -1,11 +1,13 @@
 """An agent that edits by rule: `rule_agent.py RULE BUG`, the report on standard input. It stands for a coding agent.
 
+Of the bug `-` the report says which it is.
 A rule `first,second` is the one of the first try, then of the others: a report that tells of earlier tries says so.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ def main() -> None:
     rule, bug = sys.argv[1:]
     report = sys.stdin.read()
     assert report.startswith("# Correct error "), report[:100]
+    bug = bug if bug != "-" else re.findall(r"/app/(\w+)\.py", report)[-1]
     first, _, later = rule.partition(",")
     rule = later if later and "## Earlier tries" in report else first
     globals()[f"do_{rule}"](Path("app", f"{bug}.py"))
