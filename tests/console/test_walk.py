@@ -7,7 +7,10 @@ from collections.abc import Callable
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from report_data import error as new_error
+from report_data import plain
 from support.console import PASSWORD, Served
+from support.waiting import until
 
 from tocsin.daemon.accounts import one_time_links
 from tocsin.daemon.store.models import Client, Correction, ErrorLog, Mail, OneTimeLink, Ticket, User
@@ -105,8 +108,64 @@ def test_a_client_comes_by_its_mailed_link_reads_answers_and_asks(
     context.close()
 
 
+def test_an_error_comes_in_and_a_ticket_closes_before_the_reader_s_eyes(
+    served: Served, sign_in: Callable[..., Page], language: str
+) -> None:
+    say = translations(language).gettext
+    ticket = Ticket.select().where(Ticket.client_id.is_null(False), Ticket.status != "closed").get()
+    Client.update(language=language).where(Client.id == ticket.client_id).execute()
+    User.update(language=language).execute()
+    listing = sign_in("/errors", locale=language)
+    User.update(language=language).execute()
+    client = sign_in(f"/my/tickets/{ticket.id}", ticket.client_id, locale=language)
+    assert until(lambda: served.console.site.changes.streams == 2 and served.console.site.changes.stamp != "")
+
+    came_in = new_error(plain, 77, title="OSError: the disk is full", last_seen=served.console.now)
+    expect(listing.locator(f"#e{came_in.id} .title")).to_have_text("OSError: the disk is full", timeout=8000)
+
+    admin = listing.context.new_page()
+    admin.goto(f"{served.console.site.address}/tickets/{ticket.id}")
+    admin.locator("form[action$='/close'] [name=note]").fill("A new disk is in place.")
+    admin.get_by_role("button", name=say("Close it"), exact=True).click()
+    expect(client.locator("#head .badge")).to_have_text(say("closed"), timeout=8000)
+    expect(client.get_by_text("A new disk is in place.")).to_be_visible()
+
+
+def test_without_a_script_an_admin_corrects_answers_and_closes(
+    served: Served, sign_in: Callable[..., Page], language: str
+) -> None:
+    say = translations(language).gettext
+    page = sign_in("/errors/1", locale=language, java_script_enabled=False)
+    address = served.console.site.address
+    User.update(language=language).execute()
+    page.goto(f"{address}/errors/1")
+    page.get_by_text(say("Record a correction"), exact=True).click()
+    for name, text in (
+        ("file_path", "a.py"),
+        ("old_code", "a = 1"),
+        ("new_code", "a = 2"),
+        ("fixed_in", "5.0"),
+    ):
+        page.locator(f"[name={name}]").fill(text)
+    page.get_by_role("button", name=say("Record"), exact=True).click()
+    expect(page.get_by_text(say("The correction is recorded."))).to_be_visible()
+    page.get_by_text(say("A release is deployed"), exact=True).click()
+    page.locator("[name=release]").fill("5.0")
+    page.get_by_role("button", name=say("Deployed"), exact=True).click()
+    expect(page.get_by_text(say("%(release)s is out.") % {"release": "shop 5.0"})).to_be_visible()
+
+    ticket = Ticket.select().where(Ticket.client_id.is_null(False), Ticket.status != "closed").get()
+    page.goto(f"{address}/tickets/{ticket.id}")
+    page.locator("form[action$='/messages'] textarea").fill("We have found it.")
+    page.get_by_role("button", name=say("Send"), exact=True).click()
+    expect(page.get_by_text("We have found it.")).to_be_visible()
+    page.get_by_role("button", name=say("Close it"), exact=True).click()
+    expect(page.get_by_text(say("The ticket is closed."))).to_be_visible()
+    assert Ticket.get_by_id(ticket.id).status == "closed"
+
+
 PAGES = ("/errors", "/errors/1", "/tickets", "/tickets/1", "/corrections", "/metrics", "/mails", "/mails/1",
-         "/clients", "/users", "/system")  # fmt: skip
+         "/mails/4", "/clients", "/users", "/system", "/errors/99")  # fmt: skip
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
@@ -129,6 +188,11 @@ def test_axe_finds_nothing_to_complain_of_on_any_page(
         assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth"), (
             f"{path} is too wide"
         )
+    admin.goto(f"{address}/errors")
+    admin.locator("input[name=id]").first.check()
+    admin.get_by_role("button", name="Auto-Fix").click()
+    expect(admin.locator("#md")).to_be_visible()
+    assert Axe().run(admin, options=AXE).generate_snapshot() == ""
     stranger.context.close()
 
 
