@@ -53,6 +53,15 @@ def test_errors_are_narrowed_to_what_is_asked(admin: Browser) -> None:
     assert not listed(admin.get("/errors?service=nobody").text)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("environment", "production"), ("release", "2026.11.3"), ("client", "bakery"), ("q", "KeyError views0")],
+)
+def test_each_filter_leaves_what_it_names(admin: Browser, name: str, value: str) -> None:
+    assert 1 in listed(admin.get("/errors", params={name: value}).text)
+    assert listed(admin.get("/errors", params={name: "nobody"}).text) == set()
+
+
 @pytest.mark.parametrize("text", ["'", '"', "%", "_", "\\", "\x00", "a" * 5000, "🦄 <b>", "%27%20OR%201=1"])
 def test_no_text_that_is_searched_for_breaks_the_page(admin: Browser, text: str) -> None:
     assert admin.get("/errors", params={"q": text, "state": text, "page": text}).status_code == 200
@@ -239,6 +248,26 @@ def test_a_failed_mail_is_tried_again(console: Console, admin: Browser) -> None:
     assert Mail.get_by_id(mail.id).state == "waiting"
     admin.press(f"/mails/{mail.id}", f"/mails/{mail.id}/drop")
     assert Mail.get_by_id(mail.id).state == "dropped"
+
+
+def test_a_channel_s_message_that_failed_is_found_by_its_channel_and_tried_again(
+    console: Console, admin: Browser
+) -> None:
+    message = held(console)
+    values = {
+        "channel": "team",
+        "recipient": "team",
+        "audience": "admin",
+        "state": "failed",
+        "last_error": "503 busy",
+    }
+    Mail.update(**values).where(Mail.id == message.id).execute()
+    page = admin.get("/mails?channel=team").text
+    assert listed(page) == {message.id}
+    assert "503 busy" in page
+    assert listed(admin.get("/mails?channel=nobody").text) == set()
+    assert admin.press(f"/mails/{message.id}", f"/mails/{message.id}/retry").status_code == 303
+    assert Mail.get_by_id(message.id).state == "waiting"
 
 
 def test_nobody_reads_a_link_that_lets_somebody_else_in(console: Console, admin: Browser) -> None:
