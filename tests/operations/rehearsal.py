@@ -19,6 +19,7 @@ from pathlib import Path
 import sink
 import trustme
 from support.container import Container, until
+from support.interpreters import found
 from support.markdown import ROOT, Block, blocks
 
 PAGES = [ROOT / "docs" / name for name in ("operations.md", "postgres.md")]
@@ -39,6 +40,9 @@ SINK_UNIT = "[Service]\nExecStart=/opt/sink/bin/python /opt/sink/sink.py\n"
 # Ranges of the template sandbox end at 100,000; three of them within each other do not end.
 ENDLESS = "".join("{% for " + name + " in range(99999) %}" for name in "abc") + "{% endfor %}" * 3
 LOADED = 400
+CONSOLE = "http://127.0.0.1:7580/sign-in"
+USERS = {"www-data": 0, "nobody": 1}
+"""What `cat` ends with."""
 
 
 class Record:
@@ -67,8 +71,13 @@ class Rehearsal:
         box = self.box
         box.make()
         wheels = box.inside("opt/wheels")
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", f"--constraint={ROOT}/constraints.txt"]
-        wanted = [f"{wheel}[daemon,postgres]", "aiosmtpd"]
+        # Wheels for the machine's Python, not for ours.
+        version = box.inside("usr/bin/python3").readlink().name.removeprefix("python")
+        python = found().get(version)
+        if python is None:
+            raise SystemExit(f"no CPython {version} is here, which downloads what Debian's needs")
+        pip = [python, "-m", "pip", "download", "--quiet", f"--constraint={ROOT}/constraints.txt"]
+        wanted = [f"{wheel}[server]", "aiosmtpd"]
         subprocess.run([*pip, f"--dest={wheels}", *wanted], check=True)
         (wheels / wheel.name).unlink()
         box.write("etc/pip.conf", "[global]\nno-index = true\nfind-links = /opt/wheels\n")
@@ -88,11 +97,12 @@ class Rehearsal:
         """Everything, in order."""
         self.box("systemctl", "start", "sink")
         operations, postgres = ([block for block in blocks(page) if block.mark] for page in PAGES)
-        first = next(number for number, block in enumerate(operations, 1) if "tocsin tickets" in block.text)
+        first = next(number for number, block in enumerate(operations, 1) if "tocsin errors" in block.text)
         for block in operations[:first]:
             said = self.type(PAGES[0], block)
         self.first_ticket(said)
         self.exposure()
+        self.console()
         self.reload()
         self.stop_under_load()
         self.wedge()
@@ -102,7 +112,8 @@ class Rehearsal:
         for block in operations[first:]:
             self.type(PAGES[0], block)
         figure = self.exposed("tocsin.service")
-        self.record("with network.conf it is at most 1.1", figure <= 1.1, figure)
+        self.record("with network.conf and pages.conf it is at most 1.4", figure <= 1.4, figure)
+        self.pages()
         for block in postgres:
             self.type(PAGES[1], block)
         self.on_postgres()
@@ -139,9 +150,15 @@ class Rehearsal:
     def first_ticket(self, said: str) -> None:
         active, status = self.box.show("tocsin", "ActiveState", "StatusText")
         self.record("`systemctl enable --now` returns when the daemon listens", active == "active", status)
+        self.record(
+            "three test errors of www-data are counted and shown",
+            "test error" in said and self.counted() == 3,
+            said.splitlines()[-1],
+        )
+        self.shop("shop", 3)
+        until("they are counted", lambda: self.counted() == 6)
         tickets = json.loads(self.box(TOCSIN, "tickets", "--json"))
-        self.record("three errors of www-data are one ticket", len(tickets) == 1 and self.counted() == 3)
-        self.record("`tocsin tickets` shows it", "A test error of tocsin" in said, said.splitlines()[-1])
+        self.record("three errors of an application are one ticket", len(tickets) == 1, len(tickets))
         until("the notice is sent", self.mails)
         self.record("the notice went out: STARTTLS, a verified certificate, the typed password", True)
 
@@ -161,8 +178,37 @@ class Rehearsal:
     def exposed(self, unit: str) -> float:
         """How much the running unit may do, from 0 to 10."""
         said = self.box("systemd-analyze", "security", "--no-pager", unit)
-        found = re.search(r"Overall exposure level for \S+: (\d+\.\d)", said)
-        return float(found[1]) if found else 10.0
+        level = re.search(r"Overall exposure level for \S+: (\d+\.\d)", said)
+        return float(level[1]) if level else 10.0
+
+    def console(self) -> None:
+        """It answers, an admin can be made, and one that is killed is soon there again."""
+        box = self.box
+        ask = f"import urllib.request; print(urllib.request.urlopen({CONSOLE!r}).status)"
+
+        def answers() -> bool:
+            return box("python3", "-c", ask) == "200"
+
+        until("the console answers", answers)
+        self.record("the console's own unit serves the page to sign in on", True)
+        link = f"{CONSOLE.removesuffix('/sign-in')}/one-time/"
+        said = box(TOCSIN, "users", "add", "ada@example.org")
+        self.record("`tocsin users add` as root gives an admin's link", link in said)
+        before = box.show("tocsin-console", "MainPID")
+        box("systemctl", "kill", "--signal=SIGKILL", "tocsin-console")
+        began = time.monotonic()
+        until("another one runs", lambda: box.show("tocsin-console", "MainPID") not in (before, ["0"]))
+        until("it answers again", answers)
+        self.record("a console that was killed is up again", True, f"after {time.monotonic() - began:.1f} s")
+
+    def pages(self) -> None:
+        """The pages in their new place: the web server's group reads them, nobody else, and clients stay unlisted."""
+        page = "/var/cache/tocsin/report/admin/index.html"
+        until("the pages are there", lambda: self.box.inside(page[1:]).exists())
+        read = {user: self.box.run(["runuser", "-u", user, "--", "cat", page]).returncode for user in USERS}
+        self.record("the pages are www-data's to read and not nobody's", read == USERS, read)
+        listed = self.box.run(["runuser", "-u", "www-data", "--", "ls", "/var/cache/tocsin/report/clients"])
+        self.record("www-data cannot list the clients' folders", listed.returncode != 0)
 
     def reload(self) -> None:
         before = self.box.show("tocsin", "MainPID")
@@ -185,7 +231,7 @@ class Rehearsal:
         took = time.monotonic() - began
         self.record("starts within 30 s", took < 30, f"{took:.1f} s")
         logging.join()
-        self.all_counted("nothing logged meanwhile is lost or doubled", 3 + LOADED)
+        self.all_counted("nothing logged meanwhile is lost or doubled", 6 + LOADED)
 
     def all_counted(self, expected: str, number: int) -> None:
         until(f"{number} are counted", lambda: self.counted() >= number)
@@ -216,7 +262,7 @@ class Rehearsal:
         said = "Watchdog timeout" in box("journalctl", "-u", "tocsin", "--no-pager")
         took = time.monotonic() - began
         self.record("the watchdog restarts the daemon", said, f"up again after {took:.0f} s")
-        self.all_counted("nothing is lost by it", 6 + LOADED)
+        self.all_counted("nothing is lost by it", 9 + LOADED)
 
     def journal(self) -> None:
         lines = [entry for entry in self.box.journal("tocsin") if entry.get("_COMM") == "tocsin"]
