@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import socket
 import sys
 import termios
 import time
@@ -202,11 +203,18 @@ def leave_open(stage: Stage) -> None:
         stage.console.print(f"console  {address}, after: {command}", soft_wrap=True)
         return
     stage.start("console", "-m", "tocsin.daemon", "console", listens=False)
+    stage.until("waiting for the console", lambda: answers(stage.console_port), patient=True)
     link = stage.tocsin_plain("users", "add", "you@tea.example").split()
     stage.console.print(f"console  {address}", soft_wrap=True)
     stage.console.print(f"sign in  {next(word for word in link if word.startswith(address))}", soft_wrap=True)
     stage.console.print("Press a key to end the demo.")
     wait_for_key()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_for_key() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,3 +58,27 @@ def test_the_demo_does_not_clear_a_directory_that_is_not_its_own(tmp_path: Path)
     (tmp_path / "precious").write_text("kept")
     done = subprocess.run([*DEMO, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, (tmp_path / "precious").read_text()) == (1, "kept")
+
+
+@pytest.mark.timeout(300)
+def test_on_a_terminal_the_console_stays_up_until_a_key_is_pressed(tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    demo = subprocess.Popen([*DEMO, str(tmp_path / "demo")], stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    shown = ""
+    try:
+        while "Press a key" not in shown:
+            shown += os.read(controller, 65536).decode(errors="replace")
+        started = psutil.Process(demo.pid).children(recursive=True)
+        link = re.search(r"sign in\s+(http://127\.0\.0\.1:\d+/one-time/[\w-]+)", shown)
+        assert link is not None, shown
+        with urllib.request.urlopen(link[1], timeout=30) as answer:
+            assert answer.status == 200
+        assert demo.poll() is None
+        os.write(controller, b"x")
+        assert demo.wait(timeout=60) == 0, shown
+    finally:
+        demo.kill()
+        demo.wait()
+        os.close(controller)
+    assert psutil.wait_procs(started, timeout=10)[1] == []

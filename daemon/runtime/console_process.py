@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import structlog
 
-NEEDED = ("starlette", "uvicorn", "argon2")
+NEEDED = ("starlette", "uvicorn", "argon2", "authlib")
 """What the extra `console` brings, by import name."""
 STOP_WITHIN = 8.0
 """Seconds it gets to answer what it was asked before it is killed."""

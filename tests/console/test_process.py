@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -84,6 +87,59 @@ def test_the_console_starts_again_on_a_database_that_was_restored_beneath_it(dae
 
 def test_the_first_admin_s_link_is_not_written_to_a_log(daemon: WithConsole) -> None:
     assert "one-time" not in daemon.written()
+
+
+def test_on_a_terminal_the_daemon_shows_the_first_admin_s_link() -> None:
+    with short_place() as place:
+        daemon = WithConsole(place)
+        controller, terminal = pty.openpty()
+        daemon.log.close()
+        daemon.log = os.fdopen(terminal, "ab", buffering=0)
+        shown = ""
+        try:
+            daemon.start()
+            while not (found := re.search(r"(http://127\.0\.0\.1:\d+)(/one-time/[\w-]+)\s", shown)):
+                shown += os.read(controller, 4096).decode(errors="replace")
+            assert found[1].endswith(f":{daemon.port}")
+            assert until(lambda: daemon.status(found[2]) == 200)
+        finally:
+            daemon.close()
+            os.close(controller)
+
+
+@pytest.fixture
+def without_extra(tmp_path: Path) -> dict[str, str]:
+    """An environment in which what the extra `console` brings cannot be found."""
+    hide = "import importlib.util as util\nfound = util.find_spec\nutil.find_spec = lambda name, *more: "
+    (tmp_path / "sitecustomize.py").write_text(f"{hide}None if name == 'starlette' else found(name, *more)\n")
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_without_the_extra_the_daemon_runs_and_says_in_a_line_what_to_install(
+    without_extra: dict[str, str],
+) -> None:
+    with short_place() as place:
+        daemon = WithConsole(place)
+        try:
+            daemon.up(**without_extra)
+            assert until(lambda: "tocsin[console]" in daemon.written())
+            assert sum("tocsin[console]" in line for line in daemon.written().splitlines()) == 1
+            assert daemon.status() == 0
+        finally:
+            daemon.close()
+
+
+def test_without_the_extra_the_console_s_command_ends_with_a_line(without_extra: dict[str, str]) -> None:
+    with short_place() as place:
+        daemon = WithConsole(place)
+        done = subprocess.run(
+            daemon.command("console"), env={**daemon.environ, **without_extra}, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        daemon.close()
+    assert done.returncode == 2
+    assert "pip install 'tocsin[console]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_user_s_command_prints_its_link(daemon: WithConsole) -> None:
