@@ -20,9 +20,10 @@ from tocsin.daemon.cli.tables import Column, labelled, printable, table
 from tocsin.daemon.cli.wording import shell_language, told, words
 from tocsin.daemon.config import Config, load_file
 from tocsin.daemon.config_file import SYSTEM, ConfigError, FoundFile, find
-from tocsin.daemon.failure import WrongUse
+from tocsin.daemon.failure import Failed, WrongUse
 from tocsin.daemon.queries.moment import to_json
 from tocsin.daemon.queries.selection import Selection
+from tocsin.daemon.reason import failed
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.time_zone import TimeZone
 from tocsin.reports.wording import Words
@@ -108,6 +109,14 @@ class Context:
         """The language of what this command answers: the shell's, else that of the pages."""
         return shell_language(os.environ) or self.config.report_language
 
+    @property
+    def known_language(self) -> str:
+        """The same, English while the configuration that would say it cannot be read."""
+        try:
+            return self.language
+        except ConfigError:
+            return "en"
+
     @cached_property
     def words(self) -> NullTranslations:
         """The words of what this command answers."""
@@ -140,8 +149,13 @@ def _passing(changes: bool) -> Callable[[Callable[Concatenate[Context, P], R]], 
     def decorate(command: Callable[Concatenate[Context, P], R]) -> Callable[P, R]:
         @wraps(command)
         def called(*args: P.args, **kwargs: P.kwargs) -> R:
-            named = click.get_current_context().meta.get(CONFIG)
-            return command(Context(named, changes=changes), *args, **kwargs)
+            context = Context(click.get_current_context().meta.get(CONFIG), changes=changes)
+            try:
+                return command(context, *args, **kwargs)
+            except Failed as error:
+                if (code := context.known_language) == "en":
+                    raise
+                raise Failed(failed(error).said(code)) from error
 
         return called
 

@@ -34,7 +34,8 @@ from tocsin.daemon.store.database import BACKUPS, claim, open_store, upgrade
 @pass_context
 def doctor_command(context: Context, everything: bool, as_json: bool) -> None:
     """Check every part; say of each problem what to do. Exit 1 when there is one."""
-    findings = doctor.examine(context.config_file, clock.now())
+    looked = doctor.examine(context.config_file, clock.now())
+    findings = [finding.said(context.known_language) for finding in looked]
     problems = [finding for finding in findings if not finding.ok]
     if as_json:
         say_json(findings)

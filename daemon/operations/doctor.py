@@ -14,6 +14,7 @@ from peewee import PeeweeException, fn
 from tocsin.daemon import logo, queries
 from tocsin.daemon.config import Config, load_file
 from tocsin.daemon.config_file import ConfigError, find, noted
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.operations import backup, environment
 from tocsin.daemon.operations.environment import Finding, problem, well
 from tocsin.daemon.operations.report_access import report_access
@@ -21,6 +22,7 @@ from tocsin.daemon.outgoing import channel
 from tocsin.daemon.outgoing.mailcheck import check_templates, diagnose
 from tocsin.daemon.queries.moment import Moment
 from tocsin.daemon.queries.status import CLOCK_APART, StatusFacts
+from tocsin.daemon.reason import NONE, Reason, failed
 from tocsin.daemon.store import schema
 from tocsin.daemon.store.database import Store, StoreError, open_store
 from tocsin.daemon.store.models import Mail, Run, Session
@@ -36,9 +38,9 @@ def examine(config_file: str | None, now: float, environ: Mapping[str, str] = os
         path = find(config_file, environ).path
         config = load_file(path, environ)
     except ConfigError as error:
-        remedy = "Correct that; `tocsin init DIR` writes an example with every key and its meaning"
-        return [problem("configuration", str(error), remedy)]
-    found = [well("configuration", str(path or "built-in defaults")), *_daemons(config, environ)]
+        remedy = Reason("Correct that; `tocsin init DIR` writes an example with every key and its meaning")
+        return [problem("configuration", Reason(str(error)), remedy)]
+    found = [well("configuration", Reason(str(path)) if path else _DEFAULTS), *_daemons(config, environ)]
     found += environment.secrets(config, path)
     found += environment.directories(config)
     found += report_access(config)
@@ -48,7 +50,7 @@ def examine(config_file: str | None, now: float, environ: Mapping[str, str] = os
         store = open_store(config.database.url, migrate=False) if _there(config) else None
         found += _database(config, store, now)
     except (StoreError, PeeweeException, OSError) as error:
-        found.append(problem("database", str(error), _remedy_of(error)))
+        found.append(problem("database", _told(error), _remedy_of(error)))
     finally:
         if store is not None:
             store.close()
@@ -60,18 +62,21 @@ def _daemons(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
     known = noted(environ)
     running = [one for one in known if one.running]
     for one in running or known[:1]:
-        what = one.note.config or "built-in defaults"
-        when = (
-            f"pid {one.note.pid} runs"
-            if one.running
-            else f"none runs; the last, from {Moment(one.note.at)}, ran"
-        )
-        yield well("daemons", f"{when} on {what}")
+        what = one.note.config or _DEFAULTS
+        if one.running:
+            text = Reason("pid %(pid)s runs on %(configuration)s", pid=one.note.pid, configuration=what)
+        else:
+            text = Reason(
+                "none runs; the last, from %(moment)s, ran on %(configuration)s",
+                moment=str(Moment(one.note.at)), configuration=what,
+            )  # fmt: skip
+        yield well("daemons", text)
     if running and not any(one.note.config == (config.file or "") for one in running):
-        text = (
-            f"your running daemon has another configuration: {running[0].note.config or 'built-in defaults'}"
+        text = Reason(
+            "your running daemon has another configuration: %(configuration)s",
+            configuration=running[0].note.config or _DEFAULTS,
         )
-        yield problem("configuration", text, "Name the one you mean: --config FILE")
+        yield problem("configuration", text, Reason("Name the one you mean: --config FILE"))
 
 
 def _there(config: Config) -> bool:
@@ -80,20 +85,26 @@ def _there(config: Config) -> bool:
     return file is None or file.is_file()
 
 
-def _remedy_of(error: Exception) -> str:
+def _told(error: Exception) -> Reason:
+    return failed(error) if isinstance(error, Failed) else Reason(str(error))
+
+
+def _remedy_of(error: Exception) -> Reason:
     if "not a database" in str(error) or "malformed" in str(error):
-        return "Stop the daemon and restore a backup: tocsin restore FILE; the damaged file is kept"
-    return "Start the database server, check database.url and its password, or start `tocsin daemon` once"
+        return Reason("Stop the daemon and restore a backup: tocsin restore FILE; the damaged file is kept")
+    return Reason(
+        "Start the database server, check database.url and its password, or start `tocsin daemon` once"
+    )
 
 
 def _database(config: Config, store: Store | None, now: float) -> Iterator[Finding]:
     """The database, and all that it knows of the daemon, the applications and the mails."""
     if store is None:
-        text = f"{environment.database_file(config)} is not there"
-        yield problem("database", text, "Start `tocsin daemon` once: it makes the database")
+        text = Reason("%(path)s is not there", path=str(environment.database_file(config)))
+        yield problem("database", text, Reason("Start `tocsin daemon` once: it makes the database"))
         return
     if fault := _damage(store):
-        yield problem("database", fault, "Stop the daemon and restore a backup: tocsin restore FILE")
+        yield problem("database", fault, Reason("Stop the daemon and restore a backup: tocsin restore FILE"))
         return
     schema = _schema(store)
     yield schema
@@ -108,45 +119,57 @@ def _database(config: Config, store: Store | None, now: float) -> Iterator[Findi
     yield from _for_clients(config, store)
 
 
-def _damage(store: Store) -> str:
+def _damage(store: Store) -> Reason:
     """What SQLite's own check says, '' when all is well; Postgres looks after itself."""
     if store.postgres:
-        return ""
+        return NONE
     said = str(store.database.execute_sql("PRAGMA quick_check(1)").fetchone()[0])
-    return "" if said == "ok" else f"{store.url} is damaged: {said}"
+    return NONE if said == "ok" else Reason("%(url)s is damaged: %(fault)s", url=store.url, fault=said)
 
 
 def _schema(store: Store) -> Finding:
     if newer := schema.newer(store.database):
-        return problem("database", newer, "Install that version again: pip install --upgrade tocsin")
+        remedy = Reason("Install that version again: pip install --upgrade tocsin")
+        return problem("database", newer, remedy)
     if due := schema.due(store.database):
-        text = f"the tables are older than this tocsin: {', '.join(due)} is due"
-        return problem("database", text, "Restart the daemon: it makes a backup and brings them up to date")
+        text = Reason(
+            "the tables are older than this tocsin: %(migrations)s is due", migrations=", ".join(due)
+        )
+        remedy = Reason("Restart the daemon: it makes a backup and brings them up to date")
+        return problem("database", text, remedy)
     if fault := schema.lacking(store.database):
-        return problem("database", fault, "Stop the daemon, then move the database away or install that one")
+        remedy = Reason("Stop the daemon, then move the database away or install that one")
+        return problem("database", fault, remedy)
     applied = schema.applied(store.database)
-    return well("database", f"{'postgresql' if store.postgres else store.url}, {len(applied)} migrations")
+    where = "postgresql" if store.postgres else store.url
+    return well("database", Reason("%(url)s, %(number)s migrations", url=where, number=len(applied)))
 
 
 def _daemon(config: Config, store: Store, status: StatusFacts, now: float) -> Iterator[Finding]:
     locked = environment.locked_by(config)
     if not status.alive and locked:
-        text = f"pid {locked} runs but was not seen alive since {_since(status)}"
-        remedy = "systemctl restart tocsin; its log says thread_stuck, not_stored or job_failed, and why"
+        text = Reason(
+            "pid %(pid)s runs but was not seen alive since %(moment)s", pid=locked, moment=_since(status)
+        )
+        remedy = Reason(
+            "systemctl restart tocsin; its log says thread_stuck, not_stored or job_failed, and why"
+        )
         yield problem("daemon", text, remedy)
         return
     if not status.alive:
-        remedy = "systemctl start tocsin, or tocsin daemon; journalctl -u tocsin says why it ended"
-        yield problem("daemon", f"it is not running; last seen {_since(status)}", remedy)
+        text = Reason("it is not running; last seen %(moment)s", moment=_since(status))
+        remedy = Reason("systemctl start tocsin, or tocsin daemon; journalctl -u tocsin says why it ended")
+        yield problem("daemon", text, remedy)
         return
-    yield well("daemon", f"running since {status.daemon.started_at if status.daemon else '?'}")
+    started = str(status.daemon.started_at) if status.daemon else "?"
+    yield well("daemon", Reason("running since %(moment)s", moment=started))
     yield from environment.sockets(config)
     yield _check(config, status, now)
     yield environment.pages(config, status.daemon.started_at if status.daemon else now, now)
 
 
 def _since(status: StatusFacts) -> str:
-    return str(status.daemon.alive_until) if status.daemon else "never"
+    return str(status.daemon.alive_until) if status.daemon else Reason("never")
 
 
 def _check(config: Config, status: StatusFacts, now: float) -> Finding:
@@ -154,9 +177,13 @@ def _check(config: Config, status: StatusFacts, now: float) -> Finding:
     started = status.daemon.started_at if status.daemon else now
     last = status.last_check or started
     if now - max(last, started) > allowed:
-        text = f"the check of the watches is overdue, it last ran {status.last_check or 'never'}"
-        return problem("watches", text, "Run `tocsin check`; the daemon's log says job_failed, and why")
-    return well("watches", f"last checked {status.last_check or 'not yet'}")
+        ran = str(status.last_check) if status.last_check else Reason("never")
+        text = Reason("the check of the watches is overdue, it last ran %(moment)s", moment=ran)
+        remedy = Reason("Run `tocsin check`; the daemon's log says job_failed, and why")
+        return problem("watches", text, remedy)
+    if status.last_check is None:
+        return well("watches", Reason("not checked yet"))
+    return well("watches", Reason("last checked %(moment)s", moment=str(status.last_check)))
 
 
 def _clocks(store: Store, status: StatusFacts, now: float) -> Iterator[Finding]:
@@ -164,14 +191,21 @@ def _clocks(store: Store, status: StatusFacts, now: float) -> Iterator[Finding]:
         newest = Run.select(fn.MAX(Run.alive_until)).scalar(as_tuple=False)
     latest = Moment(newest) if isinstance(newest, int | float) else None
     if latest is not None and latest - now > CLOCK_APART:
-        text = f"this machine's clock says {Moment(now)}, but the daemon was up at {latest} already"
-        yield problem("clock", text, "Set the clock: timedatectl set-ntp true; then restart the daemon")
+        text = Reason(
+            "this machine's clock says %(now)s, but the daemon was up at %(moment)s already",
+            now=str(Moment(now)), moment=str(latest),
+        )  # fmt: skip
+        remedy = Reason("Set the clock: timedatectl set-ntp true; then restart the daemon")
+        yield problem("clock", text, remedy)
     apart = [one for one in _alive(store, status) if abs(one.clock_offset) > CLOCK_APART]
     for session in apart[:5]:
-        text = f"the clock of {session.host} ({session.service}) is {-session.clock_offset:+.0f} s off ours"
-        yield problem("clock", text, f"On {session.host}: timedatectl set-ntp true")
+        text = Reason(
+            "the clock of %(host)s (%(service)s) is %(seconds)s s off ours",
+            host=session.host, service=session.service, seconds=f"{-session.clock_offset:+.0f}",
+        )  # fmt: skip
+        yield problem("clock", text, Reason("On %(host)s: timedatectl set-ntp true", host=session.host))
     if not apart:
-        yield well("clock", f"{Moment(now)}")
+        yield well("clock", Reason(str(Moment(now))))
 
 
 def _alive(store: Store, status: StatusFacts) -> list[Session]:
@@ -186,58 +220,77 @@ def _applications(config: Config, store: Store, status: StatusFacts, now: float)
             newest = Session.select(fn.MAX(Session.last_heard))
             last = newest.where(Session.service == service.name).scalar()
         if last is None:
-            text = f"service {service.name!r} is declared but was never heard"
+            text = Reason("service %(name)r is declared but was never heard", name=service.name)
             yield problem("applications", text, _NEVER_HEARD)
         elif service.kind == "web" and now - last > config.watch.unseen_after:
-            text = f"service {service.name!r} was last heard {Moment(last)}: its silence proves nothing"
-            yield problem("applications", text, "Start it, or take its [[service]] out of the configuration")
+            text = Reason(
+                "service %(name)r was last heard %(moment)s: its silence proves nothing",
+                name=service.name, moment=str(Moment(last)),
+            )  # fmt: skip
+            remedy = Reason("Start it, or take its [[service]] out of the configuration")
+            yield problem("applications", text, remedy)
     silent = [one for one in status.sessions if one.backlog and not one.alive]
-    left = sorted({f"{one.service} on {one.host}" for one in silent})
+    left = sorted({f"{one.service} ({one.host})" for one in silent})
     if left:
-        text = f"ended processes left undelivered errors: {', '.join(left[:5])}"
-        yield problem("spool", text, "On that machine, as the application's user: tocsin ship")
+        text = Reason("ended processes left undelivered errors: %(services)s", services=", ".join(left[:5]))
+        yield problem("spool", text, Reason("On that machine, as the application's user: tocsin ship"))
     yield from environment.leftovers()
     alive = sum(session.alive for session in status.sessions)
-    yield well("applications", f"{alive} processes alive")
+    yield well("applications", Reason("%(number)s processes alive", number=alive))
 
 
 def _outbox(store: Store, status: StatusFacts, now: float) -> Iterator[Finding]:
     if status.outbox.failed:
-        remedy = "`tocsin mail outbox` says why; then `tocsin mail outbox retry --all`, or drop"
-        yield problem("mails", f"{status.outbox.failed} could not be delivered", remedy)
+        text = Reason("%(number)s could not be delivered", number=status.outbox.failed)
+        remedy = Reason("`tocsin mail outbox` says why; then `tocsin mail outbox retry --all`, or drop")
+        yield problem("mails", text, remedy)
     for known in status.channels:
         if known.failed:
-            text = f"{known.failed} could not be delivered: {known.why_failed}"
-            remedy = f"tocsin channel test {known.name}; then `tocsin mail outbox retry --all`, or drop"
+            text = Reason(
+                "%(number)s could not be delivered: %(reason)s", number=known.failed, reason=known.why_failed
+            )
+            remedy = Reason(
+                "tocsin channel test %(name)s; then `tocsin mail outbox retry --all`, or drop",
+                name=known.name,
+            )
             yield problem(f"channel {known.name}", text, remedy)
     with store.reading():
         held = Mail.select().where((Mail.state == "held") & (Mail.created_at < now - HELD_LONG)).count()
     if held:
-        text = f"{held} mails to clients wait for your release since more than a day"
-        yield problem("mails", text, 'tocsin mail outbox release --all, or mail.client = "auto"')
+        text = Reason("%(number)s mails to clients wait for your release since more than a day", number=held)
+        yield problem("mails", text, Reason('tocsin mail outbox release --all, or mail.client = "auto"'))
 
 
 def _channels(config: Config) -> Iterator[Finding]:
     for settings in config.channel:
         fault = channel.look_at(settings)
         if fault.text:
-            yield problem(f"channel {settings.name}", fault.text, fault.remedy or "Correct its [[channel]]")
+            yield problem(
+                f"channel {settings.name}", fault.text, fault.remedy or Reason("Correct its [[channel]]")
+            )
         else:
-            yield well(f"channel {settings.name}", f"is told {', '.join(settings.events)}")
+            text = Reason("is told %(events)s", events=", ".join(settings.events))
+            yield well(f"channel {settings.name}", text)
 
 
 def _kept(store: Store, status: StatusFacts) -> Iterator[Finding]:
     """What was lost or could not be read, and a restored backup."""
     for reason, count in status.lost.items():
-        text = f"{count} events were lost: {reason}"
-        yield problem("losses", text, _LOSSES.get(reason, "docs/operations.md tells what each reason means"))
+        text = Reason("%(number)s events were lost: %(reason)s", number=count, reason=reason)
+        remedy = _LOSSES.get(reason, Reason("docs/operations.md tells what each reason means"))
+        yield problem("losses", text, remedy)
     if status.quarantined:
-        text = f"{status.quarantined} records could not be read; they are kept"
+        text = Reason("%(number)s records could not be read; they are kept", number=status.quarantined)
         yield problem("quarantine", text, _QUARANTINED)
     if gap := backup.restored(store):
-        missing = "" if gap.events is None else f" ({gap.events} events were counted in between)"
-        text = f"at {Moment(gap.at)} a backup was restored; nothing is known since {Moment(gap.until)}"
-        yield well("restored", text + missing)
+        text = Reason(
+            "at %(moment)s a backup was restored; nothing is known since %(since)s",
+            moment=str(Moment(gap.at)), since=str(Moment(gap.until)),
+        )  # fmt: skip
+        if gap.events is not None:
+            missing = Reason("%(number)s events were counted in between", number=gap.events)
+            text = Reason.joined(text, missing)
+        yield well("restored", text)
 
 
 def _for_clients(config: Config, store: Store) -> Iterator[Finding]:
@@ -245,45 +298,51 @@ def _for_clients(config: Config, store: Store) -> Iterator[Finding]:
     if not queries.clients(store):
         return
     if config.report.url is None and config.console.url is None:
-        text = "neither console.url nor report.url is set: mails leave without a link to their ticket"
-        yield problem("mail", text, "Set console.url to the address under which people reach the console")
+        text = Reason("neither console.url nor report.url is set: mails leave without a link to their ticket")
+        remedy = Reason("Set console.url to the address under which people reach the console")
+        yield problem("mail", text, remedy)
     if not config.organisation.name:
-        text = "organisation.name is not set: the clients' mails are not signed"
-        yield problem("mail", text, 'Write name = "..." under [organisation]')
+        text = Reason("organisation.name is not set: the clients' mails are not signed")
+        yield problem("mail", text, Reason('Write name = "..." under [organisation]'))
 
 
-_NEVER_HEARD = (
+_DEFAULTS = Reason("built-in defaults")
+_NEVER_HEARD = Reason(
     "Add the handler there under that name; in the application's environment, "
     "`python -m tocsin.handler test` says whether the daemon can be reached"
 )
-_QUARANTINED = (
+_QUARANTINED = Reason(
     "Bring handler and daemon to one version; look at the table quarantine, "
     "and delete its rows when they are understood"
 )
 _LOSSES = {
-    "not_held_any_more": "The database was restored from a backup older than what the applications keep; "
-    "the one from before is kept beside it (before-restore)",
-    "spool_full": "Enlarge spool_limit of the handler, or keep the daemon running",
+    "not_held_any_more": Reason(
+        "The database was restored from a backup older than what the applications keep; "
+        "the one from before is kept beside it (before-restore)"
+    ),
+    "spool_full": Reason("Enlarge spool_limit of the handler, or keep the daemon running"),
 }
 
 
 def _mail(config: Config, now: float) -> Iterator[Finding]:
     if not config.mail.admin:
-        yield problem("mail", "mail.admin names nobody", 'Write admin = ["you@example.org"] under [mail]')
+        remedy = Reason('Write admin = ["you@example.org"] under [mail]')
+        yield problem("mail", Reason("mail.admin names nobody"), remedy)
     if config.organisation.logo is not None:
         try:
             logo.read(Path(config.organisation.logo))
         except logo.LogoError as error:
-            said = f"organisation.logo = {config.organisation.logo!r}: {error}"
-            yield problem(
-                "mail", said, "Put a PNG, JPEG or GIF file there; until then mails leave without it"
-            )
+            said = Reason(f"organisation.logo = {config.organisation.logo!r}: {error}")
+            remedy = Reason("Put a PNG, JPEG or GIF file there; until then mails leave without it")
+            yield problem("mail", said, remedy)
     for line in check_templates(config.mail.templates):
-        yield problem("mail", line, "Correct the template; `tocsin mail preview NAME` shows it")
+        remedy = Reason("Correct the template; `tocsin mail preview NAME` shows it")
+        yield problem("mail", Reason(line), remedy)
     to = config.mail.admin[0] if config.mail.admin else (config.smtp.sender if config.smtp else "")
     steps = list(diagnose(config, to, now, send=False))
     last = steps[-1]
     if last.ok:
         yield well("mail", steps[0].text)
     else:
-        yield problem("mail", f"{last.name}: {last.text}", last.remedy)
+        text = Reason("%(step)s: %(text)s", step=last.name, text=last.text)
+        yield problem("mail", text, last.remedy)

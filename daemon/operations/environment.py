@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from tocsin.daemon.config import Config
 from tocsin.daemon.ownership import user
+from tocsin.daemon.reason import NONE, Reason
 from tocsin.daemon.store.database import sqlite_path
 from tocsin.handler.protocol import wire
 from tocsin.handler.settings import resolve_settings
@@ -37,46 +38,57 @@ _OTHERS = 0o077
 
 
 class Finding(Struct, frozen=True):
-    """One look at one part. `remedy` is what to do, '' when it is well."""
+    """One look at one part. `remedy` is what to do, '' when it is well. As strings both are English."""
 
     part: str
     ok: bool
-    text: str
-    remedy: str = ""
+    text: Reason
+    remedy: Reason = NONE
+
+    def said(self, code: str) -> Finding:
+        """The same in the language of that code."""
+        return Finding(self.part, self.ok, Reason(self.text.said(code)), Reason(self.remedy.said(code)))
 
 
-def well(part: str, text: str) -> Finding:
+def well(part: str, text: Reason) -> Finding:
     """Nothing to do."""
     return Finding(part, True, text)
 
 
-def problem(part: str, text: str, remedy: str) -> Finding:
+def problem(part: str, text: Reason, remedy: Reason) -> Finding:
     """Something to do."""
     return Finding(part, False, text, remedy)
+
+
+def command(text: str) -> Reason:
+    """A command to type: the same in every language."""
+    return Reason(text)
 
 
 def secrets(config: Config, path: Path | None) -> Iterator[Finding]:
     """Files with secrets in them must be the owner's alone, and nobody else may write the configuration."""
     if path is not None and _mode(path) & 0o022:
-        yield problem("configuration", f"{path} can be changed by others", f"chmod go-w {path}")
+        text = Reason("%(path)s can be changed by others", path=str(path))
+        yield problem("configuration", text, command(f"chmod go-w {path}"))
     inside = bool(urlsplit(config.database.url).password) or any(one.url for one in config.channel)
     if path is not None and inside and _mode(path) & 0o004:
-        yield problem(
-            "configuration", f"{path} holds a password and everybody may read it", f"chmod o= {path}"
-        )
+        text = Reason("%(path)s holds a password and everybody may read it", path=str(path))
+        yield problem("configuration", text, command(f"chmod o= {path}"))
     beside = [path.parent / ".env"] if path is not None else []
     named = [config.mail.password_file, config.mail.oauth2_file, config.daemon.key, config.openid.secret_file]
     named += [file for one in config.channel for file in (one.url_file, one.secret_file)]
     for file in (*beside, *(Path(name).expanduser() for name in named if name)):
         if _mode(file) & _OTHERS:
-            yield problem("secrets", f"{file} can be read by others", f"chmod 600 {file}")
+            text = Reason("%(path)s can be read by others", path=str(file))
+            yield problem("secrets", text, command(f"chmod 600 {file}"))
 
 
 def directories(config: Config) -> Iterator[Finding]:
     """State directory, database file, report directory, and the room on their disk."""
     state = config.state_dir
     if not state.is_dir():
-        yield problem("state", f"{state} is not there", "Start `tocsin daemon` once as its user: it makes it")
+        text = Reason("%(path)s is not there", path=str(state))
+        yield problem("state", text, Reason("Start `tocsin daemon` once as its user: it makes it"))
         return
     yield from _private(state)
     file = database_file(config)
@@ -85,15 +97,22 @@ def directories(config: Config) -> Iterator[Finding]:
             yield from _private(file.parent, file)
         if file.stat().st_uid != file.parent.stat().st_uid:
             owner = user(file.parent)
-            yield problem("database", f"{file} belongs to {user(file)}, its directory to {owner}",
-                          f"chown {owner} {file}*")  # fmt: skip
+            text = Reason(
+                "%(path)s belongs to %(user)s, its directory to %(owner)s",
+                path=str(file), user=user(file), owner=owner,
+            )  # fmt: skip
+            yield problem("database", text, command(f"chown {owner} {file}*"))
     report = config.report_dir
     if report.exists() and not report.is_dir():
-        yield problem("pages", f"report.dir {report} is no directory", "Name another, or move that file away")
+        text = Reason("report.dir %(path)s is no directory", path=str(report))
+        yield problem("pages", text, Reason("Name another, or move that file away"))
     elif report.is_dir() and (report.stat().st_uid != state.stat().st_uid or not _writable(report)):
         owner = user(state)
-        yield problem("pages", f"{report} is not {owner}'s to write: it belongs to {user(report)}",
-                      f"chown -R {owner} {report}; chmod u+rwx {report}")  # fmt: skip
+        text = Reason(
+            "%(path)s is not %(owner)s's to write: it belongs to %(user)s",
+            path=str(report), owner=owner, user=user(report),
+        )  # fmt: skip
+        yield problem("pages", text, command(f"chown -R {owner} {report}; chmod u+rwx {report}"))
     yield _room(state, file)
 
 
@@ -102,15 +121,17 @@ def _private(directory: Path, file: Path | None = None) -> Iterator[Finding]:
     if file is not None:
         mode &= _mode(file) | 0o022
     if mode:
-        text = (
-            f"{directory} is open to others (mode {_mode(directory):04o}); it holds what applications logged"
-        )
-        yield problem("state", text, f"chmod 700 {directory}")
+        text = Reason(
+            "%(path)s is open to others (mode %(mode)s); it holds what applications logged",
+            path=str(directory), mode=f"{_mode(directory):04o}",
+        )  # fmt: skip
+        yield problem("state", text, command(f"chmod 700 {directory}"))
     elif os.geteuid() and directory.stat().st_uid != os.geteuid():
-        text = f"{directory} belongs to {user(directory)}, not to you"
-        yield problem("state", text, f"Run it as that user: sudo -u {user(directory)} tocsin ...")
+        owner = user(directory)
+        text = Reason("%(path)s belongs to %(owner)s, not to you", path=str(directory), owner=owner)
+        yield problem("state", text, Reason("Run it as that user: sudo -u %(owner)s tocsin ...", owner=owner))
     else:
-        yield well("state", str(directory))
+        yield well("state", Reason(str(directory)))
 
 
 def _room(state: Path, database: Path | None) -> Finding:
@@ -118,23 +139,24 @@ def _room(state: Path, database: Path | None) -> Finding:
     size = database.stat().st_size if database is not None and database.is_file() else 0
     files = os.statvfs(state)
     if free < max(FREE_LEAST, size):
-        text = f"{free / 1e6:.0f} MB are free at {state}"
-        remedy = (
+        text = Reason("%(size)s MB are free at %(path)s", size=f"{free / 1e6:.0f}", path=str(state))
+        remedy = Reason(
             "Free some space, or keep less: retention.samples, retention.counts; then VACUUM the database"
         )
         return problem("disk", text, remedy)
     if files.f_files and files.f_favail < INODES_LEAST:
-        text = f"only {files.f_favail} more files fit at {state}"
-        return problem("disk", text, "Remove files; `df -i` shows where there are many")
-    return well("disk", f"{free / 1e9:.1f} GB free")
+        text = Reason("only %(number)s more files fit at %(path)s", number=files.f_favail, path=str(state))
+        return problem("disk", text, Reason("Remove files; `df -i` shows where there are many"))
+    return well("disk", Reason("%(size)s GB free", size=f"{free / 1e9:.1f}"))
 
 
 def software() -> Iterator[Finding]:
     """libzmq's version; the daemon refuses those with remote holes."""
     if zmq.zmq_version_info() < (4, 3, 3):
-        yield problem("libzmq", f"{zmq.zmq_version()} has remote holes", "pip install --upgrade pyzmq")
+        text = Reason("%(version)s has remote holes", version=zmq.zmq_version())
+        yield problem("libzmq", text, command("pip install --upgrade pyzmq"))
     else:
-        yield well("libzmq", zmq.zmq_version())
+        yield well("libzmq", Reason(zmq.zmq_version()))
 
 
 def database_file(config: Config) -> Path | None:
@@ -167,13 +189,21 @@ def sockets(config: Config) -> Iterator[Finding]:
             continue
         path = Path(address.removeprefix("ipc://"))
         if reason := not_admitted(address):
-            yield problem("socket", reason.partition(";")[0], "Run this as the daemon's user, or as root")
+            text = Reason(reason.partition(";")[0])
+            yield problem("socket", text, Reason("Run this as the daemon's user, or as root"))
         elif len(os.fsencode(path)) > PATH_MOST:
-            text = f"{path} is longer than {PATH_MOST} bytes, too long for a socket"
-            yield problem("socket", text, "Name a shorter one in daemon.listen, and in the handlers")
+            text = Reason(
+                "%(path)s is longer than %(most)s bytes, too long for a socket",
+                path=str(path),
+                most=PATH_MOST,
+            )
+            remedy = Reason("Name a shorter one in daemon.listen, and in the handlers")
+            yield problem("socket", text, remedy)
         elif not path.is_socket():
-            text = f"the running daemon's socket {path} is not there: somebody removed it"
-            yield problem("socket", text, "Restart the daemon: systemctl restart tocsin")
+            text = Reason(
+                "the running daemon's socket %(path)s is not there: somebody removed it", path=str(path)
+            )
+            yield problem("socket", text, Reason("Restart the daemon: systemctl restart tocsin"))
         else:
             yield _admitted(path, config.daemon.socket_group) or _answering(address)
 
@@ -182,19 +212,22 @@ def _admitted(path: Path, group: str | None) -> Finding | None:
     """Whether those may connect who should; None when it is right."""
     found = path.stat()
     if found.st_mode & 0o007:
-        return problem(
-            "socket", f"everybody may connect to {path}", f"chmod o= {path}, or restart the daemon"
-        )
+        text = Reason("everybody may connect to %(path)s", path=str(path))
+        return problem("socket", text, Reason("chmod o= %(path)s, or restart the daemon", path=str(path)))
     if group is None:
         return None
     try:
         wanted = grp.getgrnam(group).gr_gid
     except KeyError:
-        text = f"daemon.socket_group = {group!r}: there is no such group"
-        return problem("socket", text, f"groupadd --system {group}, then restart the daemon")
+        text = Reason(
+            "%(setting)s = %(group)r: there is no such group", setting="daemon.socket_group", group=group
+        )
+        remedy = Reason("groupadd --system %(group)s, then restart the daemon", group=group)
+        return problem("socket", text, remedy)
     if found.st_gid != wanted or not found.st_mode & stat.S_IWGRP:
-        text = f"the group {group} may not connect to {path}"
-        return problem("socket", text, "Restart the daemon: it opens the socket to daemon.socket_group")
+        text = Reason("the group %(group)s may not connect to %(path)s", group=group, path=str(path))
+        remedy = Reason("Restart the daemon: it opens the socket to daemon.socket_group")
+        return problem("socket", text, remedy)
     return None
 
 
@@ -206,9 +239,10 @@ def _answering(address: str) -> Finding:
         asking.connect(address)
         asking.send(question)
         if asking.poll(ANSWER_WITHIN):
-            return well("socket", f"{address} answers")
-    text = f"nobody answers at {address}"
-    return problem("socket", text, "Restart the daemon; its log says not_stored or thread_stuck, and why")
+            return well("socket", Reason("%(address)s answers", address=address))
+    text = Reason("nobody answers at %(address)s", address=address)
+    remedy = Reason("Restart the daemon; its log says not_stored or thread_stuck, and why")
+    return problem("socket", text, remedy)
 
 
 def _reachable(address: str) -> Finding:
@@ -216,10 +250,10 @@ def _reachable(address: str) -> Finding:
     host = host.strip("[]")
     try:
         with socket.create_connection(("127.0.0.1" if host in ("*", "0.0.0.0") else host, int(port)), 5):  # noqa: S104
-            return well("socket", f"{address} is open")
+            return well("socket", Reason("%(address)s is open", address=address))
     except OSError as error:
-        text = f"{address}: {error.strerror or error}"
-        return problem("socket", text, "Restart the daemon; check daemon.listen and the firewall")
+        text = Reason(f"{address}: {error.strerror or error}")
+        return problem("socket", text, Reason("Restart the daemon; check daemon.listen and the firewall"))
 
 
 def pages(config: Config, started_at: float, now: float) -> Finding:
@@ -230,9 +264,9 @@ def pages(config: Config, started_at: float, now: float) -> Finding:
     except OSError:
         age = now - started_at
     if age > PAGES_OLD + 10 * config.report.every:
-        text = f"the pages in {config.report_dir} are not written any more"
-        return problem("pages", text, "`tocsin report` says why; the daemon's log says job_failed")
-    return well("pages", str(config.report_dir / "admin" / "index.html"))
+        text = Reason("the pages in %(path)s are not written any more", path=str(config.report_dir))
+        return problem("pages", text, Reason("`tocsin report` says why; the daemon's log says job_failed"))
+    return well("pages", Reason(str(config.report_dir / "admin" / "index.html")))
 
 
 def leftovers() -> Iterator[Finding]:
@@ -243,7 +277,10 @@ def leftovers() -> Iterator[Finding]:
     except (OSError, ValueError):
         return
     if left:
-        yield problem("spool", f"{len(left)} dead processes left errors in {directory}", "tocsin ship")
+        text = Reason(
+            "%(number)s dead processes left errors in %(path)s", number=len(left), path=str(directory)
+        )
+        yield problem("spool", text, command("tocsin ship"))
 
 
 def _is_left(directory: str, session: str) -> bool:

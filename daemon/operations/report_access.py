@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tocsin.daemon.config import Config
-from tocsin.daemon.operations.environment import Finding, problem, well
+from tocsin.daemon.operations.environment import Finding, command, problem, well
+from tocsin.daemon.reason import Reason
 
 _PART = "pages"
 
@@ -17,22 +18,28 @@ def report_access(config: Config) -> Iterator[Finding]:
     """Nothing where no web server is meant to: without `report.url` and `report.group`."""
     group = config.report.group
     if group is not None and not _exists(group):
-        yield problem(
-            _PART, f"report.group = {group!r}: there is no such group", f"groupadd --system {group}"
-        )
+        text = Reason("%(setting)s = %(group)r: there is no such group", setting="report.group", group=group)
+        yield problem(_PART, text, command(f"groupadd --system {group}"))
         return
     page = config.report_dir / "admin" / "index.html"
     if config.report.url is None or not page.is_file():
         return
     closed = _closed(page)
     if closed is None:
-        yield well(_PART, f"a web server can read {config.report_dir}")
+        yield well(_PART, Reason("a web server can read %(path)s", path=str(config.report_dir)))
         return
-    text = f"report.url is set, but no web server can read the pages: {closed} is its owner's alone"
+    text = Reason(
+        "report.url is set, but no web server can read the pages: %(path)s is its owner's alone",
+        path=str(closed),
+    )
     if closed != config.report_dir and config.report_dir.is_relative_to(closed):
-        remedy = f"Name a report.dir outside of {closed}, such as /var/cache/tocsin/report"
+        remedy = Reason(
+            "Name a report.dir outside of %(path)s, such as /var/cache/tocsin/report", path=str(closed)
+        )
     else:
-        remedy = 'Set report.group to the web server\'s group, such as "www-data", and restart the daemon'
+        remedy = Reason(
+            'Set report.group to the web server\'s group, such as "www-data", and restart the daemon'
+        )
     yield problem(_PART, text, remedy)
 
 

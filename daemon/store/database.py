@@ -291,8 +291,8 @@ def _upgraded(store: Store, backups: Path | None, now: float) -> Upgrade:
     if not applied or not due:
         _migrate(store, due, None)
         return Upgrade(due, None)
-    if text := _used_elsewhere(store):
-        raise _unusable(store, text)
+    if elsewhere := _used_elsewhere(store):
+        raise _unusable(store, elsewhere)
     backup = None if backups is None else copies.keep_before(store.url, backups, applied[-1], now)
     _migrate(store, due, backup)
     log.info("database_migrated", migrations=due, backup=backup and str(backup))

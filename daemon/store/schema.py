@@ -6,6 +6,7 @@ from pathlib import Path
 
 from peewee import Database, SqliteDatabase
 
+from tocsin.daemon.reason import NONE, Reason
 from tocsin.daemon.store.tables import MODELS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -43,15 +44,18 @@ def number(name: str) -> str:
     return name.partition("_")[0]
 
 
-def newer(database: Database) -> str:
+def newer(database: Database) -> Reason:
     """Why a newer version is needed, '' when it is not."""
     unknown = sorted(set(applied(database)) - set(known()))
     if not unknown:
-        return ""
-    return f"it was last used by a newer tocsin, it has {', '.join(unknown)}; install that version again"
+        return NONE
+    return Reason(
+        "it was last used by a newer tocsin, it has %(migrations)s; install that version again",
+        migrations=", ".join(unknown),
+    )
 
 
-def lacking(database: Database) -> str:
+def lacking(database: Database) -> Reason:
     """What the tables lack with every migration run, '' when nothing: a version never released made them."""
     sql = _COLUMNS_SQLITE if isinstance(database, SqliteDatabase) else _COLUMNS_POSTGRES
     found = {(table, column) for table, column in database.execute_sql(sql)}
@@ -59,8 +63,10 @@ def lacking(database: Database) -> str:
         meta = model._meta
         for field in meta.sorted_fields:
             if (meta.table_name, field.column_name) not in found:
-                return (
-                    f"its table {meta.table_name} has no column {field.column_name}: no release has made it; "
-                    "move it away and start again, or install the version that made it"
+                return Reason(
+                    "its table %(table)s has no column %(column)s: no release has made it; "
+                    "move it away and start again, or install the version that made it",
+                    table=meta.table_name,
+                    column=field.column_name,
                 )
-    return ""
+    return NONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -34,6 +35,7 @@ def examine(request: ConsoleRequest) -> Response:
     try:
         done = subprocess.run(  # noqa: S603  (our own)
             command,
+            env={**os.environ, "LANGUAGE": request.language},
             capture_output=True,
             text=True,
             timeout=DOCTOR_WITHIN,

@@ -89,6 +89,19 @@ def test_what_is_not_there_is_told_in_the_reader_s_language(french_pages: Path) 
     assert "il n’y a pas de ticket 7" in said
 
 
+def test_the_doctor_speaks_the_language_of_the_shell(french_pages: Path) -> None:
+    said = tocsin("doctor", config=french_pages, LANG="fr_FR.UTF-8").stdout
+    assert "Lancez une fois `tocsin daemon`" in said
+    assert "Start " not in said
+
+
+def test_what_the_database_refuses_is_told_in_the_reader_s_language(french_pages: Path) -> None:
+    refused = tocsin("resolve", "7", config=french_pages, LANG="C.UTF-8")
+    assert refused.returncode == 1
+    assert "tocsin: there is no" not in refused.stderr
+    assert "n’existe pas" in refused.stderr or "il n’y a pas" in refused.stderr, refused.stderr
+
+
 def test_a_french_text_is_filled_in_with_the_same_facts() -> None:
     for message in catalogue():
         several = isinstance(message.id, list | tuple)

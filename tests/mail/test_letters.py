@@ -380,7 +380,7 @@ def test_every_text_of_the_mails_has_its_french():
         }
     }
     found = list(extract_from_dir(Path(language.__file__).parent, methods, options))
-    reasons = [("outgoing/**.py", "python"), ("store/outbox.py", "python")]
+    reasons = [(f"{folder}/**.py", "python") for folder in ("outgoing", "store", "operations")]
     found += extract_from_dir(Path(language.__file__).parent, reasons, keywords={"Reason": None})
     assert len(found) > 160
     for _, _, text, _, _ in found:

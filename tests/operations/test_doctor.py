@@ -15,6 +15,8 @@ from support.running import short_place
 
 from tocsin.daemon.config import parse
 from tocsin.daemon.operations import environment
+from tocsin.daemon.operations.environment import problem
+from tocsin.daemon.reason import Reason
 
 DAY = 86400.0
 Break = Callable[[Installation], dict[str, Any] | None]
@@ -294,3 +296,16 @@ def test_errors_that_dead_processes_left_here_are_found(
     monkeypatch.setenv("TOCSIN_SPOOL", str(tmp_path))
     patient.application("shop", f"ipc://{patient.place}/nobody", tmp_path, 0.1, 1)
     check(patient, "spool", "1 dead processes left errors", "tocsin ship")
+
+
+def test_a_finding_is_told_in_the_reader_s_language() -> None:
+    found = problem(
+        "database",
+        Reason("%(path)s is not there", path="/x.db"),
+        Reason("Name the one you mean: --config FILE"),
+    )
+    assert (found.text, found.remedy) == ("/x.db is not there", "Name the one you mean: --config FILE")
+    french = found.said("fr")
+    assert (french.text, french.remedy) == (
+        "/x.db n’existe pas", "Nommez celle que vous voulez\N{NO-BREAK SPACE}: --config FILE",
+    )  # fmt: skip
