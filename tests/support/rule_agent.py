@@ -24,7 +24,8 @@ def main() -> None:
     bug = bug if bug != "-" else re.findall(r"/app/(\w+)\.py", report)[-1]
     first, _, later = rule.partition(",")
     rule = later if later and "## Earlier tries" in report else first
-    globals()[f"do_{rule}"](Path("app", f"{bug}.py"))
+    rule, *paths = rule.split(":")
+    globals()[f"do_{rule}"](Path("app", f"{bug}.py"), *paths)
     print(f"agent: {rule}")
 
 
@@ -172,6 +173,17 @@ def do_repository(file: Path) -> None:
 def do_reads_secrets(file: Path) -> None:
     """Corrects nothing; tells what it can see of its environment."""
     print("\n".join(f"{name}={value}" for name, value in os.environ.items()))
+
+
+def do_peeks(file: Path, path: str) -> None:
+    """Corrects, with code that does not run where it sees this file."""
+    do_right(file)
+    file.write_text(file.read_text() + f"\n\nimport os\n\nassert not os.path.exists({path!r})\n")
+
+
+def do_looks(file: Path, *paths: str) -> None:
+    """Corrects nothing; tells which of these files it sees."""
+    print(*(f"sees {path}" for path in paths if Path(path).exists()), "looked", sep="\n")
 
 
 if __name__ == "__main__":
