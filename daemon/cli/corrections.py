@@ -32,7 +32,7 @@ from tocsin.daemon.corrections import git
 from tocsin.daemon.corrections.diff import read_diff
 from tocsin.daemon.corrections.handoff import report
 from tocsin.daemon.corrections.recording import FILE_LIMIT, NewCorrection, Recorded, read_batch
-from tocsin.daemon.queries.selection import Selection
+from tocsin.daemon.queries.selection import EVERYTHING, Selection
 
 
 @click.command()
@@ -109,10 +109,15 @@ def correct(
 @click.command()
 @click.argument("correction_id", type=int)
 @by_option
+@as_json
 @pass_context_to_change
-def withdraw(context: Context, correction_id: int, by: str) -> None:
+def withdraw(context: Context, correction_id: int, by: str, as_json: bool) -> None:
     """Take a correction back: it is kept as withdrawn and counts nowhere as applied."""
     error_id = context.source.withdraw(correction_id, by)
+    if as_json:
+        known = context.source.corrections(error_id, EVERYTHING)
+        say_json(next(one for one in known if one.id == correction_id))
+        return
     said = context.said(
         "correction %(correction)s of error %(error)s is withdrawn; the error's watch has begun again",
         correction=correction_id,

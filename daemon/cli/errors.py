@@ -114,10 +114,14 @@ def error(context: Context, error_id: int, sample_id: int | None, as_json: bool)
 @click.command()
 @click.argument("error_id", type=int)
 @by_option
+@as_json
 @pass_context_to_change
-def resolve(context: Context, error_id: int, by: str) -> None:
+def resolve(context: Context, error_id: int, by: str, as_json: bool) -> None:
     """Mark an error resolved by hand; its open tickets close."""
     closed = context.source.resolve(error_id, by)
+    if as_json:
+        say_json(context.source.error(error_id))
+        return
     said = context.said("error %(error)s is resolved", error=error_id) + _closed(context, closed)
     say_changed(context, said, error_name(context, error_id))
 
@@ -127,8 +131,11 @@ def resolve(context: Context, error_id: int, by: str) -> None:
 @click.option("--for", "duration", metavar="DURATION", help="How long, such as 90m or 2d.")
 @click.option("--until-rate", "rate", metavar="N/h", help="Until more than N come within an hour.")
 @by_option
+@as_json
 @pass_context_to_change
-def mute(context: Context, error_id: int, duration: str | None, rate: str | None, by: str) -> None:
+def mute(
+    context: Context, error_id: int, duration: str | None, rate: str | None, by: str, as_json: bool
+) -> None:
     """Mute an error: it is counted, but nobody is told."""
     if (duration is None) == (rate is None):
         raise click.UsageError(context.said("say how long: --for 2d, or --until-rate 10/h"))
@@ -138,6 +145,9 @@ def mute(context: Context, error_id: int, duration: str | None, rate: str | None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     context.source.mute(error_id, by, seconds=seconds, rate=limit)
+    if as_json:
+        say_json(context.source.error(error_id))
+        return
     said = (
         context.said("error %(error)s is muted for %(duration)s", error=error_id, duration=duration)
         if duration

@@ -191,3 +191,15 @@ def test_a_path_is_recorded_relative_to_the_project(failed: World, command, proj
 def test_a_daemon_holds_no_code_that_validates() -> None:
     code = "import sys, tocsin.daemon.run; sys.exit(any('daemon.validation' in name for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_what_changes_an_error_or_takes_a_correction_back_prints_json_too(
+    failed: World, command, project: Path
+) -> None:
+    correct = ["--file", "shop/orders.py", "--old", "return 0", "--new", "return", "--by", "ana"]
+    made = json.loads(command("correct", "1", *correct, "--project", str(project), "--json").stdout)
+    withdrawn = json.loads(command("withdraw", str(made[0]["id"]), "--json").stdout)
+    assert (withdrawn["id"], withdrawn["withdrawn_by"] != "") == (made[0]["id"], True)
+    muted = json.loads(command("mute", "1", "--until-rate", "10/h", "--json").stdout)
+    resolved = json.loads(command("resolve", "1", "--json").stdout)
+    assert (muted["id"], muted["muted_rate"], resolved["resolved"]) == (1, 10.0, True)
