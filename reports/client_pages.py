@@ -15,7 +15,6 @@ from tocsin.reports.report_files import ReportFiles
 
 BATCH = 25
 """Tickets read with one set of queries."""
-_NO_LIST = "clients/index.html"
 
 
 class ClientPages:
@@ -35,9 +34,7 @@ class ClientPages:
         clients = queries.clients(self._store)
         for client in clients:
             self._write_client(client, seen.by_client.get(client.id, {}), now)
-        # A web server that lists directories shows this in the place of the folders' names.
-        self._files.put(_NO_LIST, "")
-        folders = {_NO_LIST, *(f"clients/{client.folder}" for client in clients)}
+        folders = {f"clients/{client.folder}" for client in clients}
         for name in self._files.names("clients", "*"):
             if name not in folders:
                 self._files.remove_folder(name)

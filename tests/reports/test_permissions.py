@@ -108,12 +108,6 @@ def test_nothing_outside_admin_names_the_folder_of_a_client(store: Store, tmp_pa
     assert not (root / ".shelf").exists()
 
 
-@pytest.mark.usefixtures("filled")
-def test_a_web_server_that_lists_directories_shows_no_client(store: Store, tmp_path: Path) -> None:
-    root = report(store, tmp_path).report_dir
-    assert (root / "clients" / "index.html").read_bytes() == b""
-
-
 def test_a_group_that_is_not_there_is_named_with_its_remedy(store: Store, tmp_path: Path) -> None:
     with pytest.raises(GroupError, match=r"report\.group = 'no-such-group'.*groupadd"):
         report(store, tmp_path, group="no-such-group")
