@@ -11,7 +11,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages bench-console mail-storm mail-parser test-pythons test-oldest soak soak-stalls soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest bench-check bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages bench-console mail-storm mail-parser test-pythons test-oldest soak soak-stalls soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -107,6 +107,9 @@ soak-postgres: $(VENV)/.test  ## Postgres crashed for minutes; three daemons on 
 
 bench-digest: $(VENV)/.test  ## events a second from real handlers to committed and grouped; JSON
 	@$(BIN)/python benchmarks/digest.py $(BENCH_ARGS)
+
+bench-check: $(VENV)/.test  ## the hourly check over 10,000 watches and a million short sessions, folded and not: JSON
+	@PYTHONPATH=tests $(BIN)/python benchmarks/check.py $(BENCH_ARGS)
 
 bench-grouping: $(VENV)/.test  ## what finding secrets costs a log call, and what signing costs the daemon: JSON
 	@$(BIN)/python benchmarks/grouping.py $(BENCH_ARGS)

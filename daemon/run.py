@@ -20,7 +20,8 @@ from tocsin.daemon.ingest.digest_thread import DigestThread
 from tocsin.daemon.ingest.exchange import Exchange
 from tocsin.daemon.ingest.intake import Intake, IntakeError
 from tocsin.daemon.ingest.zap import Gate, gate_for
-from tocsin.daemon.operations import prometheus, weekly
+from tocsin.daemon.operations import folding, prometheus, weekly
+from tocsin.daemon.operations.folding import Folding
 from tocsin.daemon.operations.retention import Retention
 from tocsin.daemon.operations.weekly import WeeklyReport
 from tocsin.daemon.outgoing import alarm
@@ -48,7 +49,8 @@ TICK = 5.0
 DAY = 86400.0
 STOP_WITHIN = 10.0
 """Seconds the threads get to end after the signal, together."""
-DUTIES = ("courier", "clock-round", "clock-report", "clock-reminders", "clock-weekly", "clock-retention")
+DUTIES = ("courier", "clock-round", "clock-report", "clock-reminders", "clock-weekly", "clock-folding",
+          "clock-retention")  # fmt: skip
 """Names of the loops that only the leading daemon runs, beside one for each channel."""
 PAGES_WITHIN = 1.0
 """Seconds of writing pages in one go; the rest waits for the next, so that ingest keeps the processor."""
@@ -233,6 +235,7 @@ def _lead(
         Job("report", config.report.every, partial(ReportWriter(store, config).write, budget=PAGES_WITHIN)),
         Job("reminders", reminders.EVERY, Reminders(store, config).run, reminders.EVERY / 10),
         Job("weekly", weekly.EVERY, WeeklyReport(store, config).run),
+        Job("folding", folding.EVERY, Folding(store).run),
         Job("retention", DAY, Retention(store, config.retention).run, DAY / 24),
     ]
     posts = [

@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 
 from tocsin.daemon import settings
-from tocsin.daemon.store import errors, outbox, runs, sessions, sources
+from tocsin.daemon.store import errors, folding, outbox, runs, sessions, sources
 from tocsin.daemon.store.database import Store
 
 DAY = 86400.0
@@ -29,6 +29,7 @@ class Dropped(Struct, frozen=True):
     run_counts: int
     sources: int
     intervals: int
+    alive_hours: int
     runs: int
     sessions: int
     quarantined: int
@@ -50,6 +51,7 @@ class Retention:
             lambda: runs.drop_counts_before(int((now - self._counts) // 3600)),
             lambda: sources.drop_before(alive_since),
             lambda: sessions.drop_intervals_before(alive_since),
+            lambda: folding.drop_before(alive_since),
             lambda: sessions.drop_runs_before(alive_since),
             lambda: sessions.drop_unneeded_before(alive_since),
             lambda: errors.drop_quarantined_beyond(QUARANTINED),

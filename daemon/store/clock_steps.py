@@ -8,6 +8,7 @@ years. They are cut at the present: what was seen in the repeated hours is forgo
 from __future__ import annotations
 
 from tocsin.daemon.log import log
+from tocsin.daemon.store import folding
 from tocsin.daemon.store.deployments import Deployment
 from tocsin.daemon.store.models import (
     AliveInterval,
@@ -34,6 +35,7 @@ def cut(now: float) -> None:
     ):
         table.delete().where(table.started_at > now).execute()
         table.update({end: now}).where(end > now).execute()
+    folding.cut(now)
     for column in (
         Session.started_at, Session.last_heard, Session.ended_at, Session.caught_up_at,
         Session.emptied_at, ErrorSource.last_at, Loss.last_at, Deployment.at, Correction.applied_at,

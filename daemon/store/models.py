@@ -300,6 +300,8 @@ class Session(Table):
     """When it last said that all it had logged was delivered: what comes later happened later."""
     emptied_at = MomentField(null=True)
     """When another process had shipped all that it left."""
+    folded_at = MomentField(null=True)
+    """When its intervals became hours of its kind (`store.folding`); null again as soon as it is heard."""
     unheard = JSONField(default=dict)
     """Loggers whose records do not reach the handler now, each with the moment since when."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
 from peewee import Case, fn
 
 from tocsin.daemon.store import clock_steps
 from tocsin.daemon.store.database import Store
+from tocsin.daemon.store.hour_models import AliveHour
 from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, union
 from tocsin.daemon.store.models import (
     AliveInterval,
@@ -57,7 +59,8 @@ def save(store: Store, known: Iterable[Session]) -> None:
     """Writes what a transaction may have changed of these sessions."""
     store.run_many(
         "UPDATE sessions SET last_heard = ?, clock_offset = ?, watermark = ?, events = ?, backlog = ?, "
-        "live = ?, ended_at = ?, gone_at = ?, broken_off = ?, caught_up_at = ?, emptied_at = ?, unheard = ? "
+        "live = ?, ended_at = ?, gone_at = ?, broken_off = ?, caught_up_at = ?, emptied_at = ?, unheard = ?, "
+        "folded_at = NULL "
         "WHERE id = ?",
         [
             (moment(one.last_heard), one.clock_offset, one.watermark, one.events, one.backlog, one.live,
@@ -147,18 +150,47 @@ def add_dropped(store: Store, count: int) -> None:
 
 
 def heard_since(service: str, environment: str, since: float, settled: bool = True) -> list[Session]:
-    """The sessions of a service that were heard since then, newest first.
+    """The sessions of a service that were heard since then and are not folded, newest first.
 
     `settled`: also those that ended in order and hold nothing back; a program that starts every few seconds leaves
-    hundreds of thousands of them.
+    thousands of them.
     """
-    asked = (
-        (Session.service == service) & (Session.environment == environment) & (Session.last_heard >= since)
-    )
+    asked = _unfolded(service, environment) & (Session.last_heard >= since)
     if not settled:
         unended = Session.ended_at.is_null() & Session.emptied_at.is_null()
         asked &= unended | (Session.backlog != 0)
     return list(Session.select().where(asked).order_by(Session.started_at.desc()))
+
+
+def _unfolded(service: str, environment: str) -> Any:
+    """Those of whom a check looks at the row itself, and not at the hours of its kind."""
+    return (Session.service == service) & (Session.environment == environment) & Session.folded_at.is_null()
+
+
+class SeenHour(NamedTuple):
+    """What is left of a service's folded sessions of one kind in one hour, as in `AliveHour`."""
+
+    program: str
+    role: str
+    arguments: str
+    release: str
+    hour: int
+    pieces: list[list[float]]
+    ended: int
+    began_at: float | None
+
+
+def hours(service: str, environment: str, since: float) -> list[SeenHour]:
+    """What is left of the folded sessions of a service, from the hour of that moment on."""
+    query = AliveHour.select(
+        AliveHour.program, AliveHour.role, AliveHour.arguments, AliveHour.release, AliveHour.hour,
+        AliveHour.pieces, AliveHour.ended, AliveHour.began_at,
+    ).where(
+        (AliveHour.service == service)
+        & (AliveHour.environment == environment)
+        & (AliveHour.hour >= int(since // 3600))
+    )  # fmt: skip
+    return [SeenHour(*row) for row in query.tuples()]
 
 
 def any_began_since(service: str, environment: str, since: float) -> bool:
@@ -184,8 +216,8 @@ def alive(
         )
         .join(Session)
         .where(
-            (Session.service == service)
-            & (Session.environment == environment)
+            _unfolded(service, environment)
+            & (Session.last_heard >= since)
             & (AliveInterval.ended_at >= since)
         )
         .tuples()
@@ -199,17 +231,14 @@ def alive(
 def releases(service: str, environment: str, since: float) -> dict[str, str]:
     """Per session that was heard since then its release, of those that tell one."""
     query = Session.select(Session.id, Session.release).where(
-        (Session.service == service)
-        & (Session.environment == environment)
-        & (Session.last_heard >= since)
-        & Session.release.is_null(False)
+        _unfolded(service, environment) & (Session.last_heard >= since) & Session.release.is_null(False)
     )
     return dict(query.tuples())
 
 
 def unheard(service: str, environment: str, since: float) -> dict[str, list[tuple[str, float, float]]]:
     """Per session (logger, start, end) of the intervals from `since` on in which a logger could not be heard."""
-    ours = (Session.service == service) & (Session.environment == environment)
+    ours = _unfolded(service, environment)
     found: dict[str, list[tuple[str, float, float]]] = {}
     over = UnheardInterval.select().join(Session).where(ours & (UnheardInterval.ended_at >= since))
     for one in over:
@@ -223,14 +252,17 @@ def unheard(service: str, environment: str, since: float) -> dict[str, list[tupl
 
 
 def kinds(service: str, environment: str) -> list[tuple[str, str, float, float, bool]]:
-    """(program, role, first and last word, whether all that had not ended were written off) of a service's kinds."""
+    """(program, role, first and last word, whether all that had not ended were written off) of a service's kinds.
+
+    Those that are folded are not among them.
+    """
     expected = Session.ended_at.is_null() & Session.emptied_at.is_null() & Session.gone_at.is_null()
     query = (
         Session.select(
             Session.program, Session.role, fn.MIN(Session.first_heard), fn.MAX(Session.last_heard),
             fn.COUNT(Session.gone_at), fn.SUM(Case(None, ((expected, 1),), 0)),
         )
-        .where((Session.service == service) & (Session.environment == environment))
+        .where(_unfolded(service, environment))
         .group_by(Session.program, Session.role)
     )  # fmt: skip
     python = Session.last_heard.python_value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tocsin.daemon.store.attempts import SignInAttempt
 from tocsin.daemon.store.deployments import Deployment
+from tocsin.daemon.store.hour_models import AliveHour
 from tocsin.daemon.store.models import (
     AliveInterval,
     BrowserSession,
@@ -37,6 +38,6 @@ from tocsin.daemon.store.tokens import Token
 from tocsin.daemon.store.try_models import AgentRequest, Try
 
 MODELS = (KeyValue, ErrorLog, Ticket, History, Correction, Signature, Split, HourCount, Sample, Session,
-          ErrorFunction, CountedRuns, RunCount, ErrorSource, UnheardInterval, AliveInterval, Run, Loss, Quarantined,
-          Watch, Reminder, Client, Mail, User, OneTimeLink, BrowserSession, ErrorHistory, Message,
+          ErrorFunction, CountedRuns, RunCount, ErrorSource, UnheardInterval, AliveInterval, AliveHour, Run, Loss,
+          Quarantined, Watch, Reminder, Client, Mail, User, OneTimeLink, BrowserSession, ErrorHistory, Message,
           WithdrawnCorrection, Claim, Token, Deployment, SignInAttempt, Try, AgentRequest)  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
-from tocsin.daemon.store.intervals import Interval, clipped, length
+from tocsin.daemon.store.intervals import Interval, within
 
 HOUR = 3600.0
 LOOK_BACK = 30 * 86400.0
@@ -65,8 +65,8 @@ def hours_before(
     failed = [hour for hour in failed if hour >= first]
     if not alive or alive[0][0] > until:
         return None
-    seen = length(clipped(alive, since, until)) if since < until else 0.0
-    with_error = math.fsum(length(clipped(alive, hour * HOUR, (hour + 1) * HOUR)) for hour in failed)
+    seen = within(alive, since, until) if since < until else 0.0
+    with_error = math.fsum(within(alive, hour * HOUR, (hour + 1) * HOUR) for hour in failed)
     overlap = min(with_error, seen)
     return Before(float(len(failed)), (seen - overlap) / HOUR)
 

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, clipped, length
+from tocsin.daemon.store.intervals import REACH, RUN_GAP, Interval, within
 from tocsin.daemon.tickets import chance as chances
 from tocsin.daemon.tickets.chance import HOUR, Before
-from tocsin.daemon.tickets.kinds import Kind, Run, masked
+from tocsin.daemon.tickets.kinds import Kind
 from tocsin.daemon.tickets.runs import Runs, not_exercised, times_until
 from tocsin.daemon.tickets.runs import chance as chance_of_runs
 
@@ -176,7 +176,7 @@ def judge(silence: Silence, rule: Rule, now: float) -> Finding:
     """The verdict on a watch at `now` (docs/evidence.md)."""
     since = silence.since
     quiet, seen, untold = (
-        length(clipped(intervals, since, now)) if since < now else 0.0
+        within(intervals, since, now) if since < now else 0.0
         for intervals in (silence.up, silence.seen, silence.not_seen.untold)
     )
     counted = (quiet if rule.by_clock else seen) / HOUR
@@ -189,7 +189,7 @@ def judge(silence: Silence, rule: Rule, now: float) -> Finding:
         waiting, verdict = Waiting(WaitingFor.HAND), Verdict.READY
     if verdict is Verdict.WAIT and waiting and not rule.by_clock:
         alive = max(since, silence.last_seen_alive or 0.0)
-        unseen = length(clipped(silence.up, alive, now)) if alive < now else 0.0
+        unseen = within(silence.up, alive, now) if alive < now else 0.0
         stuck = silence.held_back or waiting.kind in _UNTIL_SEEN
         idle = waiting.kind is WaitingFor.NOT_EXERCISED and quiet >= rule.longest
         if unseen >= rule.unseen_after or (stuck and quiet >= rule.unseen_after) or idle:
@@ -263,7 +263,7 @@ def is_written_off(process: Process, up: Sequence[Interval], gone_after: float) 
     Only time in which a daemon was up counts. Without an end, a container whose disk is gone would hold every later
     ticket of its service open for ever; what it may have held is named in the closing instead.
     """
-    unheard = length(clipped(up, process.last_heard, math.inf))
+    unheard = within(up, process.last_heard, math.inf)
     return process.gone or unheard >= gone_after
 
 
@@ -292,19 +292,3 @@ def _outlived_a_daemon(process: Process, up: Sequence[Interval], since: float) -
         end - reach <= process.last_heard <= end and start_again > max(process.last_heard, since)
         for (_, end), (start_again, _) in pairwise(up)
     )
-
-
-def runs_ended(processes: Iterable[Process], since: float, of: Iterable[Run] = ()) -> int:
-    """Of a batch service: runs that began after `since`, said goodbye and hold nothing back.
-
-    `of`: what logged the error; then each of these must have ended so, and the fewest count. A command's help,
-    another job of the service or a pool's child is no run of it.
-    """
-    ended = [
-        one for one in processes if one.started_at > since and one.ended_at is not None and not one.backlog
-    ]
-    wanted = set(of)
-    if not wanted:
-        return len(ended)
-    runs = [Run(*one.kind, masked(one.arguments)) for one in ended]
-    return min(sum(run == one for run in runs) for one in wanted)

@@ -16,19 +16,10 @@ from tocsin.daemon.store.database import Store
 from tocsin.daemon.store.models import Correction, ErrorLog, Ticket, Watch
 from tocsin.daemon.tickets import evidence
 from tocsin.daemon.tickets.evidence import Finding, Process, Rule, Silence, Verdict
+from tocsin.daemon.tickets.known import Known, known, processes
 from tocsin.daemon.tickets.lifecycle import EventType, State, TicketEvent
 from tocsin.daemon.tickets.runs import Runs
-from tocsin.daemon.tickets.silence import (
-    GATED,
-    Known,
-    Logged,
-    given_up,
-    known,
-    logged,
-    processes,
-    said,
-    silence_of,
-)
+from tocsin.daemon.tickets.silence import GATED, Logged, given_up, logged, said, silence_of
 from tocsin.daemon.tickets.steps import Tickets
 
 GONE_NAMED = 5
@@ -164,7 +155,7 @@ class WatchSweep:
             return None
         corrections = rows.corrections(error_id)
         place = (error.service, error.environment)
-        newest = processes(of.rule, of.up, *place, watch.quiet_since)
+        newest = processes(of.rule, *place, watch.quiet_since, of.up)
         of = structs.replace(of, processes=newest, lost_at=sessions.last_loss(*place))
         last_test = corrections[-1].test_status if corrections else None
         silence = silence_of(error, watch.quiet_since, last_test, of, who)

@@ -20,9 +20,7 @@ from tocsin.daemon.tickets.evidence import (
     held_back,
     is_written_off,
     judge,
-    runs_ended,
 )
-from tocsin.daemon.tickets.kinds import Kind, Run
 
 DAY = 86400.0
 RULE = Rule(duration=DAY, min_seen=0.9, max_chance=1.0, unseen_after=3 * DAY)
@@ -351,37 +349,6 @@ def test_a_process_gone_long_before_the_silence_holds_nothing_of_it():
     gone = process(backlog=1, last_heard=50.0)
     assert held_back([gone], UP, 150.0, gone_after=100.0) is gone
     assert held_back([gone, process()], UP, 151.0, gone_after=100.0) == process()
-
-
-def test_a_run_counts_that_began_in_the_silence_ended_in_order_and_holds_nothing():
-    ended = process(started_at=11.0, ended_at=12.0)
-    others = [
-        process(started_at=10.0, ended_at=12.0),
-        process(started_at=11.0),
-        process(started_at=11.0, ended_at=12.0, backlog=1),
-    ]
-    assert runs_ended([ended, *others, ended], 10.0) == 2
-
-
-def test_only_runs_of_what_logged_the_error_count():
-    job = process(started_at=11.0, ended_at=12.0, kind=Kind("job.py"), arguments="--day 2026-01-01")
-    asked = {Run.of(Kind("job.py"), "--day 2026-02-01")}
-    for other in (
-        process(started_at=11.0, ended_at=12.0, kind=Kind("job.py"), arguments="--help"),
-        process(
-            started_at=11.0, ended_at=12.0, kind=Kind("job.py", "ForkPoolWorker"), arguments=job.arguments
-        ),
-        process(started_at=11.0, ended_at=12.0, kind=Kind("other.py"), arguments=job.arguments),
-        process(started_at=11.0, ended_at=12.0),
-    ):
-        assert runs_ended([other], 10.0, asked) == 0
-        assert runs_ended([other, job], 10.0, asked) == 1
-
-
-def test_each_job_that_logged_the_error_must_have_ended_in_order():
-    one, other = Run.of(Kind("one.py"), ""), Run.of(Kind("other.py"), "")
-    ended = process(started_at=11.0, ended_at=12.0, kind=Kind("one.py"))
-    assert runs_ended([ended, ended], 10.0, {one, other}) == 0
 
 
 def test_what_another_process_has_shipped_is_held_back_no_more():

@@ -1,6 +1,12 @@
 """Arithmetic of time, at its edges: the property tests in test_evidence compare it with a model."""
 
-from tocsin.daemon.store.intervals import REACH, clipped, extended, intersection, length, union
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.daemon.store.intervals import REACH, Timeline, clipped, extended, intersection, length, union
+
+moments = st.integers(0, 40).map(float)
 
 
 def test_intervals_that_touch_are_one():
@@ -55,3 +61,9 @@ def test_a_heartbeat_extends_what_it_can_reach_and_begins_again_beyond():
 def test_what_only_touches_the_bounds_is_clipped_to_nothing():
     assert clipped([(5.0, 9.0)], 0.0, 5.0) == []
     assert clipped([(0.0, 5.0)], 5.0, 9.0) == []
+
+
+@given(st.lists(st.tuples(moments, moments).map(sorted).map(tuple)), moments, moments)
+def test_a_timeline_measures_what_going_through_its_intervals_measures(found, since, until):
+    merged = union(found)
+    assert Timeline(merged).within(since, until) == pytest.approx(length(clipped(merged, since, until)))
