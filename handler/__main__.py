@@ -14,7 +14,8 @@ from pathlib import Path
 from tocsin.handler.emit import TocsinHandler
 from tocsin.handler.protocol.event import TEST_LOGGER
 from tocsin.handler.settings import resolve_settings
-from tocsin.handler.shipping.leftover import ship_spool
+from tocsin.handler.shipping.leftover import Outcome, ship_spool
+from tocsin.handler.shipping.watcher import SpoolWatcher, until_signalled
 from tocsin.handler.spool.segments import sessions
 
 LIKE = 3
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m tocsin.h
     )
     ship.add_argument("--endpoint", help="where to, instead of where the processes meant to")
     ship.add_argument("--patience", type=float, default=10.0, metavar="SECONDS", help="default: 10")
+    ship.add_argument("--watch", action="store_true", help="go on until SIGTERM, also in directories within")
     test = commands.add_parser("test", help="log three like errors and say what became of them")
     test.add_argument("--endpoint", help="default: TOCSIN_ENDPOINT or the local daemon")
     test.add_argument("--service", help="default: TOCSIN_SERVICE or 'tocsin-test'")
@@ -56,18 +58,27 @@ def _ship(options: argparse.Namespace) -> int:
     settings, _, _ = resolve_settings(
         {"spool": options.spool, "endpoint": options.endpoint, "service": "ship"}
     )
+    if options.watch:
+        watcher = SpoolWatcher(settings.spool, patience=options.patience, endpoint=options.endpoint)
+        for outcome in until_signalled(watcher, lambda place: print(f"watching {place}", flush=True)):
+            print(_line(outcome), flush=True)
+        return 0
     stayed = 0
     try:
         for outcome in ship_spool(settings.spool, patience=options.patience, endpoint=options.endpoint):
             stayed += bool(outcome.reason)
-            became = f"stays: {outcome.reason}" if outcome.reason else "shipped"
-            print(f"{outcome.service} (pid {outcome.pid}, {outcome.size} bytes): {became}", flush=True)
+            print(_line(outcome), flush=True)
     except FileNotFoundError:
         return 0
     except OSError as error:
         print(f"{settings.spool}: {error.strerror}", file=sys.stderr)
         return 1
     return 1 if stayed else 0
+
+
+def _line(outcome: Outcome) -> str:
+    became = f"stays: {outcome.reason}" if outcome.reason else "shipped"
+    return f"{outcome.service} (pid {outcome.pid}, {outcome.size} bytes): {became}"
 
 
 def base_install(arguments: Sequence[str]) -> int:

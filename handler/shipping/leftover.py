@@ -6,7 +6,7 @@ No thread, nothing adopted for long.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tocsin.handler.process import monotonic, wall
@@ -39,27 +39,60 @@ def ship_spool(directory: str, *, patience: float = 10.0, endpoint: str | None =
     leftovers = Leftovers(directory)
     leftovers.look()
     while leftovers.sessions:
-        session = leftovers.sessions[0]
-        try:
-            taken = leftovers.claim()
-            if isinstance(taken, str):
-                yield Outcome(session, "?", 0, 0, taken)
-            elif taken is not None:
-                yield _shipped(taken, patience, (endpoint,) if endpoint else taken.header.endpoints)
-        except Exception as error:
-            # Of one session's files; the next session is none the worse for it.
-            yield Outcome(session, "?", 0, 0, f"its files cannot be read: {error!r}")
+        outcome = ship_next(leftovers, patience, endpoint)
+        if outcome is not None:
+            yield outcome
 
 
-def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> Outcome:
+def never() -> bool:
+    """Nobody wants it to end."""
+    return False
+
+
+def ship_next(
+    leftovers: Leftovers,
+    patience: float,
+    endpoint: str | None = None,
+    silent: dict[tuple[str, ...], str] | None = None,
+    over: Callable[[], bool] = never,
+) -> Outcome | None:
+    """Ships the next session; None where its owner lives or nothing is left of it.
+
+    `silent`: endpoints where nobody answered lately, and why; they are not tried again. `over`: gives it back as
+    it is.
+    """
+    session = leftovers.sessions[0]
+    try:
+        taken = leftovers.claim()
+        if isinstance(taken, str):
+            return Outcome(session, "?", 0, 0, taken)
+        if taken is None:
+            return None
+        endpoints = (endpoint,) if endpoint else taken.header.endpoints
+        if silent is not None and endpoints in silent:
+            taken.give_back()
+            header = taken.header
+            return Outcome(session, header.service, header.pid, taken.delivery.backlog, silent[endpoints])
+        outcome = _shipped(taken, patience, endpoints, over)
+    except Exception as error:
+        # Of one session's files; the next session is none the worse for it.
+        return Outcome(session, "?", 0, 0, f"its files cannot be read: {error!r}")
+    if silent is not None and outcome.reason and taken.delivery.refused is None:
+        silent[endpoints] = outcome.reason
+    return outcome
+
+
+def _shipped(
+    adopted: Adopted, patience: float, endpoints: tuple[str, ...], over: Callable[[], bool]
+) -> Outcome:
     header, size = adopted.header, adopted.delivery.backlog
     adopted.delivery.window = WINDOW
     connection = Connection(endpoints, header.server_key, header.key_file)
     reason = "no endpoint is known"
     try:
         for _ in endpoints:
-            reason = _deliver(adopted, connection, patience)
-            if not reason:
+            reason = _deliver(adopted, connection, patience, over)
+            if not reason or over():
                 break
             connection.next()
             adopted.delivery.restart()
@@ -72,12 +105,12 @@ def _shipped(adopted: Adopted, patience: float, endpoints: tuple[str, ...]) -> O
     return Outcome(adopted.session, header.service, header.pid, size, reason)
 
 
-def _deliver(adopted: Adopted, connection: Connection, patience: float) -> str:
+def _deliver(adopted: Adopted, connection: Connection, patience: float, over: Callable[[], bool]) -> str:
     """'' when the daemon has acknowledged all, else why not."""
     delivery = adopted.delivery
     until = monotonic() + patience
     connected = False
-    while (now := monotonic()) < until:
+    while (now := monotonic()) < until and not over():
         said = False
         was, connected = connected, connection.open() and connection.connected
         if connected and not was:

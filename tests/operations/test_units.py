@@ -38,6 +38,9 @@ def test_systemd_understands_every_unit_without_a_word(units: Path) -> None:
         "./tocsin-backup.service",
         "./tocsin-backup.timer",
         "./tocsin-failed@x.service",
+        "./tocsin-ship@daemon.service",
+        "./tocsin-ship-once@daemon.service",
+        "./tocsin-ship-once@daemon.timer",
     ]
     assert analyze("verify", "--man=no", *names, units=units) == ""
 
@@ -68,7 +71,15 @@ def test_what_opens_the_daemon_opens_it_little(units: Path, drop_in: str, most: 
 
 def test_all_units_run_the_same_program_as_the_same_user() -> None:
     texts = [path.read_text() for path in UNITS.glob("*.service")]
+    texts = [text for text in texts if "tocsin ship" not in text]
     assert len(texts) == 4
     for text in texts:
         assert "ExecStart=/opt/tocsin/bin/tocsin --config /etc/tocsin/tocsin.toml " in text
         assert "User=tocsin" in text
+
+
+def test_what_ships_for_a_user_runs_as_that_user() -> None:
+    for name, command in (("tocsin-ship@", "ship --watch"), ("tocsin-ship-once@", "ship")):
+        text = (UNITS / f"{name}.service").read_text()
+        assert f"ExecStart=/opt/tocsin/bin/tocsin {command}\n" in text
+        assert "User=%i\n" in text
