@@ -236,7 +236,6 @@ WIDE = {
     "tocsin.daemon.queries.tickets.WatchFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.queries.tries.TryFacts": "what pages and JSON show, field by field",
     "tocsin.daemon.tickets.evidence.Silence": "all that a verdict rests on",
-    "tocsin.daemon.tickets.silence.Known": "all that is known of a service at one moment",
     "tocsin.daemon.queries.week.WeekFacts": "what mails and JSON show, field by field",
 }
 """Classes with more attributes than others may have, each with the reason."""
