@@ -72,7 +72,7 @@ def suffer(daemon: Daemon, crowd: Crowd, database: str, times: int, chance: rand
     assert "Assertion failed" not in daemon.written()
     for worker in list(crowd.living):
         crowd.kill(worker)
-    settle(crowd, 600.0 if LONG else 60.0)
+    settle(crowd)
     print(f"{times} stalls and {times} stops: {crowd.returned().total()} records returned, each counted once")
 
 
@@ -96,8 +96,8 @@ def test_stalls_and_stops_end_nobody_and_each_record_counts_once(
             stack.callback(daemon.close)
             crowd = Crowd(daemon.up())
             stack.callback(crowd.end)
-            for _ in range(1 if LONG else 2):
-                crowd.start()
+            for _ in range(2):
+                crowd.start(1 if LONG else 2)
             suffer(daemon, crowd, database, max(LONG // DAEMONS, 2), random.Random(seed + number))
 
     with ThreadPoolExecutor(DAEMONS) as pool:

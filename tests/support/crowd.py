@@ -23,11 +23,11 @@ class Crowd:
         self.started = 0
         self.living: list[subprocess.Popen[bytes]] = []
 
-    def start(self, **environ: str) -> subprocess.Popen[bytes]:
+    def start(self, threads: int = 2, **environ: str) -> subprocess.Popen[bytes]:
         self.started += 1
         name = f"w{self.started}"
         journal = self.daemon.place / f"{name}.journal"
-        command = [sys.executable, WORKER, journal, name, "2"]
+        command = [sys.executable, WORKER, journal, name, str(threads)]
         environ = {**self.daemon.environ, **environ}
         worker = subprocess.Popen(command, env=environ, stderr=self.daemon.log)
         self.living.append(worker)
@@ -76,13 +76,14 @@ def left(daemon: Daemon, handler: TocsinHandler) -> list[str]:
 def settle(crowd: Crowd, patience: float = 60.0) -> None:
     """All is shipped: what returned was counted once, nothing was lost, and no file is left.
 
-    `patience`: seconds that the adoption of what the dead have left may take.
+    `patience`: seconds after which one more of the files that the dead have left must be gone.
     """
     daemon = crowd.daemon
     returned = crowd.returned()
     handler = keeper(daemon)
     try:
-        assert until(lambda: not left(daemon, handler), patience), len(left(daemon, handler))
+        while files := len(left(daemon, handler)):
+            assert until(lambda files=files: len(left(daemon, handler)) < files, patience), files
     finally:
         handler.close()
         handler.destination.finish(5)
