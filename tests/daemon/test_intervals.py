@@ -64,6 +64,6 @@ def test_what_only_touches_the_bounds_is_clipped_to_nothing():
 
 
 @given(st.lists(st.tuples(moments, moments).map(sorted).map(tuple)), moments, moments)
-def test_a_timeline_measures_what_going_through_its_intervals_measures(found, since, until):
-    merged = union(found)
+def test_a_timeline_measures_what_going_through_its_intervals_measures(found, one, other):
+    merged, (since, until) = union(found), sorted((one, other))
     assert Timeline(merged).within(since, until) == pytest.approx(length(clipped(merged, since, until)))
