@@ -28,7 +28,7 @@ def dropped(world: World, days: float) -> retention.Dropped:
 
 def test_nothing_is_dropped_while_it_is_young(world: World):
     world.app().fail()
-    assert dropped(world, 30) == retention.Dropped(0, 0, 0, 0, 0, 0, 0, 0)
+    assert dropped(world, 30) == retention.Dropped(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_hourly_counts_go_and_the_sum_of_the_error_stays(world: World):
