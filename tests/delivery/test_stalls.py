@@ -26,7 +26,8 @@ from tocsin.handler.protocol import wire
 
 LONG = int(os.environ.get("TOCSIN_STALLS", "0"))
 """Stalls, and stops, of the long run; 0: the short one."""
-DAEMONS = 10 if LONG else 1
+DAEMONS = {"sqlite": 10, "postgres": 4} if LONG else {"sqlite": 1, "postgres": 1}
+"""Beside each other; more of them would take all connections that the Postgres server has."""
 LONGEST = 20.0 if LONG else 3.0
 SERVED_WITHIN = 5.0
 """Seconds; the machine is busy."""
@@ -79,7 +80,7 @@ def suffer(daemon: Daemon, crowd: Crowd, database: str, times: int, chance: rand
 @pytest.fixture
 def places() -> Iterator[list[Path]]:
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(short_place()) for _ in range(DAEMONS)]
+        yield [stack.enter_context(short_place()) for _ in range(max(DAEMONS.values()))]
 
 
 @pytest.mark.timeout(3600)
@@ -98,10 +99,10 @@ def test_stalls_and_stops_end_nobody_and_each_record_counts_once(
             stack.callback(crowd.end)
             for _ in range(2):
                 crowd.start(1 if LONG else 2)
-            suffer(daemon, crowd, database, max(LONG // DAEMONS, 2), random.Random(seed + number))
+            suffer(daemon, crowd, database, max(LONG // DAEMONS[database], 2), random.Random(seed + number))
 
-    with ThreadPoolExecutor(DAEMONS) as pool:
-        list(pool.map(one, range(DAEMONS)))
+    with ThreadPoolExecutor(DAEMONS[database]) as pool:
+        list(pool.map(one, range(DAEMONS[database])))
 
 
 def test_a_daemon_that_dies_in_a_stall_and_is_started_again_counts_each_record_once(
