@@ -38,8 +38,8 @@ frameworks: $(VENV)/.test  ## the handler in each framework: 20 errors from all 
 host-suites: $(VENV)/.test  ## CPython's tests of logging and Django's, with our handler on the root logger: the same outcomes (7 min)
 	@$(BIN)/python -m pytest -q --timeout=1200 -m 'soak or not soak' tests/host_suites $(PYTEST_ARGS)
 
-simulate: $(VENV)/.demo  ## false closings and reopenings of 10,000 errors, under our rule and simpler ones
-	@$(BIN)/python benchmarks/simulate.py --out build/simulation.json
+simulate: $(VENV)/.demo  ## false closings of 10,000 errors, under our rule and others; draws docs/evidence.svg
+	@$(BIN)/python benchmarks/simulate.py --out build/simulation.json --draw docs/evidence.svg
 
 bench-pages: $(VENV)/.test  ## how fast the pages follow 10,000 errors: JSON
 	@PYTHONPATH=tests $(BIN)/python benchmarks/pages.py

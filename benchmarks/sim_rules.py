@@ -1,34 +1,34 @@
-"""Plays one error's ticket under a rule, as a daemon would see it, and holds the outcome against the truth.
+"""The rules by which tickets close, as they are played in the simulated world.
 
-Ours is the product's own pure code: `lifecycle.step`, `evidence.judge`, `evidence.held_back`, `recurrence`.
-The others are the bare clock of the source design (signature file | message | line, silence for 24 h by the
-clock) and "nothing since the last occurrence", as trackers resolve automatically.
+Ours is the product's own pure code: `lifecycle.step`, `evidence.judge`, `evidence.held_back`, `recurrence`,
+`releases`, `runs`, `chance`. *Before releases and runs* is the same code without what tells kinds of processes,
+releases and runs apart. The others: the bare clock of the source design (signature file | message | line, silence for
+24 h by the clock); nothing since the last occurrence, by its own time stamp, as trackers resolve automatically; and
+the same where a newer release than that of the last occurrence was seen.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from msgspec import Struct
-from sim_world import HORIZON, HOUR, INTERVAL, Error, Occurrence, Worker, next_up
+from msgspec import Struct, structs
+from sim_errors import Error, Occurrence
+from sim_world import HORIZON, HOUR, INTERVAL, Worker, next_up
 
-from tocsin.daemon.store import intervals
-from tocsin.daemon.store.intervals import Interval
-from tocsin.daemon.tickets import chance, evidence, lifecycle
-from tocsin.daemon.tickets.evidence import Process, Rule, Silence, Verdict
-from tocsin.daemon.tickets.lifecycle import Action, EventType, State, TicketEvent
-from tocsin.daemon.tickets.recurrence import old_code, same_after_correction
+from tocsin.daemon.store.intervals import Interval, clipped, difference, intersection
+from tocsin.daemon.tickets import chance, evidence
+from tocsin.daemon.tickets import runs as judged
+from tocsin.daemon.tickets.evidence import NotSeen, Process, Restart, Rule, Silence, WaitingFor
+from tocsin.daemon.tickets.recurrence import same_after_correction
+from tocsin.daemon.tickets.releases import FixedIn, fixed_in
+from tocsin.daemon.tickets.runs import Runs
 
 WATCH = 24 * HOUR
-LIKELY = 0.05
-"""Chance, by the error's true rate, above which the silence of a watch was likely anyway."""
 ALWAYS: list[Interval] = [(0.0, HORIZON)]
 SEEN_RULE = Rule(duration=WATCH, min_seen=0.9, max_chance=1.0, unseen_after=72 * HOUR)
-CLOCK_RULE = Rule(duration=WATCH, min_seen=0.9, max_chance=1.0, unseen_after=72 * HOUR, by_clock=True)
+EPHEMERAL = 0.5 * HOUR
 CHANGED = "total=prices[str(sku)]"
 
 
@@ -36,57 +36,53 @@ class Policy(Struct, frozen=True):
     """One rule by which tickets close."""
 
     name: str
-    rule: Rule
+    rule: Rule = SEEN_RULE
     ours: bool = False
+    """It judges evidence."""
+    tells_apart: bool = False
+    """Kinds of processes, releases, losses, runs."""
+    by_stamp: bool = False
+    """Time stamps are believed as they come."""
+    newer_release: bool = False
     by_line: bool = False
     """The signature holds the line number, so that a deploy that shifts lines makes a new error of it."""
     corrections: bool = True
     """A recorded correction restarts the watch."""
 
+    def gated(self, most: float, name: str = "") -> Policy:
+        """The same with another `max_chance`."""
+        return structs.replace(
+            self, name=name or f"max_chance = {most:g}", rule=structs.replace(self.rule, max_chance=most)
+        )
 
-POLICIES = (
-    Policy("Tocsin", SEEN_RULE, ours=True),
-    Policy(
-        "Tocsin, max_chance = 0.05",
-        Rule(duration=WATCH, min_seen=0.9, max_chance=0.05, unseen_after=72 * HOUR),
-        ours=True,
-    ),
-    Policy("24 h by the clock", CLOCK_RULE, by_line=True),
-    Policy("last occurrence only", CLOCK_RULE, corrections=False),
-)
+
+OURS = Policy("Tocsin", ours=True, tells_apart=True)
+BEFORE = Policy("before releases and runs", ours=True)
+CLOCK = Policy("24 h by the clock", by_line=True)
+LAST = Policy("last occurrence only", by_stamp=True, corrections=False)
+NEWER = Policy("a newer release was seen", by_stamp=True, newer_release=True, corrections=False)
 
 
 class Days(Struct, frozen=True):
-    """What every error shares: where a daemon is up, and when its rounds are."""
+    """What every error shares: where a daemon is up, and when its hourly checks are."""
 
     up: list[Interval]
-    rounds: list[float]
+    checks: list[float]
 
 
 def days(up: list[Interval]) -> Days:
-    """One round an hour while a daemon is up, and one when it comes back."""
+    """One check an hour while a daemon is up, and one when it comes back."""
     hours = [hour * HOUR for hour in range(int(HORIZON / HOUR))]
     return Days(up, sorted({next_up(up, at) for at in hours} - {math.inf}))
 
 
-def play(error: Error, policy: Policy, shared: Days) -> Counter[str]:
-    """Plays an error under a policy: one ticket for each signature that the policy gives it."""
-    groups: dict[tuple[bool, int], list[Occurrence]] = {}
-    for one in error.occurrences:
-        groups.setdefault(_signature(error, policy, one), []).append(one)
-    counted: Counter[str] = Counter()
-    for known in groups.values():
-        counted.update(Play(error, policy, shared, known).run())
-    return counted
-
-
-def _signature(error: Error, policy: Policy, one: Occurrence) -> tuple[bool, int]:
+def signature(error: Error, policy: Policy, one: Occurrence) -> tuple[bool, int]:
     """What tells occurrences of the same bug apart, under the policy."""
     changed = one.changed
     if policy.ours and changed:
         recorded = error.corrected_at is not None and error.corrected_at <= one.received
         changed = not (recorded and _stands_in(error.new_code))
-    return changed, one.line if policy.by_line else 0
+    return changed, one.worker.version if policy.by_line else 0
 
 
 @lru_cache
@@ -94,164 +90,140 @@ def _stands_in(new_code: str) -> bool:
     return same_after_correction(CHANGED, new_code)
 
 
-class Play:
-    """One ticket under one policy."""
+def release(worker: Worker) -> str:
+    return f"v{worker.version:03}"
 
-    def __init__(self, error: Error, policy: Policy, shared: Days, told: Sequence[Occurrence]) -> None:
-        self._error = error
-        self._policy = policy
-        self._shared = shared
-        self._told = told
-        self._state: State | None = None
-        self._quiet_since = 0.0
-        self._told_at: float | None = None
-        self._known: list[Occurrence] = []
-        self._tests = "none"
-        self._closed_right = False
-        self.counted: Counter[str] = Counter()
 
-    def run(self) -> Counter[str]:
-        """Plays everything that became known, with the rounds between; returns what is to be counted."""
-        facts: list[tuple[float, Occurrence | str]] = [(one.received, one) for one in self._told]
-        if self._error.corrected_at is not None:
-            facts.append((self._error.corrected_at, "corrected"))
-            facts.append((self._error.corrected_at + 300, "tested"))
-        facts.sort(key=lambda pair: pair[0])
-        before = 0.0
-        for at, fact in [*facts, (HORIZON, "end")]:
-            self._rounds(before, at)
-            before = at
-            if isinstance(fact, Occurrence):
-                self._occurrence(fact, at)
-            elif fact == "corrected" and self._state not in (None, State.CLOSED) and self._policy.corrections:
-                self._step(EventType.CORRECTED, at)
-            elif fact == "tested" and self._policy.ours:
-                self._tests = self._error.tests
-                kind = {"passed": EventType.VALIDATED, "failed": EventType.VALIDATION_FAILED}.get(self._tests)
-                if kind and self._state not in (None, State.CLOSED):
-                    self._step(kind, at)
-        if self._state is not None:
-            self.counted["tickets"] += 1
-            self.counted["still open, though gone"] += self._state is not State.CLOSED and not self._alive(
-                HORIZON
-            )
-        return self.counted
+def fix_of(error: Error, now: float) -> FixedIn | None:
+    """What the product knows at a moment of the release that has the correction; None without one, or releases."""
+    applied = error.corrected_at
+    if applied is None or applied > now or not error.service.tells_releases:
+        return None
+    out = [(f"v{version:03}", at) for version, at in enumerate(error.service.out_since()) if at <= now]
+    named = None if error.fixed_in is None else f"v{error.fixed_in:03}"
+    return fixed_in(named, applied, sorted(out, key=lambda pair: (pair[1], pair[0])))
 
-    def _step(self, kind: EventType, at: float) -> None:
-        told = self._told_at if kind is EventType.REAPPEARED else None
-        found = lifecycle.step(self._state, TicketEvent(kind, at, told))
-        self._state = found.state
-        if Action.WATCH in found.actions:
-            self._quiet_since = max(self._quiet_since, at)
-        if kind is EventType.REAPPEARED and Action.RECORD in found.actions:
-            self._told_at = at
 
-    # What comes in
+def least_version(fix: FixedIn | None) -> int:
+    """The first version that has the correction."""
+    if fix is None:
+        return 0
+    return 10**6 if fix.waits else int(fix.release[1:])
 
-    def _occurrence(self, one: Occurrence, received: float) -> None:
-        self._known.append(one)
-        at = one.at if self._policy.ours else received
-        if self._state is None:
-            moments = sorted(known.at for known in self._known[-20:])
-            if lifecycle.reached(moments, 3, HOUR):
-                self._state = lifecycle.step(None, TicketEvent(EventType.CREATED, received)).state
-                self._quiet_since = received
-        elif self._state is not State.CLOSED:
-            if at > self._quiet_since:
-                self._step(EventType.REAPPEARED, at)
-        elif at > self._quiet_since or not self._policy.ours:
-            self._came_back(one, at, received)
 
-    def _came_back(self, one: Occurrence, at: float, received: float) -> None:
-        applied_at = self._error.corrected_at
-        if self._policy.ours and applied_at is not None and applied_at <= received:
-            newer = any(applied_at <= worker.start <= received for worker in self._error.service.workers)
-            if old_code(one.worker.start, applied_at, newer_process=newer):
-                self._step(EventType.OLD_CODE, at)
-                self.counted["old code noticed"] += 1
-                return
-        self._step(EventType.REAPPEARED, at)
-        self._told_at = None
-        if self._alive(at):
-            self.counted["reopened rightly"] += 1
-        else:
-            late = received - one.at > 60
-            self.counted["false reopening: " + ("told late" if late else "old worker lives on")] += 1
+class Witness(Struct):
+    """What a daemon knows of one error's silence under an evidence rule, gathered from the world."""
 
-    # The rounds
+    error: Error
+    policy: Policy
+    up: list[Interval]
+    opened: list[list[float]] = []
+    """When a ticket was open: its function is counted then."""
 
-    def _rounds(self, after: float, until: float) -> None:
-        """The hourly checks in (after, until], from the first that could close."""
-        if self._state in (None, State.CLOSED) or until < self._quiet_since + WATCH:
-            return
-        rounds = self._shared.rounds
-        start = bisect_right(rounds, after)
-        while self._state not in (None, State.CLOSED):
-            start = max(start, bisect_left(rounds, self._quiet_since + WATCH - 1e-6))
-            if start >= len(rounds) or rounds[start] > until:
-                return
-            now = rounds[start]
-            if evidence.judge(self._silence(now), self._policy.rule, now).verdict is Verdict.CLOSE:
-                self._close(now)
-            start += 1
-
-    def _silence(self, now: float) -> Silence:
-        since = self._quiet_since
-        if not self._policy.ours:
-            return Silence(quiet_since=since, up=ALWAYS, seen=ALWAYS, last_seen_alive=now)
-        where, up = self._error.service, self._shared.up
-        up = [(start, min(end, now)) for start, end in up if start <= now]
-        processes = [_process(worker, up, now) for worker in where.workers if worker.start <= now]
-        seen = where.seen
-        held = evidence.held_back(processes, up, since, self._policy.rule.unseen_after)
-        moments = [one.at for one in self._known]
-        before = chance.hours_before({int(at // HOUR) for at in moments}, seen, min(moments), since)
-        last = max((min(end, now) for start, end in seen if start <= now), default=None)
-        applied = self._error.corrected_at
+    def silence(self, known: Sequence[Occurrence], since: float, tests: str, now: float) -> Silence:
+        """All that `evidence.judge` asks for."""
+        applied = self.error.corrected_at
+        up = clipped(self.up, 0.0, now)
+        corrected = self.policy.corrections and applied is not None and applied <= now
+        failed = {int(one.at // HOUR) for one in known}
+        first = known[0].at
+        plain = {"quiet_since": since, "up": up, "failed_tests": tests == "failed", "corrected": corrected}
+        if not self.policy.tells_apart:
+            seen = self.error.service.seen("", 0, hearing=False, up=self.up)
+            held = evidence.held_back(self._processes(up, now), up, since, self.policy.rule.unseen_after)
+            return Silence(
+                **plain, seen=seen, last_seen_alive=_last(seen, now), held_back=held,
+                before=chance.hours_before(failed, seen, first, since),
+            )  # fmt: skip
+        roles = sorted({one.worker.role for one in known})
+        fix = fix_of(self.error, now)
+        each = [self._seen(role, least_version(fix)) for role in roles]
+        seen, before = _together(each), _together(self._seen(role, 0) for role in roles)
+        told = _together(
+            self.error.service.seen(role, least_version(fix), hearing=False, up=self.up) for role in roles
+        )
+        gone_after = self.rule.unseen_after
+        expected = [
+            one for one in self._processes(up, now) if not evidence.is_written_off(one, up, gone_after)
+        ]
         return Silence(
-            quiet_since=since, up=up, seen=seen, last_seen_alive=last, held_back=held,
-            failed_tests=self._tests == "failed", before=before,
-            corrected=self._policy.corrections and applied is not None and applied <= now,
+            **plain, seen=seen, last_seen_alive=min((_last(one, now) or 0.0 for one in each), default=None) or None,
+            held_back=evidence.held_back(expected, up, since, gone_after),
+            before=chance.hours_before(failed, before, first, since),
+            runs=self._runs(known, roles, since, fix, now), restarts=self._restarts(fix, now),
+            not_seen=NotSeen(untold=difference(told, seen)),
         )  # fmt: skip
 
-    def _close(self, now: float) -> None:
-        self._step(EventType.QUIET, now)
-        if self._alive(now):
-            self.counted["false closings"] += 1
-            self.counted.update("false closing: " + kind for kind in self._kinds(now))
-        elif not self._closed_right:
-            self._closed_right = True
-            self.counted["closed rightly"] += 1
-            self.counted["hours to the right closing"] += int((now - self._error.gone_at) // HOUR)
+    @property
+    def rule(self) -> Rule:
+        if self.policy.tells_apart and self.error.service.ephemeral:
+            return structs.replace(self.policy.rule, unseen_after=EPHEMERAL)
+        return self.policy.rule
 
-    def _alive(self, now: float) -> bool:
-        return now < self._error.gone_at
+    def _seen(self, role: str, least: int) -> list[Interval]:
+        return self.error.service.seen(role, least, hearing=True, up=self.up)
 
-    def _kinds(self, now: float) -> Iterator[str]:
-        """What made this closing false; more than one may."""
-        watched, error = (self._quiet_since, now), self._error
-        ran = intervals.length(intervals.intersection(error.service.alive, [watched]))
-        if ran < 0.9 * WATCH:
-            yield "application not running"
-        missed = [one for one in error.truth if watched[0] < one.at < now]
-        if any(one.received > now for one in missed):
-            yield "came back, not told yet"
-        if any(one.received <= now for one in missed):
-            yield "came back under another signature"
-        if error.tests == "failed" and error.corrected_at is not None and error.corrected_at + 300 <= now:
-            yield "correction that fails its tests"
-        workers = error.service.workers
-        run = sum(max(0.0, min(one.end, now) - max(one.start, watched[0])) for one in workers)
-        if math.exp(-error.rate * run) > LIKELY:
-            yield "silence likely anyway"
+    def _processes(self, up: Sequence[Interval], now: float) -> list[Process]:
+        workers = self.error.service.workers
+        return [_process(one, up, now) for one in workers if one.start <= now]
+
+    def _restarts(self, fix: FixedIn | None, now: float) -> list[Restart]:
+        back = [next_up(self.up, one.until) for one in self.error.service.losses]
+        found = [Restart(WaitingFor.LOSS, at) for at in back if at <= now]
+        return found if fix is None else [*found, Restart(WaitingFor.RELEASE, fix.deployed_at, fix.release)]
+
+    def _runs(
+        self, known: Sequence[Occurrence], roles: Sequence[str], since: float, fix: FixedIn | None, now: float
+    ) -> Runs | str:
+        """As the product counts them: while a ticket is open; of each kind that logged the error."""
+        if not self.error.service.counts_runs:
+            return "no_monitoring"
+        lost = max((one.at or 0.0 for one in self._restarts(None, now)), default=0.0)
+        return judged.together(
+            {role: self._counted(role, known, max(since, lost), least_version(fix), now) for role in roles}
+        )
+
+    def _counted(
+        self, role: str, known: Sequence[Occurrence], since: float, least: int, now: float
+    ) -> Runs | str:
+        clean = self.error.clean[role]
+        own = [one.at for one in known if one.worker.role == role]
+        before = failed = after = 0
+        hours: set[int] = set()
+        for begun, ended in self.opened:
+            begun, ended = begun + 2 * INTERVAL, min(ended, now)
+            hits = sum(begun <= at <= ended for at in own)
+            quiet = min(max(since, begun), ended)
+            failed += hits
+            hours |= {int(at // HOUR) for at in own if begun <= at <= ended}
+            before += (
+                hits
+                + clean.count(begun, quiet)
+                + clean.count(quiet, ended)
+                - clean.count(quiet, ended, least)
+            )
+            after += clean.count(quiet, ended, least)
+        return Runs("place", after, before, failed, failing_hours=len(hours))
+
+
+def _last(seen: Sequence[Interval], now: float) -> float | None:
+    return max((min(end, now) for start, end in seen if start <= now), default=None)
+
+
+def _together(parts: Iterable[list[Interval]]) -> list[Interval]:
+    found: list[Interval] | None = None
+    for part in parts:
+        found = part if found is None else intersection(found, part)
+    return found or []
 
 
 def _process(worker: Worker, up: Sequence[Interval], now: float) -> Process:
     """The worker as the daemon knows it at `now`."""
-    end = min(worker.end, worker.cut_at, now)
+    end = min(worker.heard_until, now)
     heard = max((min(stop, end) for start, stop in up if start <= end), default=worker.start)
     ended_at = worker.end if worker.goodbye and worker.end <= now and heard >= worker.end else None
     backlog = worker.backlog if worker.cut_at <= now else 0
-    if worker.adopted_at <= now:
+    emptied = worker.adopted_at <= now
+    if emptied:
         heard, backlog = max(heard, worker.adopted_at), 0
-    return Process(0, worker.host, worker.start, heard, INTERVAL, backlog, ended_at)
+    return Process(0, str(worker.host), worker.start, heard, INTERVAL, backlog, ended_at, emptied=emptied)

@@ -97,7 +97,7 @@ class Watch(_Section, frozen=True):
     min_seen: Share = 0.9
     """Share of the watch the application must have been seen alive."""
     max_chance: Share = 1.0
-    """Close only when the chance of the same silence without any correction is at most this."""
+    """Close a ticket without a correction only when the chance of the same silence anyway is at most this."""
     min_runs: Annotated[int, Meta(ge=0)] = 1
     """Runs without the error of the function in which it happens, at least, where every process counts them."""
     longest: Duration = Duration(7 * 86400)

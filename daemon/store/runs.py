@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from peewee import fn
 
 from tocsin.daemon.store import sessions
 from tocsin.daemon.store.database import Store
@@ -141,6 +142,16 @@ def counted(error_ids: Collection[int]) -> dict[Counted, list[CountedRuns]]:
     for row in query.order_by(CountedRuns.program, CountedRuns.role, CountedRuns.release):
         found.setdefault((row.error_id, row.caller), []).append(row)
     return found
+
+
+def failing_hours(error_ids: Collection[int]) -> dict[Counted, int]:
+    """Per function the hours in which counted runs of it failed."""
+    query = (
+        RunCount.select(RunCount.error, RunCount.caller, fn.COUNT(RunCount.hour))
+        .where(among(RunCount.error, error_ids) & (RunCount.failed > 0))
+        .group_by(RunCount.error, RunCount.caller)
+    )
+    return {(error_id, bool(caller)): hours for error_id, caller, hours in query.tuples()}
 
 
 def add_functions(store: Store, error_id: int, named: Iterable[Named]) -> None:

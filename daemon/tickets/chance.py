@@ -4,12 +4,18 @@ An error is taken to come in a share of the units that are looked at: hours in w
 or runs of the code location. Which share it is, nobody knows; what was seen before the silence tells, in Bayes' way,
 with Jeffreys' prior, Beta(1/2, 1/2). The chance of clean units only then is the Beta-binomial's. A burst counts once
 an hour, however many occurrences it holds, and a fresh error stays honestly uncertain.
+
+Errors that come in bursts, by day, or with a job of the week keep away for longer than a share of hours lets expect.
+So a silence is never called less likely than the gaps say that were there before, whatever their distribution: of k
+gaps and the next one each is as likely to be the longest.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -28,12 +34,25 @@ class Before(Struct, frozen=True):
 
     failed: float
     clean: float
+    gaps: Sequence[float] = ()
+    """Units from each with the error to the next one with it, the shortest first."""
 
 
 def of_silence(before: Before, clean: float) -> float:
     """The chance that `clean` more units have no error: 1 for none, and less the more they are."""
     failed, passed = before.failed + _PRIOR, before.clean + _PRIOR
-    return min(math.exp(_log_beta(failed, passed + max(clean, 0.0)) - _log_beta(failed, passed)), 1.0)
+    share = math.exp(_log_beta(failed, passed + max(clean, 0.0)) - _log_beta(failed, passed))
+    return min(max(share, _gap_as_long(before.gaps, clean)), 1.0)
+
+
+def _gap_as_long(gaps: Sequence[float], length: float) -> float:
+    """The chance that the next gap is as long: by its rank among those so far; beyond the longest, by its length."""
+    if not gaps:
+        return 0.0
+    as_long = len(gaps) - bisect_left(gaps, length)
+    if as_long:
+        return (as_long + 1) / (len(gaps) + 1)
+    return gaps[-1] / length / (len(gaps) + 1)
 
 
 def units_until(before: Before, at_most: float) -> float:
@@ -68,7 +87,20 @@ def hours_before(
     seen = within(alive, since, until) if since < until else 0.0
     with_error = math.fsum(within(alive, hour * HOUR, (hour + 1) * HOUR) for hour in failed)
     overlap = min(with_error, seen)
-    return Before(float(len(failed)), (seen - overlap) / HOUR)
+    began = [hour * HOUR for hour in sorted({*failed, first - 1}) if hour * HOUR >= until - LOOK_BACK]
+    gaps = sorted((later - one) / HOUR for one, later in pairwise(_lived(alive, began)))
+    return Before(float(len(failed)), (seen - overlap) / HOUR, gaps)
+
+
+def _lived(alive: Sequence[Interval], moments: Iterable[float]) -> list[float]:
+    """Seconds that it was seen alive before each of these moments, which ascend."""
+    found, total, at = [], 0.0, 0
+    for moment in moments:
+        while at < len(alive) and alive[at][1] <= moment:
+            total += alive[at][1] - alive[at][0]
+            at += 1
+        found.append(total + (max(moment - alive[at][0], 0.0) if at < len(alive) else 0.0))
+    return found
 
 
 def _log_beta(one: float, other: float) -> float:

@@ -181,7 +181,7 @@ def judge(silence: Silence, rule: Rule, now: float) -> Finding:
     )
     counted = (quiet if rule.by_clock else seen) / HOUR
     chance = chances.of_silence(silence.before, counted) if silence.before is not None else None
-    by_runs = chance_of_runs(silence.runs)
+    by_runs = chance_of_runs(silence.runs) if _all_counted(silence.runs) else None
     chance = chance if by_runs is None else by_runs
     waiting = _waiting(silence, rule, quiet, seen, chance)
     verdict = Verdict.WAIT if waiting else Verdict.CLOSE
@@ -196,6 +196,11 @@ def judge(silence: Silence, rule: Rule, now: float) -> Finding:
             verdict = Verdict.UNSEEN
     earliest = _earliest(silence, rule, quiet, seen, now)
     return Finding(verdict, quiet, seen, waiting, chance, earliest, silence.runs, untold)
+
+
+def _all_counted(runs: Runs | str) -> bool:
+    """Whether every process counts the function; else there may be more runs than are known."""
+    return isinstance(runs, Runs) and not runs.unknown
 
 
 _UNTIL_SEEN = (WaitingFor.RELEASE, WaitingFor.RUN, WaitingFor.PROGRAM, WaitingFor.LOGGER)
@@ -250,7 +255,11 @@ def _earliest(silence: Silence, rule: Rule, quiet: float, seen: float, now: floa
 
 def _until_unlikely(silence: Silence, at_most: float, seen: float) -> float:
     """Seconds that it must still be seen until its chance is that small: of runs, if they go on at their pace."""
-    if isinstance(silence.runs, Runs) and chance_of_runs(silence.runs) is not None:
+    if (
+        isinstance(silence.runs, Runs)
+        and _all_counted(silence.runs)
+        and chance_of_runs(silence.runs) is not None
+    ):
         return seen * (times_until(silence.runs, at_most) - 1) if silence.runs.since else 0.0
     if silence.before is None:
         return 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tocsin.daemon.store import runs as rows
 from tocsin.daemon.store.models import Session
@@ -52,6 +52,8 @@ class RunReports(Struct, frozen=True):
     functions: Mapping[int, Sequence[ErrorFunction]] = {}
     counted: Mapping[rows.Counted, Sequence[CountedRuns]] = {}
     speakers: Sequence[Speaker] = ()
+    failing_hours: Mapping[rows.Counted, int] = {}
+    """Per function in how many hours counted runs of it failed."""
 
     def of(
         self, error_id: int, quiet_since: float, wanted: Wanted = ANY, lacks: Lacks = _nothing
@@ -74,7 +76,10 @@ class RunReports(Struct, frozen=True):
             and one.bears_on(error_id, quiet_since)
         ]
         functions = [
-            _added_up(one, self.counted.get((error_id, one.caller), ()), kinds, lacks)
+            structs.replace(
+                _added_up(one, self.counted.get((error_id, one.caller), ()), kinds, lacks),
+                failing_hours=self.failing_hours.get((error_id, one.caller), 0),
+            )
             for one in self.functions.get(error_id, ())
         ]
         return runs.known(functions, said)
@@ -86,7 +91,8 @@ def gathered(service: str, environment: str, since: float) -> RunReports:
     if not functions:
         return RunReports()
     heard = rows.speakers(service, environment, since)
-    return RunReports(functions, rows.counted(functions), [_speaker(one, functions.keys()) for one in heard])
+    said = [_speaker(one, functions.keys()) for one in heard]
+    return RunReports(functions, rows.counted(functions), said, rows.failing_hours(functions))
 
 
 def _added_up(

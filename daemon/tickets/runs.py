@@ -33,6 +33,8 @@ class Counted(Struct, frozen=True):
     """Of them, before the silence."""
     failed: int
     estimated: bool = False
+    failing_hours: int = 0
+    """Hours in which they failed, 0 where that is not known."""
 
 
 class Reported(Struct, frozen=True):
@@ -68,6 +70,8 @@ class Runs(Struct, frozen=True, omit_defaults=True):
     estimated: bool = False
     unknown: str = ""
     """Why a process that is alive does not count them: there may be more. "" where all of them do."""
+    failing_hours: int = 0
+    """Hours in which those came that failed, where several came in one; 0: each in one of its own."""
     kinds: Sequence[KindRuns] = ()
     """The same by the kinds of process that logged the error, where there are several."""
 
@@ -94,14 +98,16 @@ def known(functions: Iterable[Counted], processes: Iterable[Sequence[Reported]])
         reasons = [NOT_TOLD if one is None else one.unknown for one in said]
         blind = sorted({reason for reason in reasons if reason not in ("", NOT_LOADED)})
         if function.begun or "" in reasons:
+            failed = min(function.failed, function.before)
             return Runs(
                 function=f"{function.module}.{function.name.removeprefix('*.')}",
                 since=max(function.begun - function.before, 0),
                 before=function.before,
-                failed=min(function.failed, function.before),
+                failed=failed,
                 caller=function.caller,
                 estimated=function.estimated,
                 unknown=blind[0] if blind else "",
+                failing_hours=function.failing_hours if function.failing_hours < failed else 0,
             )
         why = why or (blind[0] if blind else "")
     return why or NOT_TOLD
@@ -122,6 +128,7 @@ def together(kinds: Mapping[str, Runs | str]) -> Runs | str:
         caller=any(one.caller for one in counted.values()),
         estimated=any(one.estimated for one in counted.values()),
         unknown=why,
+        failing_hours=max(one.failing_hours for one in counted.values()),
         kinds=[KindRuns(name, one.since, one.before, one.failed) for name, one in counted.items()],
     )
 
@@ -137,24 +144,31 @@ def chance(runs: Runs | str) -> float | None:
     """The chance that so many runs do not fail though nothing was corrected; None when it cannot be told.
 
     Of k failures in m runs the next n are all clean with (m / (m + n))^k: exactly so where the last of the m failed,
-    and more cautious where some of them came after it. Each kind of process has its own share of failing runs.
+    and more cautious where some of them came after it. Failures of one hour are one: they may have one cause, which
+    went as it came. Each kind of process has its own share of failing runs.
     """
     if not isinstance(runs, Runs):
         return None
-    told = [one for one in runs.of_each_kind if one.failed and one.before]
+    told = _told(runs)
     return (
-        math.prod(math.pow(one.before / (one.before + one.since), one.failed) for one in told)
+        math.prod(math.pow(before / (before + since), failed) for failed, before, since in told)
         if told
         else None
     )
 
 
+def _told(runs: Runs) -> list[tuple[int, int, int]]:
+    """Of each kind that failed (failures, each hour's as one; runs before; runs since)."""
+    most = runs.failing_hours or math.inf
+    kinds = [one for one in runs.of_each_kind if one.failed and one.before]
+    return [(int(min(one.failed, most)), one.before, one.since) for one in kinds]
+
+
 def times_until(runs: Runs, at_most: float) -> float:
     """How many times as many runs as since the silence began it takes until the chance is that small; inf: never."""
-    told = [one for one in runs.of_each_kind if one.failed and one.before and one.since]
-    if not told or at_most <= 0:
+    kinds = [(failed, since / before) for failed, before, since in _told(runs) if since]
+    if not kinds or at_most <= 0:
         return math.inf
-    kinds = [(one.failed, one.since / one.before) for one in told]
     wanted = -math.log(at_most)
 
     def grown(times: float) -> float:

@@ -91,6 +91,18 @@ def test_the_chance_of_clean_runs_follows_from_those_before() -> None:
     assert chance(ran(40, before=40, failed=3)) == 0.125
 
 
+def test_failures_of_one_hour_are_one() -> None:
+    burst = Runs("shop.orders.price", 40, 40, 9, failing_hours=1)
+    assert chance(burst) == 0.5
+    assert times_until(burst, 0.25) == pytest.approx(3)
+
+
+def test_only_where_several_failures_came_in_one_hour_that_is_said() -> None:
+    nine = Counted(False, "shop", "f", begun=80, before=40, failed=9, failing_hours=2)
+    each = Counted(False, "shop", "f", begun=80, before=40, failed=2, failing_hours=2)
+    assert [known([one], [COUNTS]).facts.get("failing_hours") for one in (nine, each)] == [2, None]  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("runs", ["no_monitoring", ran(1000, failed=0), ran(1000, before=0, failed=0)])
 def test_without_a_counted_failure_the_chance_cannot_be_told(runs: Runs | str) -> None:
     assert chance(runs) is None

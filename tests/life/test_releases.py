@@ -237,6 +237,7 @@ class GateContract:
         assert world.tickets()[0].status == "closed"
 
     def test_a_reappearance_makes_it_ready_again_later(self, world: World):
+        world.configure({**SETTINGS, "watch": {"max_chance": 1.0}})
         app = self.critical(world)
         for _ in range(2):
             world.live(DAY, app)

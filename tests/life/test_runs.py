@@ -51,6 +51,10 @@ def told(world: World) -> list[str]:
 
 
 class RunsContract:
+    @pytest.fixture(autouse=True)
+    def any_chance(self, world: World) -> None:
+        world.configure({**SETTINGS, "watch": {"max_chance": 1.0}})
+
     def test_code_that_has_not_run_since_keeps_the_ticket_open(self, world: World):
         app = watched(world)
         world.live(5 * DAY, app)
@@ -66,7 +70,7 @@ class RunsContract:
         assert status(world) == "closed"
 
     def test_as_many_runs_are_waited_for_as_the_setting_says(self, world: World):
-        world.configure({**SETTINGS, "watch": {"min_runs": 10}})
+        world.configure({**SETTINGS, "watch": {"min_runs": 10, "max_chance": 1.0}})
         app = watched(world)
         app.ran(49)
         world.live(2 * DAY, app)
@@ -77,7 +81,7 @@ class RunsContract:
         assert status(world) == "closed"
 
     def test_none_are_waited_for_where_the_setting_says_so(self, world: World):
-        world.configure({**SETTINGS, "watch": {"min_runs": 0}})
+        world.configure({**SETTINGS, "watch": {"min_runs": 0, "max_chance": 1.0}})
         app = watched(world)
         world.live(2 * DAY, app)
         world.check()
@@ -309,9 +313,23 @@ class WhoseRunsContract:
         assert (noted.runs, noted.earliest_close) == ({}, world.now + DAY)
 
 
-class TestSqlite(RunsContract, WhoseRunsContract):
+class BurstContract:
+    def test_failures_of_one_hour_count_as_one_for_the_chance(self, world: World):
+        app = watched(world)
+        for _ in range(5):
+            world.now += 1
+            app.fail(1)
+        app.ran(46)
+        world.live(2 * HOUR, app)
+        app.ran(91)
+        seen = watch_now(world)
+        assert (seen.runs["failed"], seen.runs["failing_hours"]) == (6, 1)
+        assert seen.chance == pytest.approx(seen.runs["before"] / (seen.runs["before"] + seen.runs["since"]))
+
+
+class TestSqlite(RunsContract, WhoseRunsContract, BurstContract):
     database = "sqlite"
 
 
-class TestPostgres(RunsContract, WhoseRunsContract):
+class TestPostgres(RunsContract, WhoseRunsContract, BurstContract):
     database = "postgres"
