@@ -101,7 +101,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "fix", "fix",
             "Have a coding agent correct errors, each on a branch of its own, tested: those given, or the open ones.",
         ),
-        "tries": Entry("fix", "tries", "List what coding agents tried, and why a try was not accepted."),
+        "tries": Entry(
+            "fix", "tries", "List what coding agents tried, the newest first: how each try ended, and why."
+        ),
         "mcp": Entry(
             "mcp", "mcp", "Answer a coding agent over the Model Context Protocol, on standard input and output."
         ),

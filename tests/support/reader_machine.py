@@ -34,7 +34,7 @@ admin = ["ops@example.org"]
 client = "review"
 [organisation]
 name = "Reader & Co"
-[report]
+[console]
 url = "https://errors.example.org"
 [[client]]
 id = "acme"
