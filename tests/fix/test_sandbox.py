@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -12,8 +11,6 @@ from support.bug_records import ROOT
 from support.markdown import blocks
 
 from .conftest import Bench
-
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="apt-get install bubblewrap")
 
 
 def documented() -> list[str]:
