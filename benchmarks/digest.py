@@ -28,7 +28,7 @@ from workload import functions
 
 from tocsin.daemon.store.database import Store, open_store
 from tocsin.daemon.store.models import ErrorLog
-from tocsin.handler.protocol.wire import Welcome, encode
+from tocsin.handler.protocol.wire import Ack, Batch, Welcome, encode
 from tocsin.handler.shipping.adoption import claim_session
 from tocsin.handler.spool.segments import sessions
 
@@ -140,7 +140,8 @@ def drain(case: Case, kind: str, place: Path) -> dict[str, Any]:
     """Filled spools of dead processes, shipped at once."""
     spools = [place / f"spool{i}" for i in range(SPOOLS)]
     finished([emit(place, case, spool, case.count // SPOOLS, "--leave") for spool in spools])
-    messages = shipped_bytes(spools[0])
+    shutil.copytree(spools[0], place / "limit")
+    messages = shipped_bytes(place / "limit")
     with (
         database(kind, place) as (url, size),
         MeasuredDaemon(place, url) as daemon,
@@ -167,7 +168,7 @@ def drain(case: Case, kind: str, place: Path) -> dict[str, Any]:
 
 
 def shipped_bytes(spool: Path) -> list[bytes]:
-    """The messages a spool becomes."""
+    """The messages a spool becomes, each acknowledged as the daemon would; the spool is used up by it."""
     messages: list[bytes] = []
     for session in sessions(str(spool)):
         taken = claim_session(str(spool), session)
@@ -178,8 +179,9 @@ def shipped_bytes(spool: Path) -> list[bytes]:
         delivery.hear(Welcome(session, "limit", 0, 0.0), 0.0)
         while message := delivery.next(0.0, 0.0):
             messages.append(encode(message))
-            delivery.restart()
-            delivery.welcomed = True
+            if not isinstance(message, Batch):
+                break
+            delivery.hear(Ack(session, message.end), 0.0)
         taken.give_back()
     return messages
 
