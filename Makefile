@@ -11,7 +11,7 @@ INPUTS := setup.cfg pyproject.toml constraints.txt
 PACKAGES := handler daemon reports
 
 .DEFAULT_GOAL := help
-.PHONY: soak-storage soak-postgres bench-digest bench-check bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages bench-console mail-storm mail-parser test-pythons test-oldest soak soak-stalls soak-security bench lint types format wheel systemd constraints clean
+.PHONY: soak-storage soak-postgres bench-digest bench-check bench-grouping help test mutants docs frameworks host-suites demo simulate bench-pages bench-console mail-storm mail-parser test-pythons test-oldest soak fix-bugs soak-stalls soak-security bench lint types format wheel systemd constraints clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -88,6 +88,9 @@ build/python-%/.done: $(INPUTS)
 
 soak: $(VENV)/.test  ## kill storms and log calls by the hundred thousand: about ten minutes
 	@TOCSIN_SOAK=30 $(BIN)/python -m pytest -s --timeout=900 tests/delivery
+
+fix-bugs: $(VENV)/.test  ## agents by rule on all twenty example bugs: right, wrong and emptied
+	@$(BIN)/python -m pytest -q -m 'soak or not soak' tests/fix/test_fix.py $(PYTEST_ARGS)
 
 soak-stalls: $(VENV)/.test  ## 200 stalls of the database of 0.5 to 20 s and 200 stopped processes, on each database (15 min)
 	@TOCSIN_STALLS=200 $(BIN)/python -m pytest -q -s -n 0 tests/delivery/test_stalls.py $(PYTEST_ARGS)
