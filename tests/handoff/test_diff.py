@@ -110,7 +110,7 @@ def test_without_a_name_it_is_git_s(failed, command, checkout: Path) -> None:
     [
         (("--commit", "nonsense"), "there is no commit 'nonsense'"),
         (("--commit", "--output=x"), "there is no commit '--output=x'"),
-        (("--commit", "HEAD", "--file", "x.py"), "--commit and --file do not go together"),
+        (("--commit", "HEAD", "--file", "x.py"), "these do not go together: --commit, --file"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_a_line(failed, command, checkout: Path, words, said) -> None:

@@ -50,8 +50,11 @@ class Scene:
     def counted(self) -> tuple[str, int, int, int]:
         """The function, its runs before the present silence and since, and the failures among the former."""
         with self.store.reading():
-            for row in runs.functions([1]).get(1, []):
-                return f"{row.module}.{row.name}", row.before, row.begun - row.before, row.failed
+            named, counted = runs.functions([1]).get(1, []), runs.counted([1])
+        for row in named[:1]:
+            own = counted.get((1, row.caller), [])
+            before, failed = sum(one.before for one in own), sum(one.failed for one in own)
+            return f"{row.module}.{row.name}", before, sum(one.begun for one in own) - before, failed
         return "", 0, 0, 0
 
     def close(self) -> None:
