@@ -19,7 +19,7 @@ from tocsin.daemon.tickets.processes import write_off
 @pytest.fixture
 def lost(world: World) -> str:
     """A process with a backlog that is not heard of."""
-    app = world.app()
+    app = world.app(interval=600.0)
     app.heartbeat(backlog=700)
     world.now += 3600
     return app.header.session

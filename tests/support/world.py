@@ -117,7 +117,7 @@ class App:
         *,
         live: bool = True,
         clock: float = 0.0,
-        interval: float = 600.0,
+        interval: float = 1800.0,
         age: float = 0.0,
         **more: Any,
     ) -> None:
