@@ -39,8 +39,9 @@ class Permissions:
             self._gid = grp.getgrnam(self._name).gr_gid
         except KeyError:
             raise GroupError(
-                f"report.group = {self._name!r}: there is no such group; groupadd --system {self._name}, "
-                "or name the web server's"
+                "report.group = '%(group)s': there is no such group; groupadd --system %(group)s, "
+                "or name the web server's",
+                group=self._name,
             ) from None
 
     def holds(self, found: os.stat_result) -> bool:
@@ -89,8 +90,10 @@ class Permissions:
             os.fchown(descriptor, -1, self._gid)
         except OSError as error:
             raise GroupError(
-                f"report.group = {self._name!r}: the daemon cannot give its files to that group ({error.strerror}); "
-                "its user must be a member, and systemd's PrivateUsers= off (docs/operations.md, pages.conf)"
+                "report.group = %(group)r: the daemon cannot give its files to that group (%(reason)s); "
+                "its user must be a member, and systemd's PrivateUsers= off (docs/operations.md, pages.conf)",
+                group=self._name,
+                reason=error.strerror,
             ) from None
 
 

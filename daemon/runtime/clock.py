@@ -15,6 +15,7 @@ from collections.abc import Callable
 import schedule
 from msgspec import Struct
 
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.log import log
 from tocsin.daemon.runtime.liveness import Beat
 
@@ -59,6 +60,8 @@ class Ticker:
         self._wall = wall
         self._due = monotonic() + job.first
         self._apart = wall() - monotonic()
+        self._refused = ""
+        """What the job says that a person has to mend, while it says so."""
         self._scheduler = schedule.Scheduler()
         self._plan()
 
@@ -76,12 +79,20 @@ class Ticker:
         self._scheduler.run_pending()
 
     def wake(self) -> None:
-        """Runs the job when it is due; what it raises is logged and the next time stays planned."""
+        """Runs the job when it is due; what it raises is logged and the next time stays planned.
+
+        What a person can mend is logged once, in a line, for as long as it stays the same.
+        """
         if self._monotonic() < self._due:
             return
         self._due = self._monotonic() + self._job.every
         try:
             self._job.work(self._wall())
+            self._refused = ""
+        except Failed as error:
+            if str(error) != self._refused:
+                self._refused = str(error)
+                log.error("job_failed", job=self._job.name, error=self._refused)
         except Exception:
             log.exception("job_failed", job=self._job.name)
 

@@ -1,7 +1,9 @@
 """Jobs run when real time has passed, whatever the wall clock does."""
 
 import pytest
+from structlog.testing import capture_logs
 
+from tocsin.daemon.failure import Failed
 from tocsin.daemon.runtime.clock import Job, Ticker, remaining
 
 
@@ -43,6 +45,22 @@ def test_a_job_that_raises_runs_again_at_its_next_time():
         ticker.wake()
         clocks.pass_(60.0)
     assert len(runs) == 5
+
+
+def test_what_a_person_can_mend_is_logged_once_in_a_line_until_it_changes():
+    clocks, said = Clocks(), iter(["no such group"] * 3 + ["not a member"] + [None, "no such group"])
+
+    def work(now):
+        if (text := next(said)) is not None:
+            raise Failed(text)
+
+    ticker = clocks.ticker(Job("pages", 5.0, work))
+    with capture_logs() as logs:
+        for _ in range(6):
+            ticker.wake()
+            clocks.pass_(5.0)
+    assert [entry["error"] for entry in logs] == ["no such group", "not a member", "no such group"]
+    assert not any("exc_info" in entry for entry in logs)
 
 
 def test_a_restart_goes_on_from_the_last_run():
